@@ -1,0 +1,149 @@
+#include "drift.h"
+
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "fire_set.h"
+#include "kernels.h"
+#include "pool.h"
+
+namespace fewfire {
+namespace {
+
+constexpr int64_t kChunk = 48;  // samples multiplied with a packed block before they are coded
+
+template <class T>
+constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
+
+// The rounding error of the shared dot of a neuron with an input of norm 1.
+template <class T>
+double dot_error(double norm, int64_t stride, double largest_norm) {
+  if (!(norm * largest_norm < kSafeProduct<T>)) return std::numeric_limits<double>::infinity();
+  return rounding<T>(stride) * norm + kTiny;
+}
+
+template <class T>
+void set_bounds(const DriftState<T>& state, int64_t r) {
+  const Drift& d = state.drift[r];
+  const DistanceCode& code = state.code;
+  const double distance = d.measured + d.path;
+  const double error = dot_error<T>(d.reference_norm + distance, state.reference.stride, state.largest_norm);
+  const double reach = code.zero + std::ceil(code.resolution * (distance + error) * (1 + 1e-9));
+  state.reach[r] = reach < 255 ? static_cast<uint8_t>(reach) : 255;
+  if (state.sketch.stride == 0) return;
+  // The last term: rounding of the decoded distance and of the filter's own sum.
+  const double slack = d.sketch_error + rounding<T>(state.sketch.stride) * distance + error +
+                       16 * unit<T> * (255 / code.resolution + distance);
+  state.sketch_bounds[2 * r] = round_up<T>(d.measured_perp + d.path_perp);
+  state.sketch_bounds[2 * r + 1] = round_up<T>(slack);
+}
+
+// What is left of a length outside the sketch, given a lower bound on the part inside.
+double outside(double length, double inside) {
+  inside = std::max(0.0, inside);
+  return std::sqrt(std::max(0.0, length * length - inside * inside)) + 1e-7 * length;
+}
+
+// An upper bound on a norm whose computed square is given.
+template <class T>
+double norm_above(T square, int64_t stride) {
+  return std::sqrt(static_cast<double>(square)) * (1 + rounding<T>(stride)) + kTiny + 1e-18;
+}
+template <class T>
+double norm_below(T square, int64_t stride) {
+  return std::sqrt(static_cast<double>(square)) * (1 - rounding<T>(stride)) - 1e-18;
+}
+
+}  // namespace
+
+template <class T>
+void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Rows<const T>& x,
+                   const T* inverse_norms, T threshold, const int64_t* blocks, int64_t n_blocks) {
+  const int64_t k = state.sketch.stride;
+  parallel_for(n_blocks, [&](int64_t task) {
+    static thread_local PackedBlock<T> block;
+    static thread_local std::vector<T> products;
+    products.resize(kChunk * kBlock);
+    const int64_t first = blocks[task] * kBlock;
+    const int64_t lanes = std::min(kBlock, w.count - first);
+    block.pack(w, blocks[task]);
+
+    T slack[kBlock];
+    for (int64_t lane = 0; lane < kBlock; ++lane)
+      slack[lane] = round_up<T>(dot_error<T>(block.norms[lane], x.stride, state.largest_norm) +
+                                1024 * unit<T> / state.code.resolution);
+    uint8_t* lines = state.table + blocks[task] * x.count * kBlock;
+    const Kernels<T>& kernel = kernels<T>();
+    for (int64_t i = 0; i < x.count; i += kChunk) {
+      const int64_t count = std::min(kChunk, x.count - i);
+      kernel.block_products(block.columns.data(), x[i], x.stride, count, products.data());
+      kernel.distance_codes(products.data(), inverse_norms + i, count, threshold, slack,
+                            static_cast<T>(state.code.resolution), static_cast<T>(1 + state.code.zero),
+                            lines + i * kBlock);
+    }
+
+    std::copy(w[first], w[first] + lanes * w.stride, state.reference[first]);
+    std::fill(state.sketch[first], state.sketch[first] + lanes * k, T{0});
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      state.drift[first + lane] = {block.norms[lane], 0, 0, 0, 0, 0};
+      set_bounds(state, first + lane);
+    }
+  });
+}
+
+template <class T>
+int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Rows<const T>& w,
+                    const Rows<const T>& batch_sketch, const T* batch_norms) {
+  const int64_t stride = w.stride, k = state.sketch.stride;
+  std::atomic<int64_t> measured{0};
+  parallel_for((w.count + kBlock - 1) / kBlock, [&](int64_t block) {
+    const Kernels<T>& kernel = kernels<T>();
+    const int64_t end = std::min((block + 1) * kBlock, w.count);
+    for (int64_t r = block * kBlock; r < end; ++r) {
+      const double length = step.lengths[r];
+      if (length == 0) continue;
+      Drift& d = state.drift[r];
+      d.path += length;
+      if (k > 0) {
+        const int64_t begin = step.begins[r], count = step.begins[r + 1] - begin;
+        const int32_t* ids = step.samples + begin;
+        const T* coefficients = step.coefficients + begin;
+        double total = 0;
+        for (int64_t j = 0; j < count; ++j)
+          total += std::abs(static_cast<double>(coefficients[j])) * batch_norms[ids[j]];
+        const T square = kernel.move_row(state.sketch[r], batch_sketch.data, k, ids, coefficients, count);
+        // Rounding: of w when the step is added, of the tracked sketch likewise, of both sums.
+        const double error = unit<T> * (d.reference_norm + 3 * (d.measured + d.path)) +
+                             (3 * count + 16) * unit<T> * total + kTiny;
+        d.sketch_error += error;
+        d.path_perp += outside(length, norm_below(square, k) - error);
+      }
+      // Measure again once the way is long beside the last measurement, and long enough to matter.
+      if (d.path > d.measured / 8 + 2 / state.code.resolution) {
+        ++measured;
+        d.measured = norm_above(kernel.squared_distance(w[r], state.reference[r], stride), stride);
+        d.path = 0;
+        if (k > 0) {
+          static thread_local std::vector<T> zeros;
+          zeros.assign(k, 0);
+          const T square = kernel.squared_distance(state.sketch[r], zeros.data(), k);
+          d.measured_perp = outside(d.measured, norm_below(square, k) - d.sketch_error);
+          d.path_perp = 0;
+        }
+      }
+      set_bounds(state, r);
+    }
+  });
+  return measured;
+}
+
+#define FEWFIRE_INSTANTIATE(T)                                                                               \
+  template void drift_refresh(const DriftState<T>&, const Rows<const T>&, const Rows<const T>&, const T*, T, \
+                              const int64_t*, int64_t);                                                      \
+  template int64_t drift_moved(const DriftState<T>&, const Step<T>&, const Rows<const T>&,                   \
+                               const Rows<const T>&, const T*);
+FEWFIRE_INSTANTIATE(float)
+FEWFIRE_INSTANTIATE(double)
+
+}  // namespace fewfire

@@ -1,0 +1,102 @@
+#include "gradient.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels.h"
+#include "pool.h"
+
+namespace fewfire {
+
+template <class T>
+void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs) {
+  // Partial sums over groups of neurons, then over the groups in order. As many groups as keep the
+  // partial sums within 16 million numbers, 64 at the most: a function of the shapes alone.
+  const int64_t size = outputs.count * outputs.stride;
+  const int64_t groups = std::max<int64_t>(
+      1, std::min<int64_t>({64, (a.count + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
+  const int64_t group = (a.count + groups - 1) / groups;
+  std::vector<T> partial(groups * size, T{0});
+  parallel_for(groups, [&](int64_t g) {
+    const Kernels<T>& kernel = kernels<T>();
+    static thread_local std::vector<T> activations;
+    const int64_t end = std::min((g + 1) * group, a.count);
+    for (int64_t r = g * group; r < end; ++r) {
+      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+      activations.resize(std::max<size_t>(activations.size(), count));
+      for (int64_t j = 0; j < count; ++j) activations[j] = fires.values[begin + j] - threshold;
+      kernel.scatter_row(a[r], a.stride, fires.samples + begin, activations.data(), count,
+                         partial.data() + g * size);
+    }
+  });
+  constexpr int64_t strip = 4096;
+  parallel_for((size + strip - 1) / strip, [&](int64_t task) {
+    const int64_t end = std::min((task + 1) * strip, size);
+    for (int64_t i = task * strip; i < end; ++i) {
+      T sum = 0;
+      for (int64_t g = 0; g < groups; ++g) sum += partial[g * size + i];
+      outputs.data[i] = scale * sum;
+    }
+  });
+}
+
+template <class T>
+void backward(const FireView<T>& fires, const Rows<const T>& residual, const Rows<const T>& x, T threshold,
+              T scale, T rate, T a_rate, const Rows<T>& w, const Rows<T>& a, T* coefficients,
+              double* lengths) {
+  constexpr int64_t group = 64;
+  parallel_for((w.count + group - 1) / group, [&](int64_t task) {
+    const Kernels<T>& kernel = kernels<T>();
+    static thread_local std::vector<T> pulls;
+    const int64_t end = std::min((task + 1) * group, w.count);
+    for (int64_t r = task * group; r < end; ++r) {
+      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+      lengths[r] = 0;
+      if (count == 0) continue;
+      const int32_t* ids = fires.samples + begin;
+      T* c = coefficients + begin;
+      kernel.dots(a[r], residual.data, residual.stride, ids, count, c);
+      for (int64_t j = 0; j < count; ++j) c[j] *= -rate * scale;
+      const double square = kernel.move_row(w[r], x.data, x.stride, ids, c, count);
+      lengths[r] = std::sqrt(square) * (1 + rounding<T>(x.stride)) + 1e-18;
+      if (a_rate > 0) {
+        pulls.resize(std::max<size_t>(pulls.size(), count));
+        for (int64_t j = 0; j < count; ++j)
+          pulls[j] = -a_rate * scale * (fires.values[begin + j] - threshold);
+        kernel.move_row(a[r], residual.data, residual.stride, ids, pulls.data(), count);
+      }
+    }
+  });
+}
+
+template <class T>
+void fire_gram(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples, T threshold, bool activations,
+               double* gram) {
+  constexpr int64_t stripe = 16;  // rows of the result: each task owns some, so that no two add to one sum
+  parallel_for((n_samples + stripe - 1) / stripe, [&](int64_t task) {
+    const int64_t first = task * stripe, end = std::min(first + stripe, n_samples);
+    std::fill(gram + first * n_samples, gram + end * n_samples, 0.0);
+    for (int64_t r = 0; r < n_neurons; ++r) {
+      const int32_t* low = fires.samples + fires.begins[r];
+      const int32_t* high = fires.samples + fires.begins[r + 1];
+      const T* value = fires.values + fires.begins[r];
+      for (const int32_t* i = std::lower_bound(low, high, static_cast<int32_t>(first)); i != high && *i < end;
+           ++i) {
+        double* row = gram + *i * n_samples;
+        const double u = activations ? value[i - low] - threshold : 1;
+        for (const int32_t* j = low; j != high; ++j)
+          row[*j] += activations ? u * (value[j - low] - threshold) : u;
+      }
+    }
+  });
+}
+
+#define FEWFIRE_INSTANTIATE(T)                                                                       \
+  template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&);             \
+  template void backward(const FireView<T>&, const Rows<const T>&, const Rows<const T>&, T, T, T, T, \
+                         const Rows<T>&, const Rows<T>&, T*, double*);                               \
+  template void fire_gram(const FireView<T>&, int64_t, int64_t, T, bool, double*);
+FEWFIRE_INSTANTIATE(float)
+FEWFIRE_INSTANTIATE(double)
+
+}  // namespace fewfire

@@ -1,0 +1,53 @@
+// The leaf kernels: the only code that is compiled once per instruction set.
+//
+// Each takes raw rows, allocates nothing, throws nothing, calls nothing. Rows are padded with zeros to
+// `stride` elements, a multiple of 64 bytes, so that no kernel has a tail. Sums have one fixed order:
+// 64-byte vectors of lanes, one accumulator, then the tree l + (l + half). All instruction sets with
+// fused multiply-add therefore give the same bits.
+#pragma once
+
+#include <cstdint>
+
+namespace fewfire {
+
+// Neurons are handled in blocks of 64: one cache line of bytes, one bit mask, one GEMM tile.
+constexpr int64_t kBlock = 64;
+
+template <class T>
+struct Kernels {
+  // The shared dot kernel, which decides who fires: out[j] = <w, x[ids[j]]>.
+  void (*dots)(const T* w, const T* x, int64_t stride, const int32_t* ids, int64_t count, T* out);
+
+  // products[s * 64 + lane] = <w_lane, x_s> for `packed` (stride, 64), a block of 64 rows transposed.
+  // As fast as a GEMM, but summed in another order: only within rounding of the shared dot.
+  void (*block_products)(const T* packed, const T* x, int64_t stride, int64_t count, T* products);
+
+  // masks[s]: the lanes of products[s] that are not <= ceiling - norms[s] * band[lane] (NaN counts).
+  void (*above)(const T* products, const T* norms, int64_t count, T ceiling, const T* band, uint64_t* masks);
+
+  // lines[s * 64 + lane]: the distance of neuron `lane` to firing on sample s as a code of one byte,
+  // rounded down: code(((b - product) * inverse_norms[s] - slack[lane]) * resolution + offset).
+  void (*distance_codes)(const T* products, const T* inverse_norms, int64_t count, T threshold,
+                         const T* slack, T resolution, T offset, uint8_t* lines);
+
+  // masks[j]: the lanes where lines[ids[j]] <= reach, for 64 bytes at once.
+  void (*within_reach)(const uint8_t* lines, const uint8_t* reach, const int32_t* ids, int64_t count,
+                       uint64_t* masks);
+
+  // w += sum_j coefficients[j] x[ids[j]], added up before it meets w; returns |w_new - w_old|^2.
+  T (*move_row)(T* w, const T* x, int64_t stride, const int32_t* ids, const T* coefficients, int64_t count);
+
+  // out[ids[j]] += factors[j] * row, for each j in order.
+  void (*scatter_row)(const T* row, int64_t stride, const int32_t* ids, const T* factors, int64_t count,
+                      T* out);
+
+  // |a - b|^2.
+  T (*squared_distance)(const T* a, const T* b, int64_t stride);
+};
+
+enum class InstructionSet { base, avx2, avx512, neon };
+
+template <class T>
+const Kernels<T>& kernels();  // those of the instruction set in use
+
+}  // namespace fewfire

@@ -1,0 +1,38 @@
+// Rows of numbers, each padded with zeros to a whole number of 64-byte vectors.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace fewfire {
+
+template <class T>
+struct Rows {
+  T* data;
+  int64_t count;
+  int64_t stride;
+  T* operator[](int64_t i) const { return data + i * stride; }
+};
+
+// A proven bound on the relative rounding error of any sum of n products and a few more operations,
+// fused or not: |computed - exact| <= rounding(n) * sum |a_i b_i| (docs/theory/rounding.md).
+template <class T>
+constexpr double rounding(int64_t n) {
+  return 2.0 * static_cast<double>(n + 8) * (std::numeric_limits<T>::epsilon() / 2);
+}
+
+// Products of norms beyond this may overflow inside a sum: then nothing is proven of the pair.
+template <class T>
+constexpr double kSafeProduct = std::numeric_limits<T>::max() / 1e8;
+
+// Covers what sums of squares and products lose to underflow.
+constexpr double kTiny = 1e-25;
+
+// x as a T that is not smaller.
+template <class T>
+T round_up(double x) {
+  return static_cast<T>(x * (1 + 2 * std::numeric_limits<T>::epsilon()));
+}
+
+}  // namespace fewfire

@@ -1,0 +1,16 @@
+// The leaf kernels for avx2 with fused multiply-add.
+#include <immintrin.h>
+
+#include "../kernels.h"
+
+namespace fewfire::isa_avx2 {
+
+#include "body.h"
+#include "vec_avx2.h"
+
+extern const Kernels<float> kernels_float;
+extern const Kernels<double> kernels_double;
+const Kernels<float> kernels_float = table<float>();
+const Kernels<double> kernels_double = table<double>();
+
+}  // namespace fewfire::isa_avx2

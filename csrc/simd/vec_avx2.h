@@ -1,0 +1,88 @@
+// Vec<T>: 64 bytes of lanes in two AVX registers.
+
+template <class T>
+struct Vec;
+
+template <>
+struct Vec<float> {
+  static constexpr int lanes = 16;
+  __m256 lo, hi;
+  static Vec zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static Vec load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static Vec broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  void store(float* p) const {
+    _mm256_storeu_ps(p, lo);
+    _mm256_storeu_ps(p + 8, hi);
+  }
+  Vec operator+(Vec o) const { return {_mm256_add_ps(lo, o.lo), _mm256_add_ps(hi, o.hi)}; }
+  Vec operator-(Vec o) const { return {_mm256_sub_ps(lo, o.lo), _mm256_sub_ps(hi, o.hi)}; }
+  Vec operator*(Vec o) const { return {_mm256_mul_ps(lo, o.lo), _mm256_mul_ps(hi, o.hi)}; }
+  static Vec fma(Vec a, Vec b, Vec c) {
+    return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+  }
+  static uint64_t not_le(Vec a, Vec b) {
+    unsigned l = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_NLE_UQ));
+    unsigned h = _mm256_movemask_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_NLE_UQ));
+    return l | h << 8;
+  }
+
+  __m128 quarter() const {
+    __m256 half = _mm256_add_ps(lo, hi);
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  }
+  static void sum4(const Vec* a, float* out) {
+    __m128 q0 = a[0].quarter(), q1 = a[1].quarter(), q2 = a[2].quarter(), q3 = a[3].quarter();
+    __m128 s01 = _mm_add_ps(_mm_movelh_ps(q0, q1), _mm_movehl_ps(q1, q0));
+    __m128 s23 = _mm_add_ps(_mm_movelh_ps(q2, q3), _mm_movehl_ps(q3, q2));
+    _mm_storeu_ps(out, _mm_add_ps(_mm_shuffle_ps(s01, s23, _MM_SHUFFLE(2, 0, 2, 0)),
+                                  _mm_shuffle_ps(s01, s23, _MM_SHUFFLE(3, 1, 3, 1))));
+  }
+};
+
+template <>
+struct Vec<double> {
+  static constexpr int lanes = 8;
+  __m256d lo, hi;
+  static Vec zero() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+  static Vec load(const double* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
+  static Vec broadcast(double x) { return {_mm256_set1_pd(x), _mm256_set1_pd(x)}; }
+  void store(double* p) const {
+    _mm256_storeu_pd(p, lo);
+    _mm256_storeu_pd(p + 4, hi);
+  }
+  Vec operator+(Vec o) const { return {_mm256_add_pd(lo, o.lo), _mm256_add_pd(hi, o.hi)}; }
+  Vec operator-(Vec o) const { return {_mm256_sub_pd(lo, o.lo), _mm256_sub_pd(hi, o.hi)}; }
+  Vec operator*(Vec o) const { return {_mm256_mul_pd(lo, o.lo), _mm256_mul_pd(hi, o.hi)}; }
+  static Vec fma(Vec a, Vec b, Vec c) {
+    return {_mm256_fmadd_pd(a.lo, b.lo, c.lo), _mm256_fmadd_pd(a.hi, b.hi, c.hi)};
+  }
+  static uint64_t not_le(Vec a, Vec b) {
+    unsigned l = _mm256_movemask_pd(_mm256_cmp_pd(a.lo, b.lo, _CMP_NLE_UQ));
+    unsigned h = _mm256_movemask_pd(_mm256_cmp_pd(a.hi, b.hi, _CMP_NLE_UQ));
+    return l | h << 4;
+  }
+
+  __m128d quarter() const {
+    __m256d half = _mm256_add_pd(lo, hi);
+    return _mm_add_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));
+  }
+  static void sum4(const Vec* a, double* out) {
+    for (int i = 0; i < 4; i += 2) {
+      __m128d p = a[i].quarter(), q = a[i + 1].quarter();
+      _mm_storeu_pd(out + i, _mm_add_pd(_mm_unpacklo_pd(p, q), _mm_unpackhi_pd(p, q)));
+    }
+  }
+};
+
+inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
+  uint64_t mask = 0;
+  for (int half = 0; half < 2; ++half) {
+    __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(line + 32 * half));
+    __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(reach + 32 * half));
+    auto bits = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(a, b), a)));
+    mask |= uint64_t{bits} << (32 * half);
+  }
+  return mask;
+}
+
+constexpr int kTileVecs = 1;  // 2 x 6 accumulators of 16 registers

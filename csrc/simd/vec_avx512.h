@@ -1,0 +1,65 @@
+// Vec<T>: 64 bytes of lanes in one AVX-512 register.
+
+template <class T>
+struct Vec;
+
+template <>
+struct Vec<float> {
+  static constexpr int lanes = 16;
+  __m512 v;
+  static Vec zero() { return {_mm512_setzero_ps()}; }
+  static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  Vec operator+(Vec o) const { return {_mm512_add_ps(v, o.v)}; }
+  Vec operator-(Vec o) const { return {_mm512_sub_ps(v, o.v)}; }
+  Vec operator*(Vec o) const { return {_mm512_mul_ps(v, o.v)}; }
+  static Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static uint64_t not_le(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_NLE_UQ); }
+
+  __m128 quarter() const {
+    __m256 lo = _mm512_castps512_ps256(v);
+    __m256 hi = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));
+    __m256 half = _mm256_add_ps(lo, hi);
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  }
+  static void sum4(const Vec* a, float* out) {
+    __m128 q0 = a[0].quarter(), q1 = a[1].quarter(), q2 = a[2].quarter(), q3 = a[3].quarter();
+    __m128 s01 = _mm_add_ps(_mm_movelh_ps(q0, q1), _mm_movehl_ps(q1, q0));
+    __m128 s23 = _mm_add_ps(_mm_movelh_ps(q2, q3), _mm_movehl_ps(q3, q2));
+    _mm_storeu_ps(out, _mm_add_ps(_mm_shuffle_ps(s01, s23, _MM_SHUFFLE(2, 0, 2, 0)),
+                                  _mm_shuffle_ps(s01, s23, _MM_SHUFFLE(3, 1, 3, 1))));
+  }
+};
+
+template <>
+struct Vec<double> {
+  static constexpr int lanes = 8;
+  __m512d v;
+  static Vec zero() { return {_mm512_setzero_pd()}; }
+  static Vec load(const double* p) { return {_mm512_loadu_pd(p)}; }
+  static Vec broadcast(double x) { return {_mm512_set1_pd(x)}; }
+  void store(double* p) const { _mm512_storeu_pd(p, v); }
+  Vec operator+(Vec o) const { return {_mm512_add_pd(v, o.v)}; }
+  Vec operator-(Vec o) const { return {_mm512_sub_pd(v, o.v)}; }
+  Vec operator*(Vec o) const { return {_mm512_mul_pd(v, o.v)}; }
+  static Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+  static uint64_t not_le(Vec a, Vec b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_NLE_UQ); }
+
+  __m128d quarter() const {
+    __m256d half = _mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1));
+    return _mm_add_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));
+  }
+  static void sum4(const Vec* a, double* out) {
+    for (int i = 0; i < 4; i += 2) {
+      __m128d p = a[i].quarter(), q = a[i + 1].quarter();
+      _mm_storeu_pd(out + i, _mm_add_pd(_mm_unpacklo_pd(p, q), _mm_unpackhi_pd(p, q)));
+    }
+  }
+};
+
+inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
+  return _mm512_cmple_epu8_mask(_mm512_loadu_si512(line), _mm512_loadu_si512(reach));
+}
+
+constexpr int kTileVecs = 4;  // 4 x 6 accumulators of 32 registers

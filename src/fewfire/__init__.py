@@ -1,0 +1,39 @@
+"""fewfire: train very wide neural networks while touching only the neurons that fire."""
+
+from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
+from fewfire.fire_set import FireSet
+from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index
+from fewfire.inputs import Inputs
+from fewfire.machine import (
+    available_instruction_sets,
+    instruction_set,
+    set_threads,
+    threads,
+    use_instruction_set,
+)
+from fewfire.network import TwoLayerNetwork
+from fewfire.training import EpochRecord, Trainer, predict, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "DriftIndex",
+    "EpochRecord",
+    "ExhaustiveIndex",
+    "FewfireError",
+    "FireSet",
+    "Index",
+    "Inputs",
+    "MemoryLimitError",
+    "Trainer",
+    "TrainingError",
+    "TwoLayerNetwork",
+    "available_instruction_sets",
+    "instruction_set",
+    "predict",
+    "set_threads",
+    "threads",
+    "train",
+    "use_instruction_set",
+]

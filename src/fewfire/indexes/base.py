@@ -1,0 +1,96 @@
+"""The interface of all indexes: what may be asked, and what an index must be told."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.fire_set import FireSet
+from fewfire.inputs import Inputs
+from fewfire.network import TwoLayerNetwork
+from fewfire.work import Work
+
+Progress = Callable[[float], None]  # told the share that is done, 0 .. 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one training step moved the weights: neuron r by sum_i coefficient_ri x_i over its fire set.
+
+    Attributes
+    ----------
+    fires : FireSet
+        Of the batch, before the step.
+    coefficients : (n_pairs,)
+        One for each firing pair, in the order of the fire set.
+    lengths : (width,) float64
+        Upper bounds on how far each neuron moved, rounding included; 0 where it did not.
+    batch : Inputs
+    """
+
+    fires: FireSet
+    coefficients: NDArray
+    lengths: NDArray[np.float64]
+    batch: Inputs
+
+
+class Index(ABC):
+    """A data structure that answers "who fires?" for one network.
+
+    An exact index may look at more pairs than fire, never at fewer, and leaves the decision to the shared
+    dot kernel: all exact indexes give the same fire sets, bit for bit.
+
+    An *open* index answers for any inputs. A *bound* one answers only for samples of the training set that
+    it was built on, by their ids, and may remember things about each (neuron, sample) pair.
+    """
+
+    name: ClassVar[str]
+    exact: ClassVar[bool] = True
+    is_open: ClassVar[bool]
+
+    work: Work
+
+    @abstractmethod
+    def __init__(self, *, memory_limit: int | None = None) -> None: ...
+
+    @abstractmethod
+    def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
+        """Take in the network and the training set. Forgets what was built before."""
+
+    @abstractmethod
+    def fire_set(self, batch: Inputs) -> FireSet:
+        """All firing pairs of a batch, from the weights as they are now."""
+
+    @abstractmethod
+    def moved(self, step: Step) -> None:
+        """Be told how the last step moved the weights. Every move must be told, or the index is stale."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes that the index holds."""
+
+    @abstractmethod
+    def check_invariants(self) -> None:
+        """Raise AssertionError where something the index relies on does not hold. Slow; for tests."""
+
+
+def require_built(network: TwoLayerNetwork | None, index: Index) -> TwoLayerNetwork:
+    if network is None:
+        raise RuntimeError(
+            f"the {index.name} index must be built before it is asked. Got no network yet. "
+            "Call build(network, inputs) first."
+        )
+    return network
+
+
+def require_fitting(network: TwoLayerNetwork, inputs: Inputs) -> None:
+    if inputs.n_features != network.n_features or inputs.dtype != network.dtype:
+        raise ValueError(
+            f"inputs must fit the network: {network.n_features} features of {network.dtype}. Got "
+            f"{inputs.n_features} features of {inputs.dtype}. Make them with "
+            "Inputs.of(samples, network.dtype)."
+        )

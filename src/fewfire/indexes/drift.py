@@ -1,0 +1,216 @@
+"""The drift index: remember how far each pair is from firing, and prove how long that stays true.
+
+For each (neuron, sample) pair a table holds, in one byte, a lower bound on the distance that the neuron must
+move before it can fire on the sample: (b - <w_r, x_i>) / |x_i| at a reference time. While a neuron has moved
+less than that, the pair is silent and no product is spent on it. docs/theory/drift_index.md derives it.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire import _core
+from fewfire.errors import MemoryLimitError
+from fewfire.fire_set import FireSet
+from fewfire.indexes.base import Index, Progress, Step, require_built, require_fitting
+from fewfire.indexes.sketch import default_sketch_size, principal_directions, sketch_of
+from fewfire.inputs import Inputs
+from fewfire.network import TwoLayerNetwork
+from fewfire.rows import BLOCK, aligned_empty, padded_zeros
+from fewfire.work import Work
+
+# Codes of the table: 0 proves nothing, code c proves a distance of (c - 1 - FIRING_CODES) / resolution.
+FIRING_CODES = 32  # kept for pairs that fire at the reference, by a little
+CODES_PER_SIGMA = 127  # resolution: codes a standard deviation of the pre-activations
+DRIFT_FIELDS = 6  # of the compiled core's struct Drift
+
+# Cost of a multiply-add in the blocked product that writes the table, beside one in a dot of a single pair.
+PRODUCT_COST = 0.25
+BUILD_CHUNK = 16  # blocks written between two signs of progress
+
+
+class DriftIndex(Index):
+    """Exact in any dimension; bound to the training set it was built on.
+
+    Parameters
+    ----------
+    sketch_size : int, optional
+        k: directions of the sketch filter; 0 for none. By default 32, or none for 64 features and fewer.
+    memory_limit : int, optional
+        Bytes that the index may hold. Where n * m bytes do not fit, only some of the neurons get a table and
+        the others are searched exhaustively.
+
+    Notes
+    -----
+    Build: m n d multiply-adds at GEMM speed. Memory: one byte a pair, plus a copy of the weights.
+    A fire set costs one byte comparison a pair, k multiply-adds for each pair that the norm bound cannot
+    prove silent, and d for each that the sketch bound cannot.
+
+    A block of 64 neurons is refreshed once the multiply-adds wasted on its silent pairs since the last
+    refresh come to the price of one: never more than twice the cost of the best schedule in hindsight.
+    """
+
+    name: ClassVar[str] = "drift"
+    is_open: ClassVar[bool] = False
+
+    def __init__(self, *, sketch_size: int | None = None, memory_limit: int | None = None) -> None:
+        if sketch_size is not None and sketch_size < 0:
+            raise ValueError(f"sketch_size must be >= 0. Got {sketch_size}. Use 0 for no sketch.")
+        self.sketch_size = sketch_size
+        self.memory_limit = memory_limit
+        self.work = Work()
+        self._network: TwoLayerNetwork | None = None
+
+    def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
+        require_fitting(network, inputs)
+        self._network = None  # until all is in place
+        m, n, dtype = network.width, len(inputs), network.dtype
+        n_blocks = -(-m // BLOCK)
+        k = default_sketch_size(network.n_features) if self.sketch_size is None else self.sketch_size
+        self.k = min(k, network.n_features)
+        self._inputs = inputs
+
+        directions = principal_directions(inputs, self.k)
+        self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
+        self._reference = aligned_empty(network.weight_rows.shape, dtype)
+        self._sketch = padded_zeros(m, self.k, dtype)
+        self._sketch_bounds = np.zeros((m, 2), dtype)
+        self._drift = np.zeros((m, DRIFT_FIELDS))
+        self._reach = np.zeros(n_blocks * BLOCK, np.uint8)
+        self._wasted = np.zeros(n_blocks)  # multiply-adds on silent pairs since the last refresh
+
+        sigma = float(np.sqrt(np.mean(np.square(network.weights[:4096], dtype=np.float64))))
+        self._resolution = CODES_PER_SIGMA / sigma if 1e-18 < sigma < 1e18 else CODES_PER_SIGMA
+        self._code_distances = (
+            (np.arange(256) - 1 - FIRING_CODES) / self._resolution
+        ).astype(dtype)  # fmt: skip
+        self._code_distances[0] = -np.inf
+
+        tabled = self._blocks_within_limit(n_blocks, n * BLOCK)
+        self._table = aligned_empty((tabled, n, BLOCK), np.uint8)
+        self._network = network
+        for first in range(0, tabled, BUILD_CHUNK):
+            self._refresh(np.arange(first, min(first + BUILD_CHUNK, tabled)))
+            if progress is not None:
+                progress(min(first + BUILD_CHUNK, tabled) / tabled)
+
+    def _blocks_within_limit(self, n_blocks: int, block_bytes: int) -> int:
+        if self.memory_limit is None:
+            return n_blocks
+        base = sum(array.nbytes for array in self._small_arrays())
+        if base > self.memory_limit:
+            raise MemoryLimitError(
+                f"the drift index needs at least {base:,} bytes for the weights' reference and the "
+                f"sketch, and {base + n_blocks * block_bytes:,} for its whole table. Got a limit of "
+                f"{self.memory_limit:,}. Raise the limit, or use the exhaustive index."
+            )
+        return min(n_blocks, (self.memory_limit - base) // block_bytes)
+
+    def _small_arrays(self) -> list[NDArray]:
+        return [self._reference, self._sketch, self._sketch_bounds, self._drift, self._reach,
+                self._sample_sketch, self._sample_perps, self._wasted]  # fmt: skip
+
+    def _state(self) -> dict[str, object]:
+        return {
+            "table": self._table, "reference": self._reference, "drift": self._drift,
+            "sketch": self._sketch, "sketch_bounds": self._sketch_bounds, "reach": self._reach,
+            "largest_norm": float(self._inputs.norms.max()),
+            "resolution": self._resolution, "zero": float(FIRING_CODES),
+        }  # fmt: skip
+
+    def _refresh(self, blocks: NDArray[np.int64]) -> None:
+        """Make the present weights of these blocks their reference."""
+        network, inputs = require_built(self._network, self), self._inputs
+        _core.drift_refresh(network.weight_rows, inputs.rows, inputs.inverse_norms,
+                            network.threshold, blocks, **self._state())  # fmt: skip
+        self._wasted[blocks] = 0
+        self.work.multiplied += len(blocks) * BLOCK * len(inputs)
+
+    def fire_set(self, batch: Inputs) -> FireSet:
+        network = require_built(self._network, self)
+        require_fitting(network, batch)
+        ids = self._ids(batch)
+        begins, samples, values, near, dots = _core.drift_fire_set(
+            network.weight_rows, batch.rows, batch.norms, network.threshold, self._table,
+            self._reach, self._sketch, self._sketch_bounds, self._code_distances, ids,
+            self._sample_sketch.take(ids, axis=0), self._sample_perps[ids],
+        )  # fmt: skip
+        fires = FireSet(begins, samples, values, len(batch))
+
+        tabled = len(self._table)
+        fired = np.diff(begins[np.minimum(np.arange(len(near) + 1) * BLOCK, network.width)])
+        wasted = near * self.k + (dots - fired) * network.n_features
+        self._wasted[:tabled] += wasted[:tabled]
+        in_table = min(tabled * BLOCK, network.width) * len(batch)
+        work = self.work
+        work.asked += network.width * len(batch)
+        work.checked += in_table
+        work.multiplied += network.width * len(batch) - in_table
+        work.near += int(near.sum())
+        work.sketch_products += int(near[:tabled].sum()) * self.k
+        work.dots += int(dots.sum())
+        work.fired += len(fires)
+        return fires
+
+    def _ids(self, batch: Inputs) -> NDArray[np.int32]:
+        if batch.ids is None or (len(batch.ids) and batch.ids.max() >= len(self._inputs)):
+            raise ValueError(
+                "the drift index answers for samples of the training set it was built on. Got inputs "
+                "without their ids, or ids beyond it. Pass inputs.batch(positions) of that set, or "
+                "ask the exhaustive index."
+            )
+        return batch.ids
+
+    def moved(self, step: Step) -> None:
+        network = require_built(self._network, self)
+        fires, batch = step.fires, step.batch
+        self.work.measured += _core.drift_moved(
+            network.weight_rows, fires.begins, fires.samples, step.coefficients, step.lengths,
+            self._sample_sketch.take(self._ids(batch), axis=0), batch.norms, **self._state(),
+        )  # fmt: skip
+        price = PRODUCT_COST * BLOCK * len(self._inputs) * network.n_features
+        due = np.flatnonzero(self._wasted[: len(self._table)] >= price)
+        if len(due):
+            self._refresh(due)
+            self.work.refreshed += len(due)
+
+    @property
+    def nbytes(self) -> int:
+        if self._network is None:
+            return 0
+        return self._table.nbytes + sum(array.nbytes for array in self._small_arrays())
+
+    @property
+    def drifts(self) -> NDArray[np.float64]:
+        """Upper bounds on how far each neuron has moved since its reference, (m,)."""
+        return self._drift[:, 1] + self._drift[:, 2]
+
+    def check_invariants(self) -> None:
+        """Every bound holds in float64 for every pair: the drifts, the codes, both filters."""
+        network, inputs = require_built(self._network, self), self._inputs
+        tabled = min(len(self._table) * BLOCK, network.width)
+        reference = self._reference[:tabled, : network.n_features].astype(np.float64)
+        moved = network.weights[:tabled].astype(np.float64) - reference
+        drifts = self.drifts[:tabled]
+        assert np.all(np.linalg.norm(moved, axis=1) <= drifts * (1 + 1e-12)), "a drift is too small"
+
+        samples = inputs.samples.astype(np.float64)
+        norms = np.linalg.norm(samples, axis=1)
+        silence = network.threshold - reference @ samples.T  # how far below the threshold it was
+        codes = self._table.transpose(0, 2, 1).reshape(-1, len(inputs))[:tabled]
+        proven = self._code_distances.astype(np.float64)[codes]
+        known = codes > 0
+        slack = 1e-12 * (1 + np.abs(silence))
+        assert np.all((silence + slack >= proven * norms)[known]), "a code promises too much"
+
+        fires = moved @ samples.T - silence > slack
+        assert np.all(codes[fires] <= np.broadcast_to(self._reach[:tabled, None], codes.shape)[fires]), (
+            "the norm filter would miss a firing pair"
+        )
+        if self.k:
+            change = self._sketch[:tabled].astype(np.float64) @ self._sample_sketch.T
+            perp, spare = self._sketch_bounds[:tabled].T.astype(np.float64)
+            bound = change + np.outer(perp, self._sample_perps) + np.outer(spare, norms)
+            gap = moved @ samples.T - bound
+            assert np.all(gap <= slack), "the sketch bound does not hold"

@@ -1,0 +1,94 @@
+"""Inputs as the kernels want them: padded rows and their norms, with or without sample ids."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fewfire.errors import DataError
+from fewfire.rows import padded
+
+# Shorter rows may underflow in a product: nothing is proven of them by scaling (docs/theory/rounding.md).
+SHORTEST_PROVABLE = 1e-15
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A set of samples: a whole training set, a batch of it, or new samples to predict.
+
+    Attributes
+    ----------
+    rows : (n, stride) float32 or float64
+        The samples, padded with zeros.
+    n_features : int
+    norms : (n,)
+        Euclidean norms, rounded up.
+    inverse_norms : (n,)
+        Their reciprocals; 0 for rows too short to divide by.
+    ids : (n,) int32 or None
+        The place of each row in the training set that an index was built on; None for new samples.
+    """
+
+    rows: NDArray
+    n_features: int
+    norms: NDArray
+    inverse_norms: NDArray
+    ids: NDArray[np.int32] | None = None
+
+    @classmethod
+    def of(cls, samples: ArrayLike, dtype: DTypeLike = np.float32) -> "Inputs":
+        """Copy samples (n, d) into padded rows, numbered 0 .. n - 1.
+
+        Raises
+        ------
+        DataError
+            `samples` is not two-dimensional, is empty, or holds NaN or infinity.
+        """
+        values = np.asarray(samples)
+        if values.ndim != 2 or 0 in values.shape:
+            raise DataError(
+                "inputs must be two-dimensional with at least one row and one column. "
+                f"Got shape {values.shape}. Pass an array (n_samples, n_features)."
+            )
+        rows = padded(values, dtype)
+        if not np.isfinite(rows).all():
+            bad_row, bad_column = np.argwhere(~np.isfinite(rows))[0]
+            raise DataError(
+                f"inputs must be finite in {np.dtype(dtype)}. Got {values[bad_row, bad_column]} in "
+                f"row {bad_row}, column {bad_column}. Remove, impute or rescale it."
+            )
+        # Exact up to float64 rounding, also where the squares overflow in float32.
+        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+        provable = norms >= SHORTEST_PROVABLE
+        inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=provable)
+        with np.errstate(over="ignore"):  # a norm of infinity proves nothing, and is allowed
+            norms = (norms * (1 + 2 * np.finfo(dtype).eps)).astype(dtype)
+        return cls(
+            rows=rows,
+            n_features=values.shape[1],
+            norms=norms,
+            inverse_norms=inverse.astype(dtype),
+            ids=np.arange(len(rows), dtype=np.int32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.rows.dtype
+
+    @property
+    def samples(self) -> NDArray:
+        """The rows without their padding, (n, n_features); a view."""
+        return self.rows[:, : self.n_features]
+
+    def batch(self, positions: NDArray) -> "Inputs":
+        """The rows at these positions, copied together so that kernels find them in cache."""
+        return Inputs(
+            rows=self.rows.take(positions, axis=0),
+            n_features=self.n_features,
+            norms=self.norms[positions],
+            inverse_norms=self.inverse_norms[positions],
+            ids=None if self.ids is None else self.ids[positions],
+        )

@@ -1,0 +1,92 @@
+"""Losses: the value of each sample, and the residual, its derivative by the outputs.
+
+Targets are (n, c) arrays: real values, or one-hot (one column of 0 and 1 for a single logistic output).
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Loss(ABC):
+    """A loss of the outputs f (n, c) and the targets y (n, c), sample by sample.
+
+    Attributes
+    ----------
+    name : str
+    curvature : float
+        Upper bound on the second derivative in any direction of the outputs; sets the largest stable
+        learning rate.
+    """
+
+    name: ClassVar[str]
+    curvature: ClassVar[float]
+
+    @abstractmethod
+    def values(self, outputs: NDArray, targets: NDArray) -> NDArray:
+        """Loss of each sample, (n,)."""
+
+    @abstractmethod
+    def residuals(self, outputs: NDArray, targets: NDArray) -> NDArray:
+        """Derivative of each sample's loss by its outputs, (n, c)."""
+
+
+class SquaredLoss(Loss):
+    """1/2 |f - y|^2."""
+
+    name = "squared"
+    curvature = 1.0
+
+    def values(self, outputs: NDArray, targets: NDArray) -> NDArray:
+        difference = outputs - targets
+        return 0.5 * (difference * difference).sum(axis=1)
+
+    def residuals(self, outputs: NDArray, targets: NDArray) -> NDArray:
+        return outputs - targets
+
+
+class SoftmaxLoss(Loss):
+    """Cross-entropy after a softmax: log sum_k exp f_k - <y, f> for one-hot y."""
+
+    name = "softmax"
+    curvature = 0.5
+
+    def values(self, outputs: NDArray, targets: NDArray) -> NDArray:
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        return np.log(np.exp(shifted).sum(axis=1)) - (targets * shifted).sum(axis=1)
+
+    def residuals(self, outputs: NDArray, targets: NDArray) -> NDArray:
+        weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True) - targets
+
+
+class LogisticLoss(Loss):
+    """Cross-entropy after a sigmoid, summed over the outputs: log(1 + exp f) - y f."""
+
+    name = "logistic"
+    curvature = 0.25
+
+    def values(self, outputs: NDArray, targets: NDArray) -> NDArray:
+        return (np.logaddexp(0, outputs) - targets * outputs).sum(axis=1)
+
+    def residuals(self, outputs: NDArray, targets: NDArray) -> NDArray:
+        return 0.5 * (1 + np.tanh(0.5 * outputs)) - targets
+
+
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredLoss(), SoftmaxLoss(), LogisticLoss())}
+
+
+def loss_named(name: str) -> Loss:
+    """The loss of this name: squared, softmax or logistic."""
+    if name not in LOSSES:
+        raise ValueError(f"the loss must be one of {', '.join(LOSSES)}. Got {name!r}. Choose one.")
+    return LOSSES[name]
+
+
+def predicted_classes(outputs: NDArray) -> NDArray[np.int64]:
+    """Class codes from outputs (n, c): the largest output, or its sign where there is only one."""
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] > 0).astype(np.int64)
+    return outputs.argmax(axis=1)

@@ -1,0 +1,60 @@
+"""The machine: how many threads the kernels use, and which instruction set."""
+
+import os
+
+from fewfire import _core
+
+
+def threads() -> int:
+    """Number of threads that the kernels use."""
+    return _core.threads()
+
+
+def set_threads(count: int) -> None:
+    """Set the number of threads that the kernels use. It never changes a result.
+
+    Parameters
+    ----------
+    count : int, >= 1
+        More than the machine has cores is allowed and gains nothing.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(
+            f"the number of threads must be a whole number >= 1. Got {count!r}. "
+            "Use the number of cores, or 1."
+        )
+    _core.set_threads(count)
+
+
+def instruction_set() -> str:
+    """Name of the instruction set that the kernels use: avx512, avx2, neon or base."""
+    return _core.instruction_set()
+
+
+def available_instruction_sets() -> list[str]:
+    """Instruction sets that this machine can run, the best first."""
+    return _core.available_instruction_sets()
+
+
+def use_instruction_set(name: str) -> None:
+    """Use another instruction set from now on, for tests and comparisons.
+
+    All those with fused multiply-add (avx512, avx2, neon) give the same bits; base does not have it.
+    """
+    _core.use_instruction_set(name)
+
+
+def _configure_from_environment() -> None:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    wanted = os.environ.get("FEWFIRE_NUM_THREADS", str(usable or 1))
+    if not wanted.isdigit() or int(wanted) < 1:
+        raise ValueError(
+            f"FEWFIRE_NUM_THREADS must be a whole number >= 1. Got {wanted!r}. "
+            "Set it to the number of cores to use, or unset it."
+        )
+    set_threads(int(wanted))
+    if "FEWFIRE_SIMD" in os.environ:
+        use_instruction_set(os.environ["FEWFIRE_SIMD"])
+
+
+_configure_from_environment()

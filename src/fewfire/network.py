@@ -1,0 +1,206 @@
+"""The two-layer network f(x) = m^(-1/2) sum_r a_r max(<w_r, x> - b, 0): its parameters."""
+
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fewfire import _core
+from fewfire.activation import paper_threshold, threshold_for_fire_rate
+from fewfire.files import write_atomically
+from fewfire.fire_set import FireSet
+from fewfire.rows import padded, padded_zeros, stride_of
+
+FORWARD_PAIRS = 1 << 24  # pre-activations that the dense forward pass holds at one time
+
+
+class TwoLayerNetwork:
+    """Parameters of a two-layer network with a shifted ReLU.
+
+    Parameters
+    ----------
+    weights : (m, d)
+        One row w_r a neuron.
+    output_weights : (m, c)
+        One row a_r a neuron; of signs at initialisation.
+    threshold : float, >= 0
+        b: a neuron fires where <w_r, x> > b, strictly.
+    dtype : float32 or float64
+
+    Attributes
+    ----------
+    weights, output_weights : views that may be written to (tell the index what `moved`)
+    weight_rows, output_rows : the same, padded, as the kernels want them
+
+    Notes
+    -----
+    Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), with outputs of any number.
+    """
+
+    def __init__(
+        self,
+        weights: ArrayLike,
+        output_weights: ArrayLike,
+        threshold: float,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        weights, output_weights = np.asarray(weights), np.asarray(output_weights)
+        if weights.ndim != 2 or output_weights.ndim != 2 or len(weights) != len(output_weights):
+            raise ValueError(
+                "weights must be (m, d) and output_weights (m, c) with the same m. Got shapes "
+                f"{weights.shape} and {output_weights.shape}. Give one row a neuron in both."
+            )
+        if 0 in weights.shape or 0 in output_weights.shape:
+            raise ValueError(
+                "a network needs at least one neuron, one feature and one output. Got shapes "
+                f"{weights.shape} and {output_weights.shape}."
+            )
+        self._set(padded(weights, dtype), weights.shape[1], padded(output_weights, dtype),
+                  output_weights.shape[1], threshold)  # fmt: skip
+
+    def _set(
+        self,
+        weight_rows: NDArray,
+        n_features: int,
+        output_rows: NDArray,
+        n_outputs: int,
+        threshold: float,
+    ) -> None:
+        dtype = weight_rows.dtype
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64. Got {dtype}. Choose one of them.")
+        if not (np.isfinite(threshold) and threshold >= 0):
+            raise ValueError(
+                f"threshold must be a finite number >= 0. Got {threshold}. Use threshold=0 for a plain ReLU."
+            )
+        self.weight_rows, self.n_features = weight_rows, n_features
+        self.output_rows, self.n_outputs = output_rows, n_outputs
+        self.threshold = float(dtype.type(threshold))
+
+    @classmethod
+    def initialise(
+        cls,
+        width: int,
+        n_features: int,
+        n_outputs: int,
+        *,
+        threshold: float | str = "paper",
+        fire_rate: float | None = None,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+    ) -> "TwoLayerNetwork":
+        """A random network: w_r ~ N(0, I), a_r of uniformly random signs.
+
+        Parameters
+        ----------
+        width, n_features, n_outputs : int, >= 1
+        threshold : float >= 0, or "paper" for sqrt(0.4 ln m)
+        fire_rate : float in (0, 0.5], optional
+            Choose the threshold at which this share of pairs fires on unit-norm inputs, instead.
+        seed : int
+        dtype : float32 or float64
+        """
+        for name, count in [("width", width), ("n_features", n_features), ("n_outputs", n_outputs)]:
+            if not isinstance(count, int | np.integer) or count < 1:
+                raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
+        if fire_rate is not None:
+            if threshold != "paper":
+                raise ValueError(
+                    f"give a threshold or a fire rate, not both. Got threshold={threshold} and "
+                    f"fire_rate={fire_rate}. Leave one out."
+                )
+            threshold = threshold_for_fire_rate(fire_rate)
+        elif threshold == "paper":
+            threshold = paper_threshold(width)
+        elif not isinstance(threshold, Real):
+            raise ValueError(f"threshold must be a number or 'paper'. Got {threshold!r}.")
+        random = np.random.default_rng(seed)
+        weight_rows = padded_zeros(width, n_features, dtype)
+        for first in range(0, width, 1024):  # in pieces: no second copy of the weights
+            rows = weight_rows[first : first + 1024, :n_features]
+            rows[:] = random.standard_normal(rows.shape, dtype=weight_rows.dtype.type)
+        output_rows = padded_zeros(width, n_outputs, dtype)
+        output_rows[:, :n_outputs] = random.integers(0, 2, (width, n_outputs)) * 2 - 1
+        network = cls.__new__(cls)
+        network._set(weight_rows, n_features, output_rows, n_outputs, float(threshold))
+        return network
+
+    @property
+    def weights(self) -> NDArray:
+        return self.weight_rows[:, : self.n_features]
+
+    @property
+    def output_weights(self) -> NDArray:
+        return self.output_rows[:, : self.n_outputs]
+
+    @property
+    def width(self) -> int:
+        return len(self.weight_rows)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.weight_rows.dtype
+
+    @property
+    def scale(self) -> float:
+        """m^(-1/2)."""
+        return self.width**-0.5
+
+    def __repr__(self) -> str:
+        return (
+            f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, "
+            f"n_outputs={self.n_outputs}, threshold={self.threshold:.4g}, dtype={self.dtype})"
+        )
+
+    def copy(self) -> "TwoLayerNetwork":
+        return TwoLayerNetwork(self.weights, self.output_weights, self.threshold, self.dtype)
+
+    def outputs(self, fires: FireSet) -> NDArray:
+        """Outputs (n, c) from a fire set: c multiply-adds a firing pair."""
+        rows = np.empty((fires.n_samples, stride_of(self.n_outputs, self.dtype)), self.dtype)
+        _core.forward(fires.begins, fires.samples, fires.values, self.output_rows, self.threshold,
+                      self.scale, rows)  # fmt: skip
+        return rows[:, : self.n_outputs]
+
+    def forward(self, samples: ArrayLike) -> NDArray:
+        """Outputs (n, c) for samples (n, d), densely with NumPy: m n d multiply-adds.
+
+        The plain formula, for checks; `predict` computes only with what fires.
+        """
+        samples = np.asarray(samples, dtype=self.dtype)
+        outputs = np.empty((len(samples), self.n_outputs), self.dtype)
+        step = max(1, FORWARD_PAIRS // self.width)
+        for first in range(0, len(samples), step):
+            pre_activations = samples[first : first + step] @ self.weights.T
+            activations = np.maximum(pre_activations - self.dtype.type(self.threshold), 0)
+            outputs[first : first + step] = activations @ self.output_weights
+        return outputs * self.dtype.type(self.scale)
+
+    def save(self, path: str | Path) -> None:
+        """Write the parameters to a safetensors file, atomically."""
+        from safetensors.numpy import save
+
+        tensors = {
+            "weights": np.ascontiguousarray(self.weights),
+            "output_weights": np.ascontiguousarray(self.output_weights),
+            "threshold": np.array(self.threshold, dtype=np.float64),
+        }
+        write_atomically(path, save(tensors))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "TwoLayerNetwork":
+        """Read the parameters back, bit for bit."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            tensors = load_file(path)
+            weights, output_weights = tensors["weights"], tensors["output_weights"]
+            threshold = float(tensors["threshold"])
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(
+                f"{path} must be a safetensors file with weights, output_weights and threshold. "
+                f"Got: {error}. Give a model that fewfire saved."
+            ) from error
+        return cls(weights, output_weights, threshold, weights.dtype)

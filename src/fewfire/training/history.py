@@ -1,0 +1,41 @@
+"""What each epoch records."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """Figures of one epoch.
+
+    Attributes
+    ----------
+    epoch : int, from 1
+    loss, accuracy : means over the epoch's batches, each before its step; accuracy is None for
+        real-valued targets
+    fire_rate, near_rate, dot_rate : shares of all pairs that fired, passed the first filter, and passed
+        all filters, so that they needed a dot
+    work_share : multiply-adds of the steps over those of dense steps
+    seconds : of the whole epoch; seconds_fire_set, seconds_forward, seconds_backward, seconds_index : parts
+    refreshes : blocks of 64 neurons whose table was written again
+    index_bytes : bytes the index holds
+    steps : steps taken
+    """
+
+    epoch: int
+    steps: int
+    loss: float
+    accuracy: float | None
+    fire_rate: float
+    near_rate: float
+    dot_rate: float
+    work_share: float
+    seconds: float
+    seconds_fire_set: float
+    seconds_forward: float
+    seconds_backward: float
+    seconds_index: float
+    refreshes: int
+    index_bytes: int
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        return asdict(self)

@@ -1,0 +1,90 @@
+"""The largest learning rate that is safe, from the firing kernel (docs/theory/learning_rate.md)."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire import _core
+from fewfire.indexes import ExhaustiveIndex
+from fewfire.inputs import Inputs
+from fewfire.loss import Loss
+from fewfire.network import TwoLayerNetwork
+
+SAMPLED = 512  # samples that the kernel is formed on
+POWER_ITERATIONS = 100
+
+
+def firing_kernel(
+    network: TwoLayerNetwork, inputs: Inputs, *, output_weights: bool = False
+) -> NDArray[np.float64]:
+    """H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, on a few samples: (s, s).
+
+    With `output_weights`, plus sum_r phi_ri phi_rj / m with phi the activations: the kernel of training
+    both layers. Cost: one exhaustive fire set, then the sum over neurons of their squared firing counts.
+
+    Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), H^dis.
+    """
+    index = ExhaustiveIndex()
+    index.build(network)
+    fires = index.fire_set(inputs)
+    gram = np.empty((len(inputs), len(inputs)))
+
+    def sums(activations: bool) -> NDArray[np.float64]:
+        _core.fire_gram(fires.begins, fires.samples, fires.values, network.threshold, activations,
+                        gram)  # fmt: skip
+        return gram / network.width
+
+    samples = inputs.samples.astype(np.float64)
+    kernel = (samples @ samples.T) * sums(False)
+    return kernel + sums(True) if output_weights else kernel
+
+
+def largest_eigenvalue(matrix: NDArray[np.float64]) -> float:
+    """Of a symmetric matrix without negative eigenvalues, by power iteration."""
+    vector = np.random.default_rng(0).random(len(matrix)) + 0.5  # the kernel is mostly positive
+    value = 0.0
+    for _ in range(POWER_ITERATIONS):
+        image = matrix @ vector
+        norm = float(np.linalg.norm(image))
+        if norm == 0:
+            return 0.0
+        if abs(norm - value) <= 1e-6 * norm:
+            return norm
+        value, vector = norm, image / norm
+    return value
+
+
+def stable_learning_rate(
+    network: TwoLayerNetwork,
+    inputs: Inputs,
+    loss: Loss,
+    batch_size: int,
+    *,
+    output_weights: bool = False,
+    seed: int = 0,
+) -> float:
+    """Half the rate at which gradient descent on a batch would cease to converge.
+
+    A step on the mean loss of a batch of B multiplies the outputs' error by 1 - rate * curvature * H / B, so
+    rate < 2 / (curvature * lambda_max(H) / B) is stable. The largest lambda_max over disjoint batches out of
+    512 samples counts; larger batches are judged by 512 samples, which errs to the safe side.
+
+    Returns
+    -------
+    float
+        1 / (curvature * lambda_max / B), rounded down to two significant digits, so that it depends neither
+        on the number of threads nor on the BLAS.
+    """
+    count = min(len(inputs), SAMPLED)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(inputs), count, replace=False))
+    kernel = firing_kernel(network, inputs.batch(chosen), output_weights=output_weights)
+    shuffled = np.random.default_rng(seed).permutation(count)
+    size = min(batch_size, count)
+    batches = [shuffled[i : i + size] for i in range(0, count - size + 1, size)]
+    largest = max(largest_eigenvalue(kernel[np.ix_(ids, ids)]) / size for ids in batches)
+    if largest == 0:
+        return 1.0  # nothing fires on the sample: no step will move anything
+    rate = 1 / (loss.curvature * largest)
+    digit = 10 ** (math.floor(math.log10(rate)) - 1)
+    return math.floor(rate / digit * (1 - 1e-9)) * digit

@@ -1,0 +1,276 @@
+"""The training loop: epochs of gradient steps through an index."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fewfire.errors import DataError, TrainingError
+from fewfire.fire_set import FireSet
+from fewfire.indexes import ExhaustiveIndex, Index, Step, index_named
+from fewfire.indexes.base import Progress
+from fewfire.inputs import Inputs
+from fewfire.loss import Loss, loss_named, predicted_classes
+from fewfire.network import TwoLayerNetwork
+from fewfire.training.gradient import gradient_step
+from fewfire.training.history import EpochRecord
+from fewfire.training.learning_rate import stable_learning_rate
+
+PREDICT_BATCH = 1024
+
+
+class Trainer:
+    """Gradient descent over the weights of a network, touching only the neurons that fire.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+        Trained in place.
+    inputs : (n, d) array or Inputs
+    targets : (n, c) array
+        Real values, or one-hot rows; (n, 1) of 0 and 1 for a single logistic output.
+    index : str or Index
+        "drift", "exhaustive", or an index that was not built yet.
+    loss : "squared", "softmax", "logistic" or a Loss
+    batch_size : int, optional
+        Samples a step; by default all of them (full-batch gradient descent).
+    learning_rate : float > 0 or "auto"
+        For the mean loss of a batch. "auto": see `stable_learning_rate`.
+    train_output_weights : bool
+        Whether the output weights move too, at the same rate.
+    seed : int
+        Of the order of the samples: epoch e is shuffled by (seed, e).
+    memory_limit : int, optional
+        Bytes that an index made from a name may hold.
+
+    Attributes
+    ----------
+    history : list of EpochRecord
+    learning_rate : float
+
+    Notes
+    -----
+    With every exact index, with any number of threads, and with every instruction set that has fused
+    multiply-add, the weights are the same bit for bit.
+    """
+
+    def __init__(
+        self,
+        network: TwoLayerNetwork,
+        inputs: ArrayLike | Inputs,
+        targets: ArrayLike,
+        *,
+        index: str | Index = "drift",
+        loss: str | Loss = "squared",
+        batch_size: int | None = None,
+        learning_rate: float | str = "auto",
+        train_output_weights: bool = False,
+        seed: int = 0,
+        memory_limit: int | None = None,
+    ) -> None:
+        self.network = network
+        self.inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs, network.dtype)
+        self.targets = _checked_targets(targets, len(self.inputs), network)
+        self.index = index_named(index, memory_limit) if isinstance(index, str) else index
+        self.loss = loss_named(loss) if isinstance(loss, str) else loss
+        self.batch_size = _checked_batch_size(batch_size, len(self.inputs))
+        self.train_output_weights = train_output_weights
+        self.seed = seed
+        self.history: list[EpochRecord] = []
+        self.seconds = dict.fromkeys(("fire_set", "forward", "backward", "index"), 0.0)
+        self._classes = _classes_of(self.targets)
+        self.learning_rate = self._checked_rate(learning_rate)
+
+    def _checked_rate(self, rate: float | str) -> float:
+        if rate == "auto":
+            return stable_learning_rate(self.network, self.inputs, self.loss, self.batch_size,
+                                        output_weights=self.train_output_weights,
+                                        seed=self.seed)  # fmt: skip
+        if isinstance(rate, str) or not (np.isfinite(rate) and rate > 0):
+            raise ValueError(
+                f"learning_rate must be a finite number > 0, or 'auto'. Got {rate!r}. "
+                "Use 'auto' for the largest safe one."
+            )
+        return float(rate)
+
+    def build(self, progress: Progress | None = None) -> None:
+        """Build the index on the training set."""
+        self.index.build(self.network, self.inputs, progress)
+
+    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Sample ids of each batch of an epoch (from 1), shuffled by the seed and the epoch.
+
+        Within a batch they ascend: the sum over a batch has no order, and an index reads its tables in one.
+        """
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.inputs))
+        size = self.batch_size
+        return [np.sort(order[i : i + size]) for i in range(0, len(order), size)]
+
+    def step(self, ids: NDArray[np.int64]) -> tuple[float, int]:
+        """One gradient step on these samples.
+
+        Returns
+        -------
+        (loss, correct)
+            Mean loss of the batch before the step, and how many of its samples were classified rightly.
+
+        Raises
+        ------
+        TrainingError
+            The loss is not finite. The weights were not moved by this step.
+        """
+        times = [perf_counter()]
+        batch, targets = self.inputs.batch(ids), self.targets[ids]
+        fires = self.index.fire_set(batch)
+        times.append(perf_counter())
+        outputs = self.network.outputs(fires)
+        # An overflow is reported below, with its cause, rather than as a warning of NumPy's.
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = float(self.loss.values(outputs, targets).mean())
+            residuals = self.loss.residuals(outputs, targets)
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"the loss must stay finite. Got {loss} at learning_rate={self.learning_rate:g}. "
+                "Use a smaller one, or 'auto'."
+            )
+        correct = 0
+        if self._classes is not None:
+            correct = int((predicted_classes(outputs) == self._classes[ids]).sum())
+        times.append(perf_counter())
+        step = self._move(batch, fires, residuals)
+        times.append(perf_counter())
+        self.index.moved(step)
+        times.append(perf_counter())
+        for part, seconds in zip(self.seconds, np.diff(times), strict=True):
+            self.seconds[part] += float(seconds)
+        return loss, correct
+
+    def _move(self, batch: Inputs, fires: FireSet, residuals: NDArray) -> Step:
+        output_rate = self.learning_rate if self.train_output_weights else 0.0
+        return gradient_step(self.network, batch, fires, residuals, self.learning_rate, output_rate)
+
+    def epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochRecord:
+        """One pass over the training set; its record is added to the history.
+
+        Parameters
+        ----------
+        on_step : callable, optional
+            Called with (steps done, steps in the epoch).
+
+        Raises
+        ------
+        TrainingError
+            The loss is not finite. The network holds the weights it had when the epoch began.
+        """
+        number = len(self.history) + 1
+        good = (self.network.weight_rows.copy(), self.network.output_rows.copy())
+        work, seconds, begin = self.index.work.copy(), dict(self.seconds), perf_counter()
+        total_loss, total_correct = 0.0, 0
+        batches = self.batches(number)
+        for done, ids in enumerate(batches, start=1):
+            try:
+                loss, correct = self.step(ids)
+            except TrainingError as error:
+                self.network.weight_rows[:], self.network.output_rows[:] = good
+                raise TrainingError(
+                    f"{error} This was step {done} of epoch {number}; the weights are those of the "
+                    f"end of epoch {number - 1}."
+                ) from None
+            total_loss += loss * len(ids)
+            total_correct += correct
+            if on_step is not None:
+                on_step(done, len(batches))
+
+        n = len(self.inputs)
+        spent = self.index.work - work
+        parts = {f"seconds_{part}": self.seconds[part] - before for part, before in seconds.items()}
+        record = EpochRecord(
+            epoch=number,
+            steps=len(batches),
+            loss=total_loss / n,
+            accuracy=None if self._classes is None else total_correct / n,
+            fire_rate=spent.fired / spent.asked,
+            near_rate=spent.near / spent.asked,
+            dot_rate=spent.dots / spent.asked,
+            work_share=spent.share_of_dense(self.network.n_features),
+            seconds=perf_counter() - begin,
+            refreshes=spent.refreshed,
+            index_bytes=self.index.nbytes,
+            **parts,
+        )
+        self.history.append(record)
+        return record
+
+
+def train(
+    network: TwoLayerNetwork,
+    inputs: ArrayLike | Inputs,
+    targets: ArrayLike,
+    *,
+    epochs: int = 10,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    **settings,
+) -> list[EpochRecord]:
+    """Build the index and train a network in place; see `Trainer` for the settings.
+
+    Returns
+    -------
+    list of EpochRecord
+        One an epoch.
+    """
+    if epochs < 0:
+        raise ValueError(f"epochs must be >= 0. Got {epochs}.")
+    trainer = Trainer(network, inputs, targets, **settings)
+    trainer.build()
+    for _ in range(epochs):
+        record = trainer.epoch()
+        if on_epoch is not None:
+            on_epoch(record)
+    return trainer.history
+
+
+def predict(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> NDArray:
+    """Outputs (n, c) for any inputs, from an exhaustive search for who fires."""
+    inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs, network.dtype)
+    index = ExhaustiveIndex()
+    index.build(network)
+    outputs = np.empty((len(inputs), network.n_outputs), network.dtype)
+    for first in range(0, len(inputs), PREDICT_BATCH):
+        part = np.arange(first, min(first + PREDICT_BATCH, len(inputs)))
+        outputs[part] = network.outputs(index.fire_set(inputs.batch(part)))
+    return outputs
+
+
+def _checked_targets(targets: ArrayLike, n: int, network: TwoLayerNetwork) -> NDArray:
+    values = np.ascontiguousarray(targets, dtype=network.dtype)
+    if values.shape != (n, network.n_outputs):
+        raise DataError(
+            f"targets must have one row a sample and one column an output, ({n}, "
+            f"{network.n_outputs}). Got shape {values.shape}. Give one-hot rows for classes."
+        )
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"targets must be finite. Got {np.count_nonzero(~np.isfinite(values))} that are not, the "
+            f"first in row {np.argwhere(~np.isfinite(values))[0][0]}. Remove those samples."
+        )
+    return values
+
+
+def _checked_batch_size(batch_size: int | None, n: int) -> int:
+    if batch_size is None:
+        return n
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(
+            f"batch_size must be a whole number >= 1, or None for all samples. Got {batch_size!r}."
+        )
+    return min(int(batch_size), n)
+
+
+def _classes_of(targets: NDArray) -> NDArray[np.int64] | None:
+    """Class codes where the targets are one-hot (or one column of 0 and 1), else None."""
+    if not np.isin(targets, (0, 1)).all():
+        return None
+    if targets.shape[1] == 1:
+        return targets[:, 0].astype(np.int64)
+    return targets.argmax(axis=1) if (targets.sum(axis=1) == 1).all() else None

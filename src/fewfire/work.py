@@ -1,0 +1,51 @@
+"""Counted operations: what an answer cost, independent of the machine."""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass
+class Work:
+    """Operations counted by an index since it was made. All counts are of pairs unless said otherwise.
+
+    Attributes
+    ----------
+    asked : pairs (width * batch) asked about
+    checked : pairs looked at by a byte of a table
+    multiplied : pairs multiplied in a blocked GEMM, each d multiply-adds
+    near : pairs that passed the first filter
+    sketch_products : multiply-adds of the sketch tests, k for each pair tested
+    dots : pairs that the shared dot kernel decided, each d multiply-adds
+    fired : pairs that fired
+    measured : neurons whose drift was measured, each d multiply-adds
+    refreshed : blocks of 64 neurons whose table was written again
+    """
+
+    asked: int = 0
+    checked: int = 0
+    multiplied: int = 0
+    near: int = 0
+    sketch_products: int = 0
+    dots: int = 0
+    fired: int = 0
+    measured: int = 0
+    refreshed: int = 0
+
+    def __sub__(self, earlier: "Work") -> "Work":
+        return Work(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})
+
+    def copy(self) -> "Work":
+        return self - Work()
+
+    def multiply_adds(self, n_features: int) -> int:
+        """Multiply-adds spent on finding who fires."""
+        return (self.multiplied + self.dots + self.measured) * n_features + self.sketch_products
+
+    def share_of_dense(self, n_features: int) -> float:
+        """Multiply-adds of the whole step (finding, and moving what fired) over those of a dense one.
+
+        A dense step spends 2 m B d: the pre-activations, and the gradient of the weights.
+        """
+        if self.asked == 0:
+            return 0.0
+        spent = self.multiply_adds(n_features) + self.fired * n_features
+        return spent / (2 * self.asked * n_features)
