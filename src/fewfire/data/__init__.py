@@ -1,0 +1,8 @@
+"""Reading what users have, checking it, and scaling it to the unit sphere."""
+
+from fewfire.data.classes import Classes
+from fewfire.data.dataset import Dataset, Rows
+from fewfire.data.load import load_dataset, load_inputs
+from fewfire.data.scaling import InputScaling
+
+__all__ = ["Classes", "Dataset", "InputScaling", "Rows", "load_dataset", "load_inputs"]

@@ -1,0 +1,113 @@
+"""What must hold for rows and labels before anything is built from them."""
+
+import numpy as np
+
+from fewfire.data.classes import Classes
+from fewfire.data.dataset import Rows
+from fewfire.errors import DataError
+
+LARGEST_WHOLE_FLOAT = 2.0**53
+
+
+def check_rows(rows: Rows, where: str) -> Rows:
+    """Check inputs and labels together; give them back with whole float labels made integers.
+
+    Parameters
+    ----------
+    rows : Rows
+    where : str
+        Names the rows in messages: "iris.csv", "the test part of iris.npz".
+
+    Raises
+    ------
+    DataError
+        See `check_inputs` and `class_labels`; or the rows and labels differ in number.
+    """
+    check_inputs(rows.inputs, where)
+    if rows.labels is None:
+        return rows
+    labels = class_labels(rows.labels, where)
+    if len(labels) != len(rows.inputs):
+        raise DataError(
+            f"Every row must have one label. Got {len(rows.inputs)} rows and {len(labels)} labels "
+            f"in {where}. Make them equally many."
+        )
+    return Rows(rows.inputs, labels)
+
+
+def check_inputs(inputs: np.ndarray, where: str) -> None:
+    """Raise DataError unless the inputs are a non-empty 2-d array of finite real numbers."""
+    if inputs.dtype.kind not in "biuf":
+        raise DataError(
+            f"Inputs must be real numbers. Got dtype {inputs.dtype} in {where}. "
+            "Encode each feature as a number."
+        )
+    if inputs.ndim != 2:
+        raise DataError(
+            f"Inputs must have two dimensions, (samples, features). Got shape {inputs.shape} in "
+            f"{where}. Use inputs.reshape(len(inputs), -1)."
+        )
+    if not inputs.size:
+        raise DataError(
+            "Inputs must have at least one row and one column. "
+            f"Got shape {inputs.shape} in {where}. Add samples or features."
+        )
+    finite = np.isfinite(inputs)
+    if not finite.all():
+        n_nan = np.count_nonzero(np.isnan(inputs))
+        n_infinite = finite.size - np.count_nonzero(finite) - n_nan
+        row, column = np.unravel_index(np.argmin(finite), finite.shape)
+        raise DataError(
+            f"Inputs must be finite. Got {n_nan} NaN and {n_infinite} infinite values in {where}, "
+            f"the first in row {row}, column {column} (from 0). Fill them or remove their rows."
+        )
+
+
+def class_labels(labels: np.ndarray, where: str) -> np.ndarray:
+    """Labels as integers or strings (n,): whole floats become int64, the rest stays as it is.
+
+    Raises
+    ------
+    DataError
+        Not one-dimensional, neither integers nor strings, or real numbers as in regression.
+    """
+    if labels.ndim != 1:
+        raise DataError(
+            f"Labels must have one dimension. Got shape {labels.shape} in {where}. "
+            "Use labels.ravel(), or labels.argmax(axis=1) if they are one-hot."
+        )
+    if labels.dtype.kind in "biuU":
+        return labels
+    if labels.dtype.kind != "f":
+        raise DataError(
+            f"Labels must be integers or strings. Got dtype {labels.dtype} in {where}. "
+            "Convert them with labels.astype(str)."
+        )
+    whole = (labels == np.rint(labels)) & (np.abs(labels) <= LARGEST_WHOLE_FLOAT)
+    if not whole.all():
+        row = int(np.argmin(whole))
+        raise DataError(
+            f"Labels must be classes: integers or strings. Got the number {labels[row]} in row "
+            f"{row} (from 0) of {where}. The command trains classifiers: name the column of the "
+            "classes `target`, or give the targets of a regression to fewfire.train as an array."
+        )
+    return labels.astype(np.int64)
+
+
+def check_classes(labels: np.ndarray, where: str) -> None:
+    """Raise DataError unless the training labels, already checked, hold at least two classes."""
+    classes = Classes.of(labels)
+    if len(classes) < 2:
+        raise DataError(
+            f"Training labels must hold at least two classes. Got only {classes.state()[0]!r} in "
+            f"{where}. Check which column holds the labels, or add samples of another class."
+        )
+
+
+def check_n_features(inputs: np.ndarray, n_features: int, where: str) -> None:
+    """Raise DataError unless the inputs have as many features as training has."""
+    if inputs.shape[1] != n_features:
+        raise DataError(
+            f"Inputs must have the {n_features} features of training. "
+            f"Got {inputs.shape[1]} in {where}. Give the same columns."
+        )

