@@ -5,8 +5,9 @@
 
 namespace fewfire::isa_avx2 {
 
-#include "body.h"
 #include "vec_avx2.h"
+
+#include "body.h"
 
 extern const Kernels<float> kernels_float;
 extern const Kernels<double> kernels_double;

@@ -3,8 +3,9 @@
 
 namespace fewfire::isa_base {
 
-#include "body.h"
 #include "vec_plain.h"
+
+#include "body.h"
 
 extern const Kernels<float> kernels_float;
 extern const Kernels<double> kernels_double;

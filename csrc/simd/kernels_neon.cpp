@@ -5,8 +5,9 @@
 
 namespace fewfire::isa_neon {
 
-#include "body.h"
 #include "vec_plain.h"
+
+#include "body.h"
 
 extern const Kernels<float> kernels_float;
 extern const Kernels<double> kernels_double;

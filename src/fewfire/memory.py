@@ -1,0 +1,46 @@
+"""Memory: how much this process holds, and limits as people write them."""
+
+import re
+import sys
+from pathlib import Path
+
+UNITS = {"": 1, "B": 1} | {
+    unit: base**power
+    for power, letter in enumerate("KMGT", start=1)
+    for unit, base in [(f"{letter}B", 1000), (f"{letter}IB", 1024)]
+}
+
+
+def bytes_of(text: str) -> int:
+    """The number of bytes that a text such as 8GB, 500MB or 6.5GiB means (GB: 10^9, GiB: 2^30)."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match[2].upper() not in UNITS:
+        raise ValueError(
+            "an amount of memory must be a number and a unit: B, KB, MB, GB, TB or KiB to TiB. "
+            f"Got {text!r}. Write for example 8GB."
+        )
+    return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+def written(n_bytes: int) -> str:
+    """A number of bytes for a person: 4.16 GB."""
+    for unit in ("B", "KB", "MB"):
+        if n_bytes < UNITS[unit] * 1000:
+            return f"{n_bytes / UNITS[unit]:.3g} {unit}"
+    return f"{n_bytes / UNITS['GB']:.2f} GB"
+
+
+def resident_bytes() -> int:
+    """Bytes of memory that this process holds now (where the system does not say: its peak)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(re.search(r"VmRSS:\s+(\d+)", status.read_text())[1])  # type: ignore[index]
+    return peak_bytes()
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,120 @@
+"""The folder that a training run leaves: all that prediction needs, and what happened.
+
+model.safetensors    weights, output weights, threshold
+scaling.safetensors  how inputs were scaled
+settings.json        what was asked for, and the classes
+history.jsonl        one record an epoch
+result.json          the figures of the whole run
+history.png          loss, accuracy, fire rate and work by epoch
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.data import Classes, InputScaling
+from fewfire.errors import DataError
+from fewfire.files import write_atomically
+from fewfire.inputs import Inputs
+from fewfire.loss import predicted_classes
+from fewfire.network import TwoLayerNetwork
+from fewfire.training import EpochRecord, predict
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with the way into it and out of it: from features as read to labels as written."""
+
+    network: TwoLayerNetwork
+    scaling: InputScaling
+    classes: Classes
+
+    @property
+    def n_features(self) -> int:
+        """Features of the data, without the constant one."""
+        return self.network.n_features - 1
+
+    def labels(self, samples: NDArray) -> NDArray:
+        """Predicted labels (n,) of samples (n, n_features) as read."""
+        inputs = Inputs.of(self.scaling.transform(samples, self.network.dtype), self.network.dtype)
+        return self.classes.decode(predicted_classes(predict(self.network, inputs)))
+
+
+class RunFolder:
+    """Reads and writes one run folder; each file is whole or absent."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def picture(self) -> Path:
+        return self.path / "history.png"
+
+    def create(self) -> None:
+        """Make the folder. An earlier run in it is never overwritten."""
+        if (self.path / "settings.json").exists():
+            raise DataError(
+                f"the run folder must not hold another run. Got {self.path}, which has a settings.json. "
+                "Give another --out, or remove that folder."
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"the run folder must be a place that can be written to. Got {self.path}: "
+                f"{error.strerror}. Give another --out."
+            ) from error
+
+    def save_model(self, model: Model, settings: dict[str, Any]) -> None:
+        from safetensors.numpy import save
+
+        model.network.save(self.path / "model.safetensors")
+        write_atomically(self.path / "scaling.safetensors", save(model.scaling.state()))
+        settings = settings | {"classes": model.classes.state()}
+        write_atomically(self.path / "settings.json", json.dumps(settings, indent=2) + "\n")
+
+    def save_history(self, history: Sequence[EpochRecord]) -> None:
+        lines = [json.dumps(record.as_dict()) + "\n" for record in history]
+        write_atomically(self.path / "history.jsonl", "".join(lines))
+
+    def save_result(self, result: dict[str, Any]) -> None:
+        write_atomically(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+
+    def load_model(self) -> Model:
+        """The model of a finished run.
+
+        Raises
+        ------
+        DataError
+            The folder is not a run folder, or one of its files cannot be read.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            network = TwoLayerNetwork.load(self.path / "model.safetensors")
+            scaling = InputScaling.from_state(load_file(self.path / "scaling.safetensors"))
+            settings = json.loads((self.path / "settings.json").read_text())
+            classes = Classes.from_state(settings["classes"])
+        except (OSError, SafetensorError, ValueError, KeyError) as error:
+            raise DataError(
+                f"a run folder must hold a model that `fewfire train` saved. Got {self.path}: {error}. "
+                "Give the folder named by --out of a finished run."
+            ) from error
+        return Model(network, scaling, classes)
+
+    def load_history(self) -> list[EpochRecord]:
+        lines = (self.path / "history.jsonl").read_text().splitlines()
+        return [EpochRecord(**json.loads(line)) for line in lines]
+
+
+def targets_of(classes: Classes, codes: NDArray[np.int64], loss: str) -> NDArray[np.float32]:
+    """One-hot targets; a single column of 0 and 1 for two classes with the logistic loss."""
+    if loss == "logistic" and len(classes) == 2:
+        return codes[:, None].astype(np.float32)
+    return classes.one_hot(codes, np.float32)

@@ -1,0 +1,107 @@
+"""Beside dense PyTorch: the same steps from the same state, taken in turn, and how far the weights part."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fewfire.machine import threads
+from fewfire.torch.dense import DENSE_STEPS, DenseStep
+from fewfire.training import Trainer
+
+TRIALS = 3  # timed steps of each way to write the dense step, after one that is not counted
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ratios of medians over steps taken in turn, fewfire, dense, fewfire, dense.
+
+    Attributes
+    ----------
+    seconds_per_step, dense_seconds_per_step : medians
+    speedup : their ratio, dense over fewfire
+    dense_step : the fastest of the ways to write the dense step, and the one compared with
+    dense_trials : median seconds of each way; None where it cannot run here
+    max_weight_difference : the largest difference of any weight after all steps
+    compared_steps : of each
+    """
+
+    seconds_per_step: float
+    dense_seconds_per_step: float
+    speedup: float
+    dense_step: str
+    dense_trials: dict[str, float | None]
+    max_weight_difference: float
+    compared_steps: int
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def compare_dense(
+    trainer: Trainer, steps: int, on_progress: Callable[[str], None] | None = None
+) -> Comparison:
+    """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch.
+
+    PyTorch gets as many threads as fewfire, and the fastest of a hand-written step in two layouts, autograd
+    and torch.compile, tried on the first batch. Moves the trainer's network by those steps.
+    """
+    say = on_progress or (lambda message: None)
+    batches = [ids for ids in trainer.batches(len(trainer.history) + 1) if len(ids) == trainer.batch_size]
+    torch.set_num_threads(threads())
+    say("trying ways to write the dense step")
+    trials = {name: _trial(name, trainer, batches[0]) for name in DENSE_STEPS}
+    best = min((seconds, name) for name, seconds in trials.items() if seconds is not None)[1]
+
+    dense = _dense(best, trainer)
+    _timed_step(_dense(best, trainer), trainer, batches[0])  # warm, on weights of its own
+    ours, theirs = [], []
+    for step in range(steps):
+        ids = batches[step % len(batches)]
+        start = perf_counter()
+        trainer.step(ids)
+        ours.append(perf_counter() - start)
+        theirs.append(_timed_step(dense, trainer, ids))
+        say(f"step {step + 1} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
+    return Comparison(
+        seconds_per_step=median(ours),
+        dense_seconds_per_step=median(theirs),
+        speedup=median(theirs) / median(ours),
+        dense_step=best,
+        dense_trials=trials,
+        max_weight_difference=_largest_difference(dense.weights, trainer.network.weights),
+        compared_steps=steps,
+    )
+
+
+def _dense(name: str, trainer: Trainer) -> DenseStep:
+    output_rate = trainer.learning_rate if trainer.train_output_weights else 0.0
+    return DENSE_STEPS[name](trainer.network, trainer.loss.name, trainer.learning_rate, output_rate)
+
+
+def _timed_step(dense: DenseStep, trainer: Trainer, ids: NDArray[np.int64]) -> float:
+    """Seconds of one dense step, with the gathering of the batch, as a step of ours has it."""
+    start = perf_counter()
+    dense(torch.from_numpy(trainer.inputs.samples[ids]), torch.from_numpy(trainer.targets[ids]))
+    return perf_counter() - start
+
+
+def _trial(name: str, trainer: Trainer, ids: NDArray[np.int64]) -> float | None:
+    dense = _dense(name, trainer)
+    try:
+        return median([_timed_step(dense, trainer, ids) for _ in range(TRIALS + 1)][1:])
+    except Exception:
+        if name != "torch.compile":  # which needs a C++ compiler that is not everywhere
+            raise
+        return None
+
+
+def _largest_difference(theirs: torch.Tensor, ours: NDArray) -> float:
+    """In pieces of rows: no third copy of the weights."""
+    theirs_array = theirs.detach().numpy()
+    pieces = range(0, len(ours), 4096)
+    return max(float(np.abs(theirs_array[i : i + 4096] - ours[i : i + 4096]).max()) for i in pieces)
