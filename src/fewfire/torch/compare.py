@@ -1,6 +1,6 @@
 """Beside dense PyTorch: the same steps from the same state, taken in turn, and how far the weights part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from time import perf_counter
@@ -43,18 +43,22 @@ class Comparison:
 
 
 def compare_dense(
-    trainer: Trainer, steps: int, on_progress: Callable[[str], None] | None = None
+    trainer: Trainer,
+    steps: int,
+    on_progress: Callable[[str], None] | None = None,
+    *,
+    ways: Sequence[str] = tuple(DENSE_STEPS),
 ) -> Comparison:
     """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch.
 
     PyTorch gets as many threads as fewfire, and the fastest of a hand-written step in two layouts, autograd
-    and torch.compile, tried on the first batch. Moves the trainer's network by those steps.
+    and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those steps.
     """
     say = on_progress or (lambda message: None)
     batches = [ids for ids in trainer.batches(len(trainer.history) + 1) if len(ids) == trainer.batch_size]
     torch.set_num_threads(threads())
     say("trying ways to write the dense step")
-    trials = {name: _trial(name, trainer, batches[0]) for name in DENSE_STEPS}
+    trials = {name: _trial(name, trainer, batches[0]) for name in ways}
     best = min((seconds, name) for name, seconds in trials.items() if seconds is not None)[1]
 
     dense = _dense(best, trainer)

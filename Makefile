@@ -1,0 +1,36 @@
+# Everything is set up in .venv/ on a machine that has Python 3.10 or newer, make and g++.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*.h csrc/*.cpp csrc/simd/*.h csrc/simd/*.cpp)
+
+.PHONY: train test lint format benchmarks clean
+
+train: .venv/installed  ## Train a 16,384-wide network on the built-in digits, beside dense PyTorch
+	$(BIN)/fewfire train digits --width 16384 --epochs 20 --batch-size 256 --compare-dense 40
+
+test: .venv/installed lint  ## Check the style, then run every test
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/clang-format --dry-run --Werror csrc/*.h csrc/*.cpp csrc/simd/*.h csrc/simd/*.cpp
+	$(BIN)/pyright
+
+format: .venv/installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i csrc/*.h csrc/*.cpp csrc/simd/*.h csrc/simd/*.cpp
+
+benchmarks: .venv/installed  ## Measure everything that the README claims (about an hour)
+	$(BIN)/python benchmarks/run_all.py
+
+# PyTorch first, at a fixed version: an open range could take the gigabytes of a CUDA build.
+.venv/installed: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,sklearn,torch]'
+	touch $@
+
+clean:
+	rm -rf .venv build
