@@ -1,0 +1,15 @@
+"""Run every benchmark, one after the other, then write the tables.
+
+python benchmarks/run_all.py [FOLDER OF FASHION-MNIST]
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+for script in ("exactness", "grid", "widths", "fashion_mnist"):
+    given = sys.argv[1:] if script in ("widths", "fashion_mnist") else []
+    print(f"== {script}", flush=True)
+    subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)
+subprocess.run([sys.executable, HERE / "tables.py"], check=True)

@@ -1,0 +1,136 @@
+"""Write the tables of README.md and docs/benchmarks.md from benchmarks/results/; with --check, only compare.
+
+python benchmarks/tables.py [--check]
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "docs/benchmarks.md")
+
+
+def result(name: str) -> dict[str, Any]:
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f}" if seconds < 0.1 else f"{1e3 * seconds:.0f}"
+
+
+def made_by(content: dict[str, Any]) -> str:
+    machine = content["machine"]
+    return (
+        f"Made by `{content['command']}`: {machine['processor']}, {machine['threads']} threads, "
+        f"{machine['instruction_set']}, PyTorch {machine['torch']}, {machine['date']}."
+    )
+
+
+def fashion() -> str:
+    content = result("fashion_mnist")
+    run = content["figures"]
+    dense_run = run["dense_seconds_per_step"] * run["steps"]
+    our_run = run["build_seconds"] + run["training_seconds"]
+    rows = [
+        ["a training step", f"{milliseconds(run['seconds_per_step'])} ms",
+         f"{milliseconds(run['dense_seconds_per_step'])} ms", f"**{run['speedup']:.1f} x**"],
+        ["the whole run: index, 10 epochs, refreshes", f"{our_run:.0f} s", f"{dense_run:.0f} s",
+         f"**{run['whole_run_speedup']:.1f} x**"],
+        ["multiply-adds (build and refreshes included)", f"{run['work_share']:.1%}", "100 %", ""],
+        ["pairs that fire", f"{run['fire_rate']:.1%}", f"{run['fire_rate']:.1%}", ""],
+        ["test accuracy", f"{run['test_accuracy']:.4f}", "the same function", ""],
+        ["peak memory", f"{run['peak_memory_bytes'] / 1e9:.1f} GB", "", ""],
+    ]  # fmt: skip
+    return (
+        table(
+            ["Fashion-MNIST, 60,000 samples, width 65,536, batch 256", "fewfire", "dense PyTorch", "ratio"],
+            rows,
+        )
+        + f"\n\n{made_by(content)} The dense step is the fastest of four ways to write it "
+        f"({run['dense_step']}); its run is its step times {run['steps']:,}."
+    )
+
+
+def widths() -> str:
+    content = result("widths")
+    rows = [
+        [f"{row['width']:,}", f"{row['fire_rate']:.2%}", f"{row['dot_rate']:.2%}", f"{row['work_share']:.2%}",
+         milliseconds(row["seconds_per_step"]), milliseconds(row["dense_seconds_per_step"]),
+         f"{row['speedup']:.1f}"]
+        for row in content["figures"]
+    ]  # fmt: skip
+    header = ["width", "fires", "needs a dot", "work share", "ms a step", "dense ms", "ratio"]
+    return table(header, rows) + f"\n\n{made_by(content)}"
+
+
+def grid() -> str:
+    content = result("grid")
+    cells = {
+        (row["width"], row["n_features"], row["batch_size"], row["fire_rate_at_start"]): row["speedup"]
+        for row in content["figures"]
+    }
+    rates = sorted({key[3] for key in cells})
+    rows = []
+    for width, features, batch in sorted({key[:3] for key in cells}):
+        ratios = [cells[width, features, batch, rate] for rate in rates]
+        shown = [f"**{ratio:.2f}**" if ratio < 1 else f"{ratio:.1f}" for ratio in ratios]
+        rows.append([f"{width:,}", str(features), str(batch), *shown])
+    header = ["width", "features", "batch", *(f"{rate:.0%} fire" for rate in rates)]
+    return table(header, rows) + f"\n\nBold: dense PyTorch wins. {made_by(content)}"
+
+
+def exactness() -> str:
+    content = result("exactness")
+    equal = content["figures"]["bit_equality"]
+    n_equal = sum(row["equal_to_exhaustive"] for row in equal)
+    sets = ", ".join(dict.fromkeys(row["instruction_set"] for row in equal))
+    rows = [
+        [row["rival"], f"{row['width']:,}", f"{row['pairs']:,}", f"{row['pairs_in_rounding_band']:,}",
+         f"{row['pairs_decided_differently']:,}", f"{row['of_those_not_explained']:,}",
+         f"{row['max_weight_difference_step_1']:.1e}", f"{row['max_weight_difference_step_200']:.1e}"]
+        for row in content["figures"]["beside_dense"]
+    ]  # fmt: skip
+    header = ["beside", "width", "pairs", "in the rounding band", "decided differently", "not explained",
+              "weights apart, step 1", "step 200"]  # fmt: skip
+    return (
+        "Through the drift index the weights after 200 steps have the bytes of those through the exhaustive "
+        f"one in {n_equal} of {len(equal)} runs (widths 1, 1,000 and 16,384; 1, 2 and 3 threads; {sets}).\n\n"
+        + table(header, rows)
+        + f"\n\n{made_by(content)}"
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "fashion": fashion, "widths": widths, "grid": grid, "exactness": exactness,
+}  # fmt: skip
+
+
+def filled(text: str) -> str:
+    """The page with each table between its marks made anew."""
+    for name, make in TABLES.items():
+        marks = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
+        text = re.sub(marks, lambda m: m[1] + make() + "\n" + m[2], text, flags=re.S)  # noqa: B023
+    return text
+
+
+if __name__ == "__main__":
+    stale = []
+    for page in PAGES:
+        path = ROOT / page
+        before = path.read_text()
+        after = filled(before)
+        if before != after:
+            stale.append(page)
+            if "--check" not in sys.argv:
+                path.write_text(after)
+    if "--check" in sys.argv and stale:
+        sys.exit(f"tables must be those of benchmarks/results. Stale: {', '.join(stale)}. Run {__file__}.")
