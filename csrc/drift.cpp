@@ -97,9 +97,10 @@ int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Rows<
                     const Rows<const T>& batch_sketch, const T* batch_norms) {
   const int64_t stride = w.stride, k = state.sketch.stride;
   std::atomic<int64_t> measured{0};
-  parallel_for((w.count + kBlock - 1) / kBlock, [&](int64_t block) {
+  const int64_t tabled = state.reference.count;  // neurons that have a table
+  parallel_for((tabled + kBlock - 1) / kBlock, [&](int64_t block) {
     const Kernels<T>& kernel = kernels<T>();
-    const int64_t end = std::min((block + 1) * kBlock, w.count);
+    const int64_t end = std::min((block + 1) * kBlock, tabled);
     for (int64_t r = block * kBlock; r < end; ++r) {
       const double length = step.lengths[r];
       if (length == 0) continue;

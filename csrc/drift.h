@@ -35,6 +35,7 @@ struct Step {
   const double* lengths;
 };
 
+// The rows of all arrays are those of the neurons that have a table: whole blocks, from the first on.
 template <class T>
 struct DriftState {
   uint8_t* table;       // (n_tabled, n_samples, 64) distance codes

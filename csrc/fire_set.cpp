@@ -83,7 +83,8 @@ FireSet<T> fire_set(const Rows<const T>& w, const Rows<const T>& x, T threshold,
 
   parallel_for(blocks, [&](int64_t block) {
     Scratch<T>& s = scratch<T>();
-    s.masks.assign(words * 64, 0);
+    s.masks.resize(words * 64);
+    std::fill(s.masks.begin() + x.count, s.masks.end(), 0);
     s.ids.resize(x.count);
     s.values.resize(x.count);
     propose(block, s);
@@ -100,12 +101,17 @@ FireSet<T> fire_set(const Rows<const T>& w, const Rows<const T>& x, T threshold,
           s.ids[near++] = static_cast<int32_t>(word * 64 + __builtin_ctzll(bits));
       const int64_t left = near > 0 ? keep(first + lane, s.ids.data(), near, s) : 0;
       kernel.dots(w[first + lane], x.data, x.stride, s.ids.data(), left, s.values.data());
-      for (int64_t j = 0; j < left; ++j) {
-        if (s.values[j] > threshold) {
-          mine.samples.push_back(s.ids[j]);
-          mine.values.push_back(s.values[j]);
-        }
+      const size_t before = mine.samples.size();
+      mine.samples.resize(before + left);
+      mine.values.resize(before + left);
+      size_t fired = before;
+      for (int64_t j = 0; j < left; ++j) {  // without branches: they could not be foreseen
+        mine.samples[fired] = s.ids[j];
+        mine.values[fired] = s.values[j];
+        fired += s.values[j] > threshold;
       }
+      mine.samples.resize(fired);
+      mine.values.resize(fired);
       out.begins[first + lane + 1] = static_cast<int64_t>(mine.samples.size());
       work.near[block] += near;
       work.dots[block] += left;

@@ -29,14 +29,13 @@ void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T sc
                          partial.data() + g * size);
     }
   });
-  constexpr int64_t strip = 4096;
+  constexpr int64_t strip = 1024;
   parallel_for((size + strip - 1) / strip, [&](int64_t task) {
-    const int64_t end = std::min((task + 1) * strip, size);
-    for (int64_t i = task * strip; i < end; ++i) {
-      T sum = 0;
-      for (int64_t g = 0; g < groups; ++g) sum += partial[g * size + i];
-      outputs.data[i] = scale * sum;
-    }
+    const int64_t first = task * strip, count = std::min(strip, size - first);
+    T sums[strip] = {};
+    for (int64_t g = 0; g < groups; ++g)
+      for (int64_t i = 0; i < count; ++i) sums[i] += partial[g * size + first + i];
+    for (int64_t i = 0; i < count; ++i) outputs.data[first + i] = scale * sums[i];
   });
 }
 

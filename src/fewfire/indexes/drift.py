@@ -38,7 +38,7 @@ class DriftIndex(Index):
     sketch_size : int, optional
         k: directions of the sketch filter; 0 for none. By default 32, or none for 64 features and fewer.
     memory_limit : int, optional
-        Bytes that the index may hold. Where n * m bytes do not fit, only some of the neurons get a table and
+        Bytes that the index may hold. Where n * m bytes do not fit, only some of the neurons get a table, and
         the others are searched exhaustively.
 
     Notes
@@ -65,47 +65,51 @@ class DriftIndex(Index):
     def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
         require_fitting(network, inputs)
         self._network = None  # until all is in place
+        self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before
         m, n, dtype = network.width, len(inputs), network.dtype
-        n_blocks = -(-m // BLOCK)
         k = default_sketch_size(network.n_features) if self.sketch_size is None else self.sketch_size
         self.k = min(k, network.n_features)
         self._inputs = inputs
+        self._sample_sketch, self._sample_perps = sketch_of(inputs, principal_directions(inputs, self.k))
 
-        directions = principal_directions(inputs, self.k)
-        self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
-        self._reference = aligned_empty(network.weight_rows.shape, dtype)
-        self._sketch = padded_zeros(m, self.k, dtype)
-        self._sketch_bounds = np.zeros((m, 2), dtype)
-        self._drift = np.zeros((m, DRIFT_FIELDS))
-        self._reach = np.zeros(n_blocks * BLOCK, np.uint8)
-        self._wasted = np.zeros(n_blocks)  # multiply-adds on silent pairs since the last refresh
+        n_blocks = -(-m // BLOCK)
+        tabled = self._blocks_within_limit(n_blocks, network)
+        rows = min(tabled * BLOCK, m)
+        self._table = aligned_empty((tabled, n, BLOCK), np.uint8)
+        self._reference = aligned_empty((rows, network.weight_rows.shape[1]), dtype)
+        self._sketch = padded_zeros(rows, self.k, dtype)
+        self._sketch_bounds = np.zeros((rows, 2), dtype)
+        self._drift = np.zeros((rows, DRIFT_FIELDS))
+        self._reach = np.zeros(tabled * BLOCK, np.uint8)
+        self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
 
         sigma = float(np.sqrt(np.mean(np.square(network.weights[:4096], dtype=np.float64))))
         self._resolution = CODES_PER_SIGMA / sigma if 1e-18 < sigma < 1e18 else CODES_PER_SIGMA
-        self._code_distances = (
-            (np.arange(256) - 1 - FIRING_CODES) / self._resolution
-        ).astype(dtype)  # fmt: skip
+        self._code_distances = ((np.arange(256) - 1 - FIRING_CODES) / self._resolution).astype(dtype)
         self._code_distances[0] = -np.inf
 
-        tabled = self._blocks_within_limit(n_blocks, n * BLOCK)
-        self._table = aligned_empty((tabled, n, BLOCK), np.uint8)
         self._network = network
         for first in range(0, tabled, BUILD_CHUNK):
             self._refresh(np.arange(first, min(first + BUILD_CHUNK, tabled)))
             if progress is not None:
                 progress(min(first + BUILD_CHUNK, tabled) / tabled)
 
-    def _blocks_within_limit(self, n_blocks: int, block_bytes: int) -> int:
+    def _blocks_within_limit(self, n_blocks: int, network: TwoLayerNetwork) -> int:
+        """How many blocks of 64 neurons may have a table."""
         if self.memory_limit is None:
             return n_blocks
-        base = sum(array.nbytes for array in self._small_arrays())
-        if base > self.memory_limit:
+        item = network.dtype.itemsize
+        a_neuron = network.weight_rows.shape[1] * item + self._sample_sketch.shape[1] * item
+        a_neuron += 2 * item + 8 * DRIFT_FIELDS + 1
+        a_block = BLOCK * (len(self._inputs) + a_neuron) + 8
+        samples = self._sample_sketch.nbytes + self._sample_perps.nbytes
+        if samples + a_block > self.memory_limit:
             raise MemoryLimitError(
-                f"the drift index needs at least {base:,} bytes for the weights' reference and the "
-                f"sketch, and {base + n_blocks * block_bytes:,} for its whole table. Got a limit of "
-                f"{self.memory_limit:,}. Raise the limit, or use the exhaustive index."
+                f"the drift index needs at least {samples + a_block:,} bytes, for the table of 64 neurons, "
+                f"and {samples + n_blocks * a_block:,} for all. Got a limit of {self.memory_limit:,}. "
+                "Raise the limit, or use the exhaustive index."
             )
-        return min(n_blocks, (self.memory_limit - base) // block_bytes)
+        return min(n_blocks, (self.memory_limit - samples) // a_block)
 
     def _small_arrays(self) -> list[NDArray]:
         return [self._reference, self._sketch, self._sketch_bounds, self._drift, self._reach,
@@ -141,7 +145,7 @@ class DriftIndex(Index):
         tabled = len(self._table)
         fired = np.diff(begins[np.minimum(np.arange(len(near) + 1) * BLOCK, network.width)])
         wasted = near * self.k + (dots - fired) * network.n_features
-        self._wasted[:tabled] += wasted[:tabled]
+        self._wasted += wasted[:tabled]
         in_table = min(tabled * BLOCK, network.width) * len(batch)
         work = self.work
         work.asked += network.width * len(batch)
@@ -154,7 +158,8 @@ class DriftIndex(Index):
         return fires
 
     def _ids(self, batch: Inputs) -> NDArray[np.int32]:
-        if batch.ids is None or (len(batch.ids) and batch.ids.max() >= len(self._inputs)):
+        known = batch.ids is not None and bool(np.all((batch.ids >= 0) & (batch.ids < len(self._inputs))))
+        if batch.ids is None or not known:
             raise ValueError(
                 "the drift index answers for samples of the training set it was built on. Got inputs "
                 "without their ids, or ids beyond it. Pass inputs.batch(positions) of that set, or "
@@ -170,7 +175,7 @@ class DriftIndex(Index):
             self._sample_sketch.take(self._ids(batch), axis=0), batch.norms, **self._state(),
         )  # fmt: skip
         price = PRODUCT_COST * BLOCK * len(self._inputs) * network.n_features
-        due = np.flatnonzero(self._wasted[: len(self._table)] >= price)
+        due = np.flatnonzero(self._wasted >= price)
         if len(due):
             self._refresh(due)
             self.work.refreshed += len(due)
@@ -183,16 +188,16 @@ class DriftIndex(Index):
 
     @property
     def drifts(self) -> NDArray[np.float64]:
-        """Upper bounds on how far each neuron has moved since its reference, (m,)."""
+        """Upper bounds on how far each neuron with a table has moved since its reference."""
         return self._drift[:, 1] + self._drift[:, 2]
 
     def check_invariants(self) -> None:
         """Every bound holds in float64 for every pair: the drifts, the codes, both filters."""
         network, inputs = require_built(self._network, self), self._inputs
-        tabled = min(len(self._table) * BLOCK, network.width)
-        reference = self._reference[:tabled, : network.n_features].astype(np.float64)
+        tabled = len(self._reference)
+        reference = self._reference[:, : network.n_features].astype(np.float64)
         moved = network.weights[:tabled].astype(np.float64) - reference
-        drifts = self.drifts[:tabled]
+        drifts = self.drifts
         assert np.all(np.linalg.norm(moved, axis=1) <= drifts * (1 + 1e-12)), "a drift is too small"
 
         samples = inputs.samples.astype(np.float64)
@@ -209,8 +214,8 @@ class DriftIndex(Index):
             "the norm filter would miss a firing pair"
         )
         if self.k:
-            change = self._sketch[:tabled].astype(np.float64) @ self._sample_sketch.T
-            perp, spare = self._sketch_bounds[:tabled].T.astype(np.float64)
+            change = self._sketch.astype(np.float64) @ self._sample_sketch.T
+            perp, spare = self._sketch_bounds.T.astype(np.float64)
             bound = change + np.outer(perp, self._sample_perps) + np.outer(spare, norms)
             gap = moved @ samples.T - bound
             assert np.all(gap <= slack), "the sketch bound does not hold"

@@ -55,7 +55,7 @@ def compare_dense(
     and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those steps.
     """
     say = on_progress or (lambda message: None)
-    batches = [ids for ids in trainer.batches(len(trainer.history) + 1) if len(ids) == trainer.batch_size]
+    batches = trainer.batches(len(trainer.history) + 1)
     torch.set_num_threads(threads())
     say("trying ways to write the dense step")
     trials = {name: _trial(name, trainer, batches[0]) for name in ways}

@@ -34,7 +34,7 @@ class Trainer:
         "drift", "exhaustive", or an index that was not built yet.
     loss : "squared", "softmax", "logistic" or a Loss
     batch_size : int, optional
-        Samples a step; by default all of them (full-batch gradient descent).
+        Samples a step at the most; by default all of them (full-batch gradient descent).
     learning_rate : float > 0 or "auto"
         For the mean loss of a batch. "auto": see `stable_learning_rate`.
     train_output_weights : bool
@@ -101,11 +101,13 @@ class Trainer:
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Sample ids of each batch of an epoch (from 1), shuffled by the seed and the epoch.
 
-        Within a batch they ascend: the sum over a batch has no order, and an index reads its tables in one.
+        As few batches as batch_size allows, of sizes that differ by one at most: a short last batch would
+        take a step that is too long for it. Within a batch the ids ascend: the sum over a batch has no order,
+        and an index reads its tables in one.
         """
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.inputs))
-        size = self.batch_size
-        return [np.sort(order[i : i + size]) for i in range(0, len(order), size)]
+        n_batches = -(-len(order) // self.batch_size)
+        return [np.sort(ids) for ids in np.array_split(order, n_batches)]
 
     def step(self, ids: NDArray[np.int64]) -> tuple[float, int]:
         """One gradient step on these samples.
