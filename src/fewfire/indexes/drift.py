@@ -68,9 +68,10 @@ class DriftIndex(Index):
         self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before
         m, n, dtype = network.width, len(inputs), network.dtype
         k = default_sketch_size(network.n_features) if self.sketch_size is None else self.sketch_size
-        self.k = min(k, network.n_features)
+        directions = principal_directions(inputs, min(k, network.n_features, len(inputs)))
+        self.k = directions.shape[1]
         self._inputs = inputs
-        self._sample_sketch, self._sample_perps = sketch_of(inputs, principal_directions(inputs, self.k))
+        self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
 
         n_blocks = -(-m // BLOCK)
         tabled = self._blocks_within_limit(n_blocks, network)
