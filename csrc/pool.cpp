@@ -35,17 +35,15 @@ struct Job {
 class Pool {
  public:
   explicit Pool(int helpers) {
-    for (int i = 0; i < helpers; ++i) helpers_.emplace_back([this] { help(); });
+    try {
+      for (int i = 0; i < helpers; ++i) helpers_.emplace_back([this] { help(); });
+    } catch (...) {  // the system gives no more threads: end those that run, and say so
+      stop();
+      throw;
+    }
   }
 
-  ~Pool() {
-    {
-      std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& helper : helpers_) helper.join();
-  }
+  ~Pool() { stop(); }
 
   void run(Job& job) {
     {
@@ -63,6 +61,15 @@ class Pool {
   int helpers() const { return static_cast<int>(helpers_.size()); }
 
  private:
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& helper : helpers_) helper.join();
+  }
+
   void help() {
     uint64_t seen = 0;
     for (;;) {

@@ -4,6 +4,7 @@ import os
 
 from fewfire import _core
 
+MOST_THREADS = 1024
 
 def threads() -> int:
     """Number of threads that the kernels use."""
@@ -15,12 +16,12 @@ def set_threads(count: int) -> None:
 
     Parameters
     ----------
-    count : int, >= 1
+    count : int, 1 .. 1024
         More than the machine has cores is allowed and gains nothing.
     """
-    if not isinstance(count, int) or count < 1:
+    if not isinstance(count, int) or not 1 <= count <= MOST_THREADS:
         raise ValueError(
-            f"the number of threads must be a whole number >= 1. Got {count!r}. "
+            f"the number of threads must be a whole number from 1 to {MOST_THREADS}. Got {count!r}. "
             "Use the number of cores, or 1."
         )
     _core.set_threads(count)
@@ -47,9 +48,9 @@ def use_instruction_set(name: str) -> None:
 def _configure_from_environment() -> None:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     wanted = os.environ.get("FEWFIRE_NUM_THREADS", str(usable or 1))
-    if not wanted.isdigit() or int(wanted) < 1:
+    if not wanted.isdecimal() or not 1 <= int(wanted) <= MOST_THREADS:
         raise ValueError(
-            f"FEWFIRE_NUM_THREADS must be a whole number >= 1. Got {wanted!r}. "
+            f"FEWFIRE_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}. Got {wanted!r}. "
             "Set it to the number of cores to use, or unset it."
         )
     set_threads(int(wanted))

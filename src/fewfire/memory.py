@@ -2,6 +2,7 @@
 
 import re
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 UNITS = {"": 1, "B": 1} | {
@@ -19,28 +20,36 @@ def bytes_of(text: str) -> int:
             "an amount of memory must be a number and a unit: B, KB, MB, GB, TB or KiB to TiB. "
             f"Got {text!r}. Write for example 8GB."
         )
-    return int(float(match[1]) * UNITS[match[2].upper()])
+    return int(Fraction(match[1]) * UNITS[match[2].upper()])
 
 
 def written(n_bytes: int) -> str:
     """A number of bytes for a person: 4.16 GB."""
     for unit in ("B", "KB", "MB"):
-        if n_bytes < UNITS[unit] * 1000:
+        if n_bytes < 999.5 * UNITS[unit]:  # else three digits would round to the next unit
             return f"{n_bytes / UNITS[unit]:.3g} {unit}"
     return f"{n_bytes / UNITS['GB']:.2f} GB"
 
 
 def resident_bytes() -> int:
     """Bytes of memory that this process holds now (where the system does not say: its peak)."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return 1024 * int(re.search(r"VmRSS:\s+(\d+)", status.read_text())[1])  # type: ignore[index]
-    return peak_bytes()
+    return _status_bytes("VmRSS") or peak_bytes()
 
 
 def peak_bytes() -> int:
     """The most memory that this process has held."""
+    known = _status_bytes("VmHWM")
+    if known is not None:
+        return known
     import resource
 
+    # On Linux this would begin at the peak of the process that started this one.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _status_bytes(field: str) -> int | None:
+    """A field of what Linux says of this process; None where there is no such thing."""
+    status = Path("/proc/self/status")
+    found = re.search(rf"{field}:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return None if found is None else 1024 * int(found[1])

@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -55,20 +56,31 @@ class RunFolder:
     def picture(self) -> Path:
         return self.path / "history.png"
 
-    def create(self) -> None:
-        """Make the folder. An earlier run in it is never overwritten."""
+    def require_free(self) -> None:
+        """An earlier run is never overwritten."""
         if (self.path / "settings.json").exists():
             raise DataError(
                 f"the run folder must not hold another run. Got {self.path}, which has a settings.json. "
                 "Give another --out, or remove that folder."
             )
+
+    def create(self) -> None:
+        """Make the folder, and make sure before a long run that it can be written to."""
+        self.require_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.path):
+                pass
         except OSError as error:
             raise DataError(
                 f"the run folder must be a place that can be written to. Got {self.path}: "
                 f"{error.strerror}. Give another --out."
             ) from error
+
+    def remove_if_empty(self) -> None:
+        """Take back `create` where nothing was saved."""
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
 
     def save_model(self, model: Model, settings: dict[str, Any]) -> None:
         from safetensors.numpy import save
@@ -101,7 +113,8 @@ class RunFolder:
             scaling = InputScaling.from_state(load_file(self.path / "scaling.safetensors"))
             settings = json.loads((self.path / "settings.json").read_text())
             classes = Classes.from_state(settings["classes"])
-        except (OSError, SafetensorError, ValueError, KeyError) as error:
+            _require_fitting(network, scaling, classes)
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
             raise DataError(
                 f"a run folder must hold a model that `fewfire train` saved. Got {self.path}: {error}. "
                 "Give the folder named by --out of a finished run."
@@ -111,6 +124,16 @@ class RunFolder:
     def load_history(self) -> list[EpochRecord]:
         lines = (self.path / "history.jsonl").read_text().splitlines()
         return [EpochRecord(**json.loads(line)) for line in lines]
+
+
+def _require_fitting(network: TwoLayerNetwork, scaling: InputScaling, classes: Classes) -> None:
+    """The files are of one run: as many features and outputs in each."""
+    n_outputs = {1, 2} if len(classes) == 2 else {len(classes)}
+    if network.n_features != len(scaling.mean) + 1 or network.n_outputs not in n_outputs:
+        raise ValueError(
+            f"a model of {network.n_features} features and {network.n_outputs} outputs beside a scaling of "
+            f"{len(scaling.mean)} and the constant, and {len(classes)} classes"
+        )
 
 
 def targets_of(classes: Classes, codes: NDArray[np.int64], loss: str) -> NDArray[np.float32]:

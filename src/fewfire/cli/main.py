@@ -1,5 +1,6 @@
 """The command `fewfire`: its sub-commands, and how errors end it."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,9 @@ def train(
     fire_rate: Annotated[
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
     ] = None,
-    train_output_weights: Annotated[bool, typer.Option(help="Train the output weights too.")] = False,
+    train_output_weights: Annotated[
+        bool, typer.Option("--train-output-weights", help="Train the output weights too.")
+    ] = False,
     test_fraction: Annotated[
         float, typer.Option(help="Rows kept for testing where the data have no test part.")
     ] = 0.2,
@@ -70,16 +73,14 @@ def train(
             index=index,
             epochs=epochs,
             batch_size=batch_size,
-            learning_rate=learning_rate
-            if learning_rate == "auto"
-            else _number("--learning-rate", learning_rate),
+            learning_rate=_number("--learning-rate", learning_rate, "auto"),
             loss=loss,
-            threshold=threshold if threshold == "paper" else _number("--threshold", threshold),
+            threshold=_number("--threshold", threshold, "paper"),
             fire_rate=fire_rate,
             train_output_weights=train_output_weights,
             test_fraction=test_fraction,
             seed=seed,
-            threads=threads or fewfire.threads(),
+            threads=fewfire.threads() if threads is None else threads,
             memory_limit=None if memory_limit is None else bytes_of(memory_limit),
             out=out,
             compare_dense=compare_dense,
@@ -118,12 +119,19 @@ def info() -> None:
     typer.echo(f"threads: {fewfire.threads()} (FEWFIRE_NUM_THREADS chooses)")
 
 
-def _number(option: str, text: str) -> float:
+def _number(option: str, text: str, word: str) -> float | str:
+    """The number that a text means, or the word that may stand in its place."""
+    if text == word:
+        return word
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        word = "auto" if option == "--learning-rate" else "paper"
-        raise ValueError(f"{option} must be a number or {word!r}. Got {text!r}.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(
+            f"{option} must be a finite number or {word!r}. Got {text!r}. Write for example 0.5."
+        )
+    return number
 
 
 def run() -> None:
@@ -133,13 +141,17 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except TrainingError as error:
-        _fail(error, TRAINING_FAILED)
+        _fail(str(error), TRAINING_FAILED)
     except (FewfireError, ValueError) as error:
-        _fail(error, USER_ERROR)
+        _fail(str(error), USER_ERROR)
+    except (MemoryError, OverflowError) as error:
+        _fail(f"a run must fit in memory. Got: {error}. Lower --width or --batch-size.", USER_ERROR)
+    except OSError as error:
+        _fail(f"files must be readable and writable. Got: {error}. Check path and disk.", USER_ERROR)
 
 
-def _fail(error: Exception, code: int) -> None:
-    typer.echo(f"fewfire: {error}", err=True)
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"fewfire: {message}", err=True)
     sys.exit(code)
 
 

@@ -13,17 +13,25 @@ import numpy as np
 from rich.console import Console
 
 import fewfire
-from fewfire.cli.display import TrainingDisplay, print_result
+from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire_rate
+from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
-from fewfire.errors import MemoryLimitError
+from fewfire.errors import MemoryLimitError, TrainingError
+from fewfire.indexes import index_named
 from fewfire.inputs import Inputs
+from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
 from fewfire.network import TwoLayerNetwork
+from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
 from fewfire.training import Trainer
+from fewfire.training.loop import PREDICT_BATCH
 
 INTERRUPTED = 130
-SPARE_BYTES = 256_000_000  # batches, fire sets and work arrays, beside the arrays that are counted
+SPARE_BYTES = 256_000_000  # batches, work arrays and libraries, beside what is counted
+FIRING_PAIR_BYTES = 16  # in a fire set and while it is made
+LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0}
+COMPARED = ("dense_seconds_per_step", "speedup", "max_weight_difference")  # None without --compare-dense
 
 
 @dataclass(frozen=True)
@@ -52,52 +60,47 @@ class TrainOptions:
 def train_command(options: TrainOptions) -> None:
     """Load, build, train, save, test and compare; leaves a run folder."""
     start = perf_counter()
-    console = Console(stderr=options.json, highlight=False)
+    # Paths and names of data sets are printed as they are: brackets in them are no markup.
+    console = Console(stderr=options.json, highlight=False, markup=False, emoji=False)
     _check(options)
     fewfire.set_threads(options.threads)
     dataset = load_dataset(options.data, test_fraction=options.test_fraction, seed=options.seed)
     folder = RunFolder(options.out or Path("runs") / f"{dataset.name}-{datetime.now():%Y%m%d-%H%M%S}")
-    folder.create()
+    folder.require_free()
     model, trainer = _prepare(options, dataset)
     settings = _settings(options, dataset, trainer)
-    console.print(_headline(dataset, trainer))
+    folder.create()
+    console.print(_headline(dataset, trainer), soft_wrap=True)
 
-    with TrainingDisplay(console, options.epochs) as display:
-        try:
-            build_start = perf_counter()
-            trainer.build(display.built)
-            build_seconds = perf_counter() - build_start
-            training_start = perf_counter()
-            for _ in range(options.epochs):
-                display.epoch_done(trainer.epoch(display.stepped))
-            training_seconds = perf_counter() - training_start
-        except KeyboardInterrupt:
-            display.stop()
-            _save(folder, model, trainer, settings | {"interrupted": True})
-            console.print(f"Interrupted after {len(trainer.history)} whole epochs. Saved in {folder.path}")
-            sys.exit(INTERRUPTED)
-    _save(folder, model, trainer, settings)
-
-    result = _figures(trainer, build_seconds, training_seconds)
+    build_seconds, training_seconds = _train(console, options.epochs, folder, model, trainer, settings)
+    result = settings | _figures(trainer, build_seconds, training_seconds)
     test_start = perf_counter()
     result["test_accuracy"] = _test_accuracy(model, dataset)
     result["test_seconds"] = perf_counter() - test_start
     result["peak_memory_bytes"] = peak_bytes()
     result["total_seconds"] = perf_counter() - start
-    if options.compare_dense:
-        result |= _comparison(console, trainer, options.compare_dense, build_seconds + training_seconds)
-    result = settings | result
+    result |= dict.fromkeys(COMPARED)
     folder.save_result(result)
     print_result(console, result, folder.path)
+    if options.compare_dense:  # moves the network on: after all else
+        result |= _comparison(console, trainer, options.compare_dense, build_seconds + training_seconds)
+        folder.save_result(result)
+        print_comparison(console, result)
     if options.json:
         print(json.dumps(result))
 
 
 def _check(options: TrainOptions) -> None:
     """What can be known to fail before anything is read."""
-    for name in ("width", "epochs", "batch_size"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} must be >= 1. Got {getattr(options, name)}.")
+    for name, least in LEAST.items():
+        value = getattr(options, name)
+        if value < least:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} must be >= {least}. Got {value}. Leave it out for the default.")
+    index_named(options.index)
+    loss_named(options.loss)
+    if options.fire_rate is not None:
+        threshold_for_fire_rate(options.fire_rate)
     if options.compare_dense and find_spec("torch") is None:
         raise ValueError(
             "--compare-dense needs PyTorch. Got none installed. Run pip install 'fewfire[torch]', or leave "
@@ -109,44 +112,84 @@ def _prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     scaling = InputScaling.fit(dataset.inputs, standardise=dataset.tabular)
     classes = Classes.of(dataset.labels)
     targets = targets_of(classes, classes.encode(dataset.labels), options.loss)
+    inputs = Inputs.of(scaling.transform(dataset.inputs))
+    index_limit = _index_limit(options, inputs, targets.shape[1])
     network = TwoLayerNetwork.initialise(
         options.width,
-        dataset.inputs.shape[1] + 1,
+        inputs.n_features,
         targets.shape[1],
         threshold=options.threshold,
         fire_rate=options.fire_rate,
         seed=options.seed,
     )
-    inputs = Inputs.of(scaling.transform(dataset.inputs, network.dtype), network.dtype)
-    try:
-        trainer = Trainer(
-            network,
-            inputs,
-            targets,
-            index=options.index,
-            loss=options.loss,
-            batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-            train_output_weights=options.train_output_weights,
-            seed=options.seed,
-            memory_limit=_index_limit(options, network),
-        )
-    except MemoryLimitError as error:
-        raise MemoryLimitError(f"--memory-limit is too low for this run: {error}") from error
+    trainer = Trainer(
+        network,
+        inputs,
+        targets,
+        index=options.index,
+        loss=options.loss,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        train_output_weights=options.train_output_weights,
+        seed=options.seed,
+        memory_limit=index_limit,
+    )
     return Model(network, scaling, classes), trainer
 
 
-def _index_limit(options: TrainOptions, network: TwoLayerNetwork) -> int | None:
-    """What the limit on the process leaves to the index."""
+def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int | None:
+    """What the limit on the process leaves to the index, once the network is there too."""
     if options.memory_limit is None:
         return None
-    used = resident_bytes() + network.weight_rows.nbytes + SPARE_BYTES  # a copy of the last good weights
+    a_neuron = 4 * (stride_of(inputs.n_features, np.float32) + stride_of(n_outputs, np.float32))
+    networks = 2 * options.width * a_neuron  # the last good weights as well
+    threshold = paper_threshold(options.width) if options.threshold == "paper" else float(options.threshold)
+    fire_rate = fire_rate_at(threshold) if options.fire_rate is None else options.fire_rate
+    batch = max(min(options.batch_size, len(inputs)), PREDICT_BATCH)
+    fire_set = int(FIRING_PAIR_BYTES * fire_rate * options.width * batch)
+    used = resident_bytes() + networks + fire_set + SPARE_BYTES
     if used >= options.memory_limit:
         raise MemoryLimitError(
             f"--memory-limit must be more than {written(used)}, which data and network need before any "
             f"index. Got {written(options.memory_limit)}. Raise it, or lower --width."
         )
     return options.memory_limit - used
+
+
+def _train(
+    console: Console, epochs: int, folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any]
+) -> tuple[float, float]:
+    """Build the index, train and save: also where training fails or is interrupted.
+
+    Returns
+    -------
+    (build_seconds, training_seconds)
+    """
+    try:
+        with TrainingDisplay(console, epochs) as display:
+            start = perf_counter()
+            trainer.build(display.built)
+            built = perf_counter()
+            for _ in range(epochs):
+                display.epoch_done(trainer.epoch(display.stepped))
+            trained = perf_counter()
+        _save(folder, model, trainer, settings)
+    except MemoryError as error:
+        folder.remove_if_empty()
+        if not isinstance(error, MemoryLimitError):
+            raise
+        raise MemoryLimitError(
+            f"--memory-limit must leave the index enough beside data and network: {error}"
+        ) from error
+    except TrainingError as error:
+        _save(folder, model, trainer, settings | {"failed": str(error)})
+        raise TrainingError(f"{error} Saved in {folder.path}") from error
+    except KeyboardInterrupt:
+        _save(folder, model, trainer, settings | {"interrupted": True})
+        done = f"Interrupted after {len(trainer.history)} whole epochs."
+        console.print(f"{done} Saved in {folder.path}", soft_wrap=True)
+        sys.exit(INTERRUPTED)
+    return built - start, trained - built
 
 
 def _settings(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
@@ -168,10 +211,10 @@ def _settings(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict
 def _headline(dataset: Dataset, trainer: Trainer) -> str:
     network = trainer.network
     return (
-        f"[bold]{dataset.name}[/bold]: {len(trainer.inputs):,} samples, {network.n_features} features "
-        f"(one constant), {network.n_outputs} outputs. Width {network.width:,}, threshold "
-        f"{network.threshold:.3f}, learning rate {trainer.learning_rate:g}, {fewfire.threads()} threads, "
-        f"{fewfire.instruction_set()}."
+        f"{dataset.name}: {len(trainer.inputs):,} samples, {network.n_features} features (one constant), "
+        f"{network.n_outputs} outputs\n"
+        f"width {network.width:,}, threshold {network.threshold:.3f}, learning rate "
+        f"{trainer.learning_rate:g}, {fewfire.threads()} threads, {fewfire.instruction_set()}\n"
     )
 
 
@@ -181,7 +224,7 @@ def _save(folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str,
     if trainer.history and find_spec("matplotlib") is not None:
         from fewfire.report.picture import draw_history
 
-        title = f"{settings['data']}: width {settings['width']:,}, {settings['index']} index"
+        title = f"{Path(settings['data']).name}: width {settings['width']:,}, {settings['index']} index"
         draw_history(trainer.history, folder.picture, title)
 
 

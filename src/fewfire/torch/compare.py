@@ -52,10 +52,14 @@ def compare_dense(
     """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch.
 
     PyTorch gets as many threads as fewfire, and the fastest of a hand-written step in two layouts, autograd
-    and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those steps.
+    and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those
+    steps.
     """
+    if steps < 1:
+        raise ValueError(f"steps must be >= 1. Got {steps}. Take 20 for medians that are worth a look.")
     say = on_progress or (lambda message: None)
     batches = trainer.batches(len(trainer.history) + 1)
+    batches = [ids for ids in batches if len(ids) == len(batches[0])]  # torch.compile compiles for one size
     torch.set_num_threads(threads())
     say("trying ways to write the dense step")
     trials = {name: _trial(name, trainer, batches[0]) for name in ways}
@@ -95,11 +99,11 @@ def _timed_step(dense: DenseStep, trainer: Trainer, ids: NDArray[np.int64]) -> f
 
 
 def _trial(name: str, trainer: Trainer, ids: NDArray[np.int64]) -> float | None:
-    dense = _dense(name, trainer)
     try:
+        dense = _dense(name, trainer)
         return median([_timed_step(dense, trainer, ids) for _ in range(TRIALS + 1)][1:])
     except Exception:
-        if name != "torch.compile":  # which needs a C++ compiler that is not everywhere
+        if name != "torch.compile":  # which needs a C++ compiler, and a Python that it knows
             raise
         return None
 

@@ -131,11 +131,7 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):
             loss = float(self.loss.values(outputs, targets).mean())
             residuals = self.loss.residuals(outputs, targets)
-        if not np.isfinite(loss):
-            raise TrainingError(
-                f"the loss must stay finite. Got {loss} at learning_rate={self.learning_rate:g}. "
-                "Use a smaller one, or 'auto'."
-            )
+        self._require_finite("the loss", loss)
         correct = 0
         if self._classes is not None:
             correct = int((predicted_classes(outputs) == self._classes[ids]).sum())
@@ -147,6 +143,13 @@ class Trainer:
         for part, seconds in zip(self.seconds, np.diff(times), strict=True):
             self.seconds[part] += float(seconds)
         return loss, correct
+
+    def _require_finite(self, what: str, value: float) -> None:
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"{what} must stay finite. Got {value} at learning_rate={self.learning_rate:g}. "
+                "Use a smaller one, or 'auto'."
+            )
 
     def _move(self, batch: Inputs, fires: FireSet, residuals: NDArray) -> Step:
         output_rate = self.learning_rate if self.train_output_weights else 0.0
@@ -163,26 +166,31 @@ class Trainer:
         Raises
         ------
         TrainingError
-            The loss is not finite. The network holds the weights it had when the epoch began.
+            The loss or a weight is not finite. The network holds the weights it had when the epoch began.
         """
         number = len(self.history) + 1
-        good = (self.network.weight_rows.copy(), self.network.output_rows.copy())
+        weights = (self.network.weight_rows, self.network.output_rows)
+        last_good = [rows.copy() for rows in weights]
         work, seconds, begin = self.index.work.copy(), dict(self.seconds), perf_counter()
         total_loss, total_correct = 0.0, 0
         batches = self.batches(number)
-        for done, ids in enumerate(batches, start=1):
-            try:
+        done = 0
+        try:
+            for done, ids in enumerate(batches, start=1):
                 loss, correct = self.step(ids)
-            except TrainingError as error:
-                self.network.weight_rows[:], self.network.output_rows[:] = good
-                raise TrainingError(
-                    f"{error} This was step {done} of epoch {number}; the weights are those of the "
-                    f"end of epoch {number - 1}."
-                ) from None
-            total_loss += loss * len(ids)
-            total_correct += correct
-            if on_step is not None:
-                on_step(done, len(batches))
+                total_loss += loss * len(ids)
+                total_correct += correct
+                if on_step is not None:
+                    on_step(done, len(batches))
+            for rows in weights:  # a neuron of NaN never fires, and no loss would show it
+                self._require_finite("every weight", float(rows.max() - rows.min()))
+        except TrainingError as error:
+            for rows, good in zip(weights, last_good, strict=True):
+                rows[:] = good
+            raise TrainingError(
+                f"{error} This was step {done} of epoch {number}; the weights are those of the "
+                f"end of epoch {number - 1}."
+            ) from None
 
         n = len(self.inputs)
         spent = self.index.work - work

@@ -1,0 +1,102 @@
+"""What a person sees in a terminal of 80 columns."""
+
+import io
+import re
+
+import pytest
+from histories import records
+from rich.console import Console
+
+from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
+
+RESULT = {
+    "test_accuracy": 0.98765, "fire_rate": 0.0234, "work_share": 0.1234, "build_seconds": 1.26,
+    "index_bytes": 4_163_000_000, "training_seconds": 60.04, "steps": 2340,
+    "peak_memory_bytes": 5_000_000_000, "seconds_per_step": 0.025, "dense_seconds_per_step": 0.25,
+    "dense_step": "hand-written, transposed", "speedup": 10.0, "whole_run_speedup": 8.04,
+    "max_weight_difference": 1.2e-6, "compared_steps": 40,
+}  # fmt: skip
+
+
+def console_of(width=80, *, terminal=True):
+    return Console(
+        file=io.StringIO(), width=width, force_terminal=terminal, highlight=False, markup=False, emoji=False
+    )
+
+
+def text_of(console):
+    """What was written, without the codes of the terminal."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"accuracy": None},
+        {"loss": 1.234567e30, "work_share": 2.0538, "fire_rate": 1.0, "seconds": 999.0},
+    ],
+)
+def test_lines_of_epochs_have_one_width_below_80(changes):
+    console = console_of(terminal=False)
+    with TrainingDisplay(console, 10_000) as display:
+        for record in records(3, **changes):
+            display.epoch_done(record)
+    lines = text_of(console).splitlines()
+    assert len(lines) == 4
+    assert {len(line) for line in lines} == {67}
+    assert lines[0].split() == "epoch loss accuracy fire rate work of dense ms/step".split()
+
+
+def test_a_line_shows_the_figures_of_its_epoch():
+    console = console_of(terminal=False)
+    with TrainingDisplay(console, 10) as display:
+        display.epoch_done(records(1)[0])
+    assert text_of(console).splitlines()[1].split() == ["1/10", "1", "0.2500", "2.00%", "4.00%", "333.3"]
+
+
+def test_the_bar_shows_what_is_done_and_the_time_left():
+    console = console_of()
+    with TrainingDisplay(console, 2) as display:
+        display.built(0.5)
+        display._progress.refresh()
+        assert "building the index" in text_of(console)
+        assert "50%" in text_of(console)
+        display.stepped(1, 2)
+        display._progress.refresh()
+        assert re.search(r"epoch 1/2 .* 25% +(-:--:--|\d:\d\d:\d\d)", text_of(console))
+        display.epoch_done(records(1)[0])
+        display.stepped(2, 2)
+        display._progress.refresh()
+        assert re.search(r"epoch 2/2 .*100%", text_of(console))
+
+
+def test_a_pipe_gets_no_bar():
+    console = console_of(terminal=False)
+    with TrainingDisplay(console, 2) as display:
+        display.built(1.0)
+        display.stepped(1, 2)
+    assert text_of(console) == ""
+
+
+def test_results_fit_80_columns(tmp_path):
+    console = console_of()
+    print_result(console, RESULT, tmp_path / ("long" * 30))
+    print_comparison(console, RESULT)
+    text = text_of(console)
+    assert text == (
+        "\n"
+        "test accuracy     0.9877\n"
+        "pairs that fired  2.34%\n"
+        "multiply-adds     12.34% of dense training's (build and refreshes included)\n"
+        "index             built in 1.3 s, 4.16 GB\n"
+        "training          60.0 s, 2,340 steps\n"
+        "peak memory       5.00 GB\n"
+        f"saved in          {tmp_path / ('long' * 30)}\n"
+        "\n"
+        "a step            25.00 ms\n"
+        "dense PyTorch     250.00 ms (hand-written, transposed)\n"
+        "faster            10.0 x a step, 8.0 x the whole run\n"
+        "weights apart     1.2e-06 at the most, after 40 steps\n"
+    )
+    assert max(len(line) for line in text.splitlines() if "saved" not in line) <= 80

@@ -1,0 +1,261 @@
+"""Errors of the user: what must hold, what was got, what to do; exit code 2, no traceback, nothing left."""
+
+import re
+
+import numpy as np
+import pytest
+from command import fewfire, fewfire_process, train_digits
+
+import fewfire.cli.train as train_module
+from fewfire import TwoLayerNetwork
+
+USER_ERROR, TRAINING_FAILED = 2, 1
+
+BAD_OPTIONS = [
+    (("--width", 0), r"--width must be >= 1\. Got 0\. Leave it out"),
+    (("--width", -4), r"--width must be >= 1\. Got -4\."),
+    (("--epochs", 0), r"--epochs must be >= 1\. Got 0\."),
+    (("--batch-size", -1), r"--batch-size must be >= 1\. Got -1\."),
+    (("--threads", 0), r"--threads must be >= 1\. Got 0\."),
+    (("--seed", -1), r"--seed must be >= 0\. Got -1\."),
+    (("--compare-dense", -1), r"--compare-dense must be >= 0\. Got -1\."),
+    (("--index", "tree"), r"the index must be one of exhaustive, drift\. Got 'tree'\. Choose one"),
+    (("--loss", "hinge"), r"the loss must be one of squared, softmax, logistic\. Got 'hinge'\. Choose one"),
+    (
+        ("--learning-rate", "fast"),
+        r"--learning-rate must be a finite number or 'auto'\. Got 'fast'\. Write for example 0\.5\.",
+    ),
+    (("--learning-rate", "nan"), r"--learning-rate must be a finite number or 'auto'\. Got 'nan'\."),
+    (("--learning-rate", "-0.5"), r"learning_rate must be a finite number > 0, or 'auto'\. Got -0\.5\. Use"),
+    (("--threshold", "low"), r"--threshold must be a finite number or 'paper'\. Got 'low'\."),
+    (("--threshold", "-1"), r"threshold must be a finite number >= 0\. Got -1\.0\. Use threshold=0"),
+    (("--fire-rate", 0.7), r"the fire rate must be in \(0, 0\.5\]\. Got 0\.7\. Use 0\.5"),
+    (("--fire-rate", "nan"), r"the fire rate must be in \(0, 0\.5\]\. Got nan\."),
+    (
+        ("--fire-rate", 0.1, "--threshold", 1),
+        r"give a threshold or a fire rate, not both\. Got threshold=1\.0 and fire_rate=0\.1\. Leave one out",
+    ),
+    (("--test-fraction", 1), r"test_fraction must lie strictly between 0 and 1\. Got 1\.0\. Use 0\.2"),
+    (("--memory-limit", "lots"), r"an amount of memory must be a number and a unit: .*Got 'lots'\. Write"),
+    (("--memory-limit", "1XB"), r"an amount of memory must be .*Got '1XB'\. Write for example 8GB"),
+    (
+        ("--memory-limit", "1MB"),
+        r"--memory-limit must be more than \d+.* [MG]B, which data and network need .*"
+        r"Got 1 MB\. Raise it, or lower --width",
+    ),
+    (("--width", 10**13), r"a run must fit in memory\. Got: .*\. Lower --width or --batch-size"),
+    (("--width", 10**23), r"a run must fit in memory\. Got: .*\. Lower --width or --batch-size"),
+    (
+        ("--width", 10**13, "--memory-limit", "8GB"),
+        r"--memory-limit must be more than [\d.]+ GB, .*Got 8\.00 GB",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_OPTIONS)
+def test_a_bad_option_is_explained(tmp_path, options, message):
+    ended = train_digits(tmp_path / "run", *options)
+    assert ended.code == USER_ERROR
+    assert re.match(f"fewfire: {message}", ended.message), ended.message
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--width", "wide"), "--width"),
+        (("--colour", "blue"), "No such option"),
+    ],
+)
+def test_what_the_command_line_itself_rejects_ends_in_the_same_way(tmp_path, options, message):
+    ended = train_digits(tmp_path / "run", *options)
+    assert ended.code == USER_ERROR
+    assert message in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+BAD_DATA = [
+    ("absent.csv", None, r"A source must exist\. Got .*absent\.csv', which does not\. Give 'digits'"),
+    ("pixels.png", b"x", r"The name of a file must end in a known suffix\. Got 'pixels\.png'\. Give"),
+    ("empty.csv", b"", r"A table must have at least one row\. Got none in .*empty\.csv\. Add rows"),
+    ("ragged.csv", b"1,2,a\n1,b\n", r"Every row .* as many cells as its first, 3\. Got 2 in line 2 of"),
+    ("nan.csv", b"1,nan,a\n1,2,b\n1,2,a\n", r"Inputs must be finite\. Got 1 NaN .*row 0, column 1"),
+    ("torn.npz", b"PK\x03\x04", r"An NPZ file must be a NumPy archive .*Got .*torn\.npz: .*Write it"),
+    ("one.csv", b"1,2,a\n1,3,a\n", r"Training labels must hold at least two classes\. Got only 'a' in"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), BAD_DATA)
+def test_bad_data_are_explained(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    ended = fewfire("train", tmp_path / name, "--out", tmp_path / "run")
+    assert ended.code == USER_ERROR
+    assert re.match(f"fewfire: {message}", ended.message), ended.message
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_run_is_not_overwritten(digits_run):
+    run, _ = digits_run
+    before = {path: path.read_bytes() for path in run.path.iterdir()}
+    ended = train_digits(run.path, "--seed", 5)
+    assert ended.code == USER_ERROR
+    assert re.match(
+        r"fewfire: the run folder must not hold another run\. Got .*, which has a settings\.json\. "
+        r"Give another --out, or remove that folder\.",
+        ended.message,
+    )
+    assert {path: path.read_bytes() for path in run.path.iterdir()} == before
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_training(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "run", "/proc/self"):
+        ended = train_digits(folder)
+        assert ended.code == USER_ERROR
+        assert re.match(
+            r"fewfire: the run folder must be a place that can be written to\. Got .*\. Give another --out\.",
+            ended.message,
+        ), ended.message
+        assert "epoch" not in ended.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_disk_that_fails_at_the_end_gives_a_message(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    ended = train_digits(tmp_path / "run")
+    assert ended.code == USER_ERROR
+    assert re.match(
+        r"fewfire: files must be readable and writable\. Got: .*No space left.*\. Check path and disk\.",
+        ended.message,
+    )
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_comparing_needs_torch_and_says_so_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_module, "find_spec", lambda name: None)
+    ended = train_digits(tmp_path / "run", "--compare-dense", 5)
+    assert ended.code == USER_ERROR
+    assert re.match(
+        r"fewfire: --compare-dense needs PyTorch\. Got none installed\. Run pip install 'fewfire\[torch\]'",
+        ended.message,
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_matplotlib_a_run_lacks_its_picture_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_module, "find_spec", lambda name: None)
+    assert train_digits(tmp_path / "run").code == 0
+    assert not (tmp_path / "run" / "history.png").exists()
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_errors_of_a_process_have_one_line_and_no_traceback(tmp_path):
+    ended = fewfire_process("train", "digits", "--loss", "hinge", "--out", tmp_path / "run")
+    assert ended.code == USER_ERROR
+    assert ended.out == ""
+    assert ended.err.startswith("fewfire: the loss must be")
+    assert ended.err.count("\n") == 1
+
+
+# Training that leaves the finite numbers
+
+
+def test_a_learning_rate_that_is_too_large_names_itself_and_saves_the_start(tmp_path):
+    folder = tmp_path / "run"
+    ended = train_digits(folder, "--learning-rate", 1e30)
+    assert ended.code == TRAINING_FAILED
+    assert ended.out == ""
+    assert re.match(
+        r"fewfire: the loss must stay finite\. Got inf at learning_rate=1e\+30\. Use a smaller one, "
+        rf"or 'auto'\. This was step 2 of epoch 1; .*end of epoch 0\. Saved in {re.escape(str(folder))}$",
+        ended.message,
+    ), ended.message
+    start = TwoLayerNetwork.initialise(256, 65, 10, seed=0)
+    assert np.array_equal(TwoLayerNetwork.load(folder / "model.safetensors").weights, start.weights)
+    assert (folder / "history.jsonl").read_text() == ""
+
+
+def test_training_that_fails_later_saves_the_last_good_epoch(tmp_path):
+    too_large = ("--train-output-weights", "--learning-rate", 2000)
+    ended = train_digits(tmp_path / "failed", *too_large, "--epochs", 50)
+    assert ended.code == TRAINING_FAILED
+    good = int(re.search(r"the weights are those of the end of epoch (\d+)\.", ended.message)[1])
+    assert good >= 1
+    assert len((tmp_path / "failed" / "history.jsonl").read_text().splitlines()) == good
+    assert not (tmp_path / "failed" / "result.json").exists()
+    assert (tmp_path / "failed" / "history.png").exists()
+
+    assert train_digits(tmp_path / "whole", *too_large, "--epochs", good).code == 0
+    saved, whole = (tmp_path / name / "model.safetensors" for name in ("failed", "whole"))
+    assert saved.read_bytes() == whole.read_bytes()
+    assert fewfire("predict", tmp_path / "failed", "digits").code == 0
+
+
+# The memory limit
+
+
+@pytest.fixture
+def limit_for_the_index(monkeypatch):
+    """Makes --memory-limit the limit of the index: nothing else counts."""
+    monkeypatch.setattr(train_module, "_index_limit", lambda options, *_: options.memory_limit)
+
+
+@pytest.mark.usefixtures("limit_for_the_index")
+def test_a_limit_below_the_whole_table_is_kept_and_changes_no_weight(digits_run, tmp_path):
+    run, ended = digits_run
+    whole = ended.figures["index_bytes"]
+    for share in (0.9, 0.6):
+        limited = train_digits(tmp_path / str(share), "--memory-limit", f"{int(share * whole)}B")
+        assert limited.code == 0, limited.err
+        assert 0 < limited.figures["index_bytes"] <= share * whole
+        model = tmp_path / str(share) / "model.safetensors"
+        assert model.read_bytes() == (run.path / "model.safetensors").read_bytes()
+
+
+@pytest.mark.usefixtures("limit_for_the_index")
+def test_a_limit_too_low_for_any_index_names_what_is_needed_and_leaves_nothing(tmp_path):
+    ended = train_digits(tmp_path / "run", "--memory-limit", "50KB")
+    assert ended.code == USER_ERROR
+    found = re.match(
+        r"fewfire: --memory-limit must leave the index enough beside data and network: the drift index "
+        r"needs at least ([\d,]+) bytes.*Got a limit of 50,000\. Raise the limit, or use the exhaustive",
+        ended.message,
+    )
+    assert found, ended.message
+    assert not (tmp_path / "run").exists()
+
+    enough = found[1].replace(",", "")
+    assert train_digits(tmp_path / "run", "--memory-limit", enough).code == 0
+
+
+def test_the_whole_process_keeps_within_its_limit(tmp_path):
+    """Half fire, on large batches: more memory for fire sets than for anything else."""
+    options = ("train", "digits", "--width", 16384, "--fire-rate", 0.5, "--epochs", 1, "--batch-size", 1500)
+    ended = fewfire_process(*options, "--threads", 2, "--memory-limit", "1MB", "--out", tmp_path / "a")
+    assert ended.code == USER_ERROR
+    needed = float(re.search(r"must be more than (\d+) MB", ended.err)[1])
+
+    limit = int(1e6 * (needed + 20))  # the table takes 24 MB
+    ended = fewfire_process(
+        *options, "--threads", 2, "--memory-limit", f"{limit}B", "--json", "--out", tmp_path / "b"
+    )
+    assert ended.code == 0, ended.err
+    assert ended.figures["peak_memory_bytes"] <= limit
+    assert 0 < ended.figures["index_bytes"] < 24e6
+
+
+def test_memory_that_runs_out_leaves_no_empty_folder(tmp_path, monkeypatch):
+    def exhausted(*_):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    monkeypatch.setattr(train_module.Trainer, "build", exhausted)
+    ended = train_digits(tmp_path / "run")
+    assert ended.code == USER_ERROR
+    assert ended.message.startswith("fewfire: a run must fit in memory. Got: Unable to allocate 9 GiB. Lower")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,82 @@
+"""Ctrl-C: what was trained is saved, whole files only, exit code 130."""
+
+import re
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+from command import SCRIPT, fewfire, train_digits
+
+import fewfire.cli.train as train_module
+from fewfire import TwoLayerNetwork
+from fewfire.run_folder import RunFolder
+
+INTERRUPTED = 130
+WHOLE = {"model.safetensors", "scaling.safetensors", "settings.json", "history.jsonl", "history.png"}
+
+
+def test_ctrl_c_while_training_saves_and_says_where(tmp_path):
+    folder = tmp_path / "run"
+    options = ["--width", "256", "--epochs", "1000000", "--threads", "2", "--out", str(folder)]
+    command = [str(SCRIPT), "train", "digits", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:  # a handful of epochs
+        if line.strip().startswith("5/"):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert err == ""
+    last = out.splitlines()[-1]
+    found = re.fullmatch(rf"Interrupted after (\d+) whole epochs\. Saved in {re.escape(str(folder))}", last)
+    assert found, last
+
+    assert {path.name for path in folder.iterdir()} == WHOLE
+    run = RunFolder(folder)
+    assert len(run.load_history()) == int(found[1]) >= 5
+    assert np.isfinite(run.load_model().network.weights).all()
+    assert '"interrupted": true' in (folder / "settings.json").read_text()
+    assert fewfire("predict", folder, "digits").code == 0
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_building_saves_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_module.Trainer, "build", interrupt)
+    ended = train_digits(tmp_path / "run")
+    assert ended.code == INTERRUPTED
+    assert "Interrupted after 0 whole epochs. Saved in" in ended.err
+    assert ended.out == ""
+    start = TwoLayerNetwork.initialise(256, 65, 10, seed=0)
+    assert np.array_equal(RunFolder(tmp_path / "run").load_model().network.weights, start.weights)
+
+
+def test_ctrl_c_in_the_last_save_saves_again(digits_run, tmp_path, monkeypatch):
+    saves = [interrupt, RunFolder.save_model]
+    monkeypatch.setattr(RunFolder, "save_model", lambda *arguments: saves.pop(0)(*arguments))
+    ended = train_digits(tmp_path / "run")
+    assert ended.code == INTERRUPTED
+    assert "Interrupted after 2 whole epochs" in ended.err
+    saved = (tmp_path / "run" / "model.safetensors").read_bytes()
+    assert saved == (digits_run[0].path / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["load_dataset", "_prepare"])
+def test_ctrl_c_before_training_leaves_nothing(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(train_module, name, interrupt)
+    ended = train_digits(tmp_path / "run")
+    assert ended.code == INTERRUPTED
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_in_the_comparison_leaves_the_run_as_it_is(digits_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_module, "_comparison", interrupt)
+    ended = train_digits(tmp_path / "run", "--compare-dense", 5)
+    assert ended.code == INTERRUPTED
+    assert '"speedup": null' in (tmp_path / "run" / "result.json").read_text()
+    saved = (tmp_path / "run" / "model.safetensors").read_bytes()
+    assert saved == (digits_run[0].path / "model.safetensors").read_bytes()

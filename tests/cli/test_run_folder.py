@@ -1,0 +1,67 @@
+"""The run folder: what is written comes back, and an earlier run stays."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fewfire import DataError, EpochRecord
+from fewfire.run_folder import RunFolder, targets_of
+
+
+def test_history_comes_back_as_it_was(digits_run, tmp_path):
+    run, _ = digits_run
+    history = run.load_history()
+    assert all(isinstance(record, EpochRecord) for record in history)
+    copy = RunFolder(tmp_path)
+    copy.save_history(history)
+    assert copy.load_history() == history
+
+
+def test_a_model_comes_back_bit_for_bit(digits_run, tmp_path):
+    run, _ = digits_run
+    model, copy = run.load_model(), RunFolder(tmp_path)
+    copy.save_model(model, {})
+    again = copy.load_model()
+    assert np.array_equal(again.network.weights, model.network.weights)
+    assert np.array_equal(again.network.output_weights, model.network.output_weights)
+    assert again.network.threshold == model.network.threshold
+    assert np.array_equal(again.scaling.mean, model.scaling.mean)
+    assert again.scaling.constant == model.scaling.constant
+    assert again.classes.state() == model.classes.state()
+
+
+def test_creating_takes_any_folder_but_one_with_a_run(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    RunFolder(tmp_path).create()
+    RunFolder(tmp_path / "a" / "b").create()
+    (tmp_path / "a" / "b" / "settings.json").write_text("{}")
+    with pytest.raises(DataError, match=r"must not hold another run\. Got .*\. Give another --out"):
+        RunFolder(tmp_path / "a" / "b").create()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "notes.txt"]
+
+
+def test_only_an_empty_folder_is_removed(tmp_path):
+    for name, content in [("empty", None), ("full", "text")]:
+        folder = RunFolder(tmp_path / name)
+        folder.create()
+        if content is not None:
+            (folder.path / "file").write_text(content)
+        folder.remove_if_empty()
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "n_classes", "n_outputs"),
+    [("squared", 2, 2), ("softmax", 2, 2), ("logistic", 2, 1), ("logistic", 3, 3), ("squared", 3, 3)],
+)
+def test_targets_are_one_hot_but_for_two_classes_with_the_logistic_loss(loss, n_classes, n_outputs):
+    from fewfire.data import Classes
+
+    codes = np.array([1, 0, 1, n_classes - 1])
+    targets = targets_of(Classes(np.arange(n_classes)), codes, loss)
+    assert targets.shape == (4, n_outputs)
+    assert targets.dtype == np.float32
+    expected = codes[:, None] if n_outputs == 1 else np.eye(n_classes)[codes]
+    assert np.array_equal(targets, expected)
+    assert math.isclose(targets.sum(), expected.sum())
