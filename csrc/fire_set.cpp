@@ -51,7 +51,7 @@ void propose_all(int64_t block, const Rows<const T>& w, const Rows<const T>& x, 
   for (int64_t lane = 0; lane < kBlock; ++lane) {
     const double norm = s.block.norms[lane];
     band[lane] = norm * largest_norm < kSafeProduct<T> ? round_up<T>(2 * rounding<T>(x.stride) * norm)
-                                                       : std::numeric_limits<T>::infinity();
+                                                       : std::numeric_limits<T>::quiet_NaN();  // compares as neither: all are proposed
   }
   const T ceiling = threshold - static_cast<T>(1e-37);  // underflow, where the threshold is 0
   s.products.resize(kChunk * kBlock);

@@ -57,9 +57,11 @@ class Inputs:
                 f"inputs must be finite in {np.dtype(dtype)}. Got {values[bad_row, bad_column]} in "
                 f"row {bad_row}, column {bad_column}. Remove, impute or rescale it."
             )
-        # Exact up to float64 rounding, also where the squares overflow in float32.
+        # Exact up to float64 rounding, also where the squares overflow in float32; an upper bound where
+        # they may underflow in float64.
         norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
         provable = norms >= SHORTEST_PROVABLE
+        norms[~provable] = np.abs(rows[~provable]).max(axis=1, initial=0) * np.sqrt(values.shape[1])
         inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=provable)
         with np.errstate(over="ignore"):  # a norm of infinity proves nothing, and is allowed
             norms = (norms * (1 + 2 * np.finfo(dtype).eps)).astype(dtype)

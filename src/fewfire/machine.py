@@ -6,6 +6,7 @@ from fewfire import _core
 
 MOST_THREADS = 1024
 
+
 def threads() -> int:
     """Number of threads that the kernels use."""
     return _core.threads()

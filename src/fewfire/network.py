@@ -45,6 +45,7 @@ class TwoLayerNetwork:
         threshold: float,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        _require_float(dtype)
         weights, output_weights = np.asarray(weights), np.asarray(output_weights)
         if weights.ndim != 2 or output_weights.ndim != 2 or len(weights) != len(output_weights):
             raise ValueError(
@@ -56,8 +57,13 @@ class TwoLayerNetwork:
                 "a network needs at least one neuron, one feature and one output. Got shapes "
                 f"{weights.shape} and {output_weights.shape}."
             )
-        self._set(padded(weights, dtype), weights.shape[1], padded(output_weights, dtype),
-                  output_weights.shape[1], threshold)  # fmt: skip
+        weight_rows, output_rows = padded(weights, dtype), padded(output_weights, dtype)
+        if not (np.isfinite(weight_rows).all() and np.isfinite(output_rows).all()):
+            raise ValueError(
+                f"weights must be finite in {np.dtype(dtype)}. Got NaN, infinity or numbers beyond it. "
+                "Remove or rescale them."
+            )
+        self._set(weight_rows, weights.shape[1], output_rows, output_weights.shape[1], threshold)
 
     def _set(
         self,
@@ -68,9 +74,7 @@ class TwoLayerNetwork:
         threshold: float,
     ) -> None:
         dtype = weight_rows.dtype
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64. Got {dtype}. Choose one of them.")
-        if not (np.isfinite(threshold) and threshold >= 0):
+        if not 0 <= threshold <= float(np.finfo(dtype).max):
             raise ValueError(
                 f"threshold must be a finite number >= 0. Got {threshold}. Use threshold=0 for a plain ReLU."
             )
@@ -116,6 +120,7 @@ class TwoLayerNetwork:
         elif not isinstance(threshold, Real):
             raise ValueError(f"threshold must be a number or 'paper'. Got {threshold!r}.")
         random = np.random.default_rng(seed)
+        _require_float(dtype)
         weight_rows = padded_zeros(width, n_features, dtype)
         for first in range(0, width, 1024):  # in pieces: no second copy of the weights
             rows = weight_rows[first : first + 1024, :n_features]
@@ -197,10 +202,15 @@ class TwoLayerNetwork:
         try:
             tensors = load_file(path)
             weights, output_weights = tensors["weights"], tensors["output_weights"]
-            threshold = float(tensors["threshold"])
-        except (SafetensorError, KeyError) as error:
+            threshold = tensors["threshold"].item()
+        except (SafetensorError, KeyError, ValueError) as error:
             raise ValueError(
                 f"{path} must be a safetensors file with weights, output_weights and threshold. "
                 f"Got: {error}. Give a model that fewfire saved."
             ) from error
         return cls(weights, output_weights, threshold, weights.dtype)
+
+
+def _require_float(dtype: DTypeLike) -> None:
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64. Got {np.dtype(dtype)}. Choose one of them.")

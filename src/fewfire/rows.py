@@ -23,10 +23,11 @@ def stride_of(n_columns: int, dtype: DTypeLike) -> int:
 
 
 def padded(values: NDArray, dtype: DTypeLike) -> NDArray:
-    """A padded copy (n, stride) of `values` (n, columns)."""
+    """A padded copy (n, stride) of `values` (n, columns). What is too large for the dtype becomes infinite."""
     n_rows, n_columns = values.shape
     rows = aligned_empty((n_rows, stride_of(n_columns, dtype)), dtype)
-    rows[:, :n_columns] = values
+    with np.errstate(over="ignore"):
+        rows[:, :n_columns] = values
     rows[:, n_columns:] = 0
     return rows
 

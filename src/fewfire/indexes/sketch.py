@@ -8,7 +8,7 @@ most of x.
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.inputs import SHORTEST_PROVABLE, Inputs
+from fewfire.inputs import Inputs
 from fewfire.rows import aligned_empty, stride_of
 
 SAMPLED_ROWS = 4096  # rows that the directions are found from
@@ -50,9 +50,11 @@ def sketch_of(inputs: Inputs, directions: NDArray[np.float64]) -> tuple[NDArray,
         rows = inputs.samples[part].astype(np.float64)
         inside = rows @ directions
         squares = np.einsum("ij,ij->i", rows, rows)
-        outside = np.maximum(squares - np.einsum("ij,ij->i", inside, inside), 0)
+        with np.errstate(invalid="ignore"):  # where squares overflow, nothing is proven
+            outside = np.maximum(squares - np.einsum("ij,ij->i", inside, inside), 0)
         perp = np.sqrt(outside) + 1e-6 * np.sqrt(squares)
-        perp[(squares > 0) & (squares < SHORTEST_PROVABLE**2)] = np.inf
+        too_short = (inputs.norms[part] > 0) & (inputs.inverse_norms[part] == 0)
+        perp[too_short | np.isnan(perp)] = np.inf
         sketch[part, :k] = inside
         perps[part] = perp
     return sketch, perps

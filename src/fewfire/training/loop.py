@@ -80,6 +80,7 @@ class Trainer:
         self.history: list[EpochRecord] = []
         self.seconds = dict.fromkeys(("fire_set", "forward", "backward", "index"), 0.0)
         self._classes = _classes_of(self.targets)
+        self._index_is_stale = False  # the weights moved and it was not told
         self.learning_rate = self._checked_rate(learning_rate)
 
     def _checked_rate(self, rate: float | str) -> float:
@@ -97,6 +98,7 @@ class Trainer:
     def build(self, progress: Progress | None = None) -> None:
         """Build the index on the training set."""
         self.index.build(self.network, self.inputs, progress)
+        self._index_is_stale = False
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Sample ids of each batch of an epoch (from 1), shuffled by the seed and the epoch.
@@ -122,6 +124,8 @@ class Trainer:
         TrainingError
             The loss is not finite. The weights were not moved by this step.
         """
+        if self._index_is_stale:  # after training that failed or was interrupted
+            self.build()
         times = [perf_counter()]
         batch, targets = self.inputs.batch(ids), self.targets[ids]
         fires = self.index.fire_set(batch)
@@ -136,9 +140,11 @@ class Trainer:
         if self._classes is not None:
             correct = int((predicted_classes(outputs) == self._classes[ids]).sum())
         times.append(perf_counter())
+        self._index_is_stale = True
         step = self._move(batch, fires, residuals)
         times.append(perf_counter())
         self.index.moved(step)
+        self._index_is_stale = False
         times.append(perf_counter())
         for part, seconds in zip(self.seconds, np.diff(times), strict=True):
             self.seconds[part] += float(seconds)
@@ -187,6 +193,7 @@ class Trainer:
         except TrainingError as error:
             for rows, good in zip(weights, last_good, strict=True):
                 rows[:] = good
+            self._index_is_stale = True
             raise TrainingError(
                 f"{error} This was step {done} of epoch {number}; the weights are those of the "
                 f"end of epoch {number - 1}."

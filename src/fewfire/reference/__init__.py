@@ -1,0 +1,26 @@
+"""The specification in plain NumPy float64, to be read beside the papers. Imports nothing of ours."""
+
+from fewfire.reference.losses import loss_gradients, loss_values
+from fewfire.reference.two_layer import (
+    activations,
+    fires,
+    firing_kernel,
+    forward,
+    gradient_step,
+    gradients,
+    pre_activations,
+    train,
+)
+
+__all__ = [
+    "activations",
+    "fires",
+    "firing_kernel",
+    "forward",
+    "gradient_step",
+    "gradients",
+    "loss_gradients",
+    "loss_values",
+    "pre_activations",
+    "train",
+]

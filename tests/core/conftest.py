@@ -1,0 +1,42 @@
+"""The indexes that every behaviour is tested on: a new exact index joins by one line in `INDEXES`."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+
+from fewfire import DriftIndex, ExhaustiveIndex, Index, Inputs, TwoLayerNetwork
+from fewfire.rows import BLOCK
+
+Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
+
+
+def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> DriftIndex:
+    """A drift index with just the memory for tables of this share of the blocks of neurons, or of one."""
+    blocks = -(-network.width // BLOCK)
+    tabled = max(1, int(share * blocks)) * BLOCK
+    part = TwoLayerNetwork(np.ones((tabled, network.n_features)), np.ones((tabled, 1)), 0, network.dtype)
+    unlimited = DriftIndex()
+    unlimited.build(part, inputs)
+    return DriftIndex(memory_limit=unlimited.nbytes)
+
+
+INDEXES: dict[str, Factory] = {
+    "exhaustive": lambda network, inputs: ExhaustiveIndex(),
+    "drift": lambda network, inputs: DriftIndex(),
+    "drift-with-sketch": lambda network, inputs: DriftIndex(sketch_size=5),
+    "drift-without-sketch": lambda network, inputs: DriftIndex(sketch_size=0),
+    "drift-half-tabled": partial(drift_within, 0.5),
+    "drift-one-block-tabled": partial(drift_within, 0),
+}
+
+
+@pytest.fixture(params=INDEXES.values(), ids=INDEXES.keys())
+def make_index(request) -> Factory:
+    return request.param
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request) -> type:
+    return request.param

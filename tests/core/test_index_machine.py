@@ -1,0 +1,86 @@
+"""Any sequence of what can happen to a drift index leaves it exact."""
+
+import numpy as np
+from checks import exhaustive_fire_set
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from problems import clustered_problem, random_step
+
+import fewfire
+from fewfire import DriftIndex
+from strategies import seeds
+
+
+class DriftIndexMachine(RuleBasedStateMachine):
+    @initialize(
+        width=st.integers(1, 200),
+        n_features=st.sampled_from([1, 3, 17, 70]),
+        n_samples=st.integers(1, 40),
+        threshold=st.sampled_from([0.0, 0.5, 1.5]),
+        dtype=st.sampled_from([np.float32, np.float64]),
+        sketch_size=st.sampled_from([None, 0, 1, 20]),
+        seed=seeds,
+    )
+    def start(self, width, n_features, n_samples, threshold, dtype, sketch_size, seed):
+        self.problem = clustered_problem(
+            width, n_features, n_samples, threshold=threshold, dtype=dtype, seed=seed
+        )
+        self.random = np.random.default_rng(seed)
+        self.index = DriftIndex(sketch_size=sketch_size)
+        self.build()
+
+    def teardown(self):
+        fewfire.use_instruction_set(fewfire.available_instruction_sets()[0])
+
+    def some_batch(self, data):
+        ids = data.draw(st.lists(st.integers(0, len(self.problem.inputs) - 1), min_size=1, max_size=50))
+        return self.problem.inputs.batch(np.array(ids))
+
+    @rule()
+    def build(self):
+        self.index.build(self.problem.network, self.problem.inputs)
+
+    @rule(data=st.data(), rate=st.sampled_from([1e-3, 1.0, 100.0, 1e4]))
+    def step(self, data, rate):
+        batch = self.some_batch(data)
+        fires = self.index.fire_set(batch)
+        self.index.moved(random_step(self.problem, batch, fires, rate, self.random))
+
+    @rule(rate=st.sampled_from([1.0, 100.0]))
+    def step_back_and_forth(self, rate):
+        for direction in (rate, -rate):
+            batch = self.problem.everything
+            fires = self.index.fire_set(batch)
+            self.index.moved(random_step(self.problem, batch, fires, direction, np.random.default_rng(0)))
+
+    @rule(data=st.data())
+    def refresh_some_blocks_at_the_next_step(self, data):
+        blocks = len(self.index._wasted)
+        self.index._wasted[data.draw(st.integers(0, blocks - 1)) :] = np.inf
+
+    @rule(data=st.data())
+    def ask(self, data):
+        batch = self.some_batch(data)
+        assert self.index.fire_set(batch).identical(exhaustive_fire_set(self.problem.network, batch))
+
+    @rule(count=st.integers(1, 4))
+    def change_threads(self, count):
+        fewfire.set_threads(count)
+
+    @rule(name=st.sampled_from(fewfire.available_instruction_sets()))
+    def change_instruction_set(self, name):
+        fewfire.use_instruction_set(name)
+
+    @invariant()
+    def the_fire_set_of_everything_is_that_of_the_exhaustive_index(self):
+        batch = self.problem.everything
+        assert self.index.fire_set(batch).identical(exhaustive_fire_set(self.problem.network, batch))
+
+    @invariant()
+    def all_bounds_hold(self):
+        self.index.check_invariants()
+
+
+TestDriftIndexMachine = DriftIndexMachine.TestCase
+TestDriftIndexMachine.settings = settings(stateful_step_count=25)

@@ -1,0 +1,66 @@
+"""The memory limit of the drift index is kept, at the price of searching some neurons exhaustively."""
+
+import re
+
+import numpy as np
+import pytest
+from problems import clustered_problem, random_step
+
+from fewfire import DriftIndex, MemoryLimitError
+from fewfire.rows import BLOCK
+
+
+def bytes_of(blocks, **settings):
+    """What an index without a limit holds for this many blocks of neurons."""
+    problem = clustered_problem(width=blocks * BLOCK, **settings)
+    index = DriftIndex()
+    index.build(problem.network, problem.inputs)
+    return index.nbytes
+
+
+def test_an_index_that_is_not_built_holds_nothing(make_index):
+    problem = clustered_problem()
+    assert make_index(problem.network, problem.inputs).nbytes == 0
+
+
+@pytest.mark.parametrize("n_features", [20, 70])
+@pytest.mark.parametrize("tabled", [1, 2, 4, 5])
+def test_the_limit_is_kept_and_used(dtype, n_features, tabled):
+    settings = {"n_features": n_features, "n_samples": 100, "dtype": dtype}
+    problem = clustered_problem(width=5 * BLOCK, **settings)
+    exact = bytes_of(tabled, **settings)
+    index = DriftIndex(memory_limit=exact + 10)
+    index.build(problem.network, problem.inputs)
+    assert index.nbytes == exact
+    random, batch = np.random.default_rng(0), problem.everything
+    for _ in range(5):
+        index.moved(random_step(problem, batch, index.fire_set(batch), 1e3, random))
+        assert index.nbytes == exact
+
+
+def test_a_limit_beyond_the_need_changes_nothing():
+    problem = clustered_problem(width=3 * BLOCK)
+    index = DriftIndex(memory_limit=10**15)
+    index.build(problem.network, problem.inputs)
+    assert index.nbytes == bytes_of(3)
+
+
+@pytest.mark.parametrize("limit", [0, 1000])
+def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed(limit):
+    problem = clustered_problem(width=5 * BLOCK)
+    with pytest.raises(MemoryLimitError, match="the drift index needs at least") as error:
+        DriftIndex(memory_limit=limit).build(problem.network, problem.inputs)
+    message = str(error.value)
+    assert f"Got a limit of {limit:,}. Raise the limit, or use the exhaustive index." in message
+    least, whole = (
+        int(text.replace(",", "")) for text in re.findall(r"([\d,]+)(?: bytes| for all)", message)
+    )
+    assert least == bytes_of(1)
+    assert whole == bytes_of(5)
+
+
+def test_the_bytes_that_an_error_names_are_enough():
+    problem = clustered_problem(width=5 * BLOCK)
+    DriftIndex(memory_limit=bytes_of(1)).build(problem.network, problem.inputs)
+    with pytest.raises(MemoryLimitError):
+        DriftIndex(memory_limit=bytes_of(1) - 1).build(problem.network, problem.inputs)
