@@ -15,8 +15,10 @@ namespace fewfire {
 namespace {
 
 struct Job {
+  Job(const std::function<void(int64_t)>& task, int64_t count) : task(&task), count(count) {}
+
   const std::function<void(int64_t)>* task;
-  int64_t count;
+  const int64_t count;
   std::atomic<int64_t> next{0};
   std::mutex failure_mutex;
   std::exception_ptr failure;
@@ -115,7 +117,7 @@ void set_threads(int count) { wanted = count; }
 void parallel_for(int64_t count, const std::function<void(int64_t)>& task) {
   static const int registered = pthread_atfork(nullptr, nullptr, forget_pool_after_fork);
   (void)registered;
-  Job job{&task, count};
+  Job job(task, count);
   const int helpers = threads() - 1;
   std::unique_lock lock(*in_use, std::try_to_lock);
   if (helpers == 0 || count <= 1 || !lock.owns_lock()) {

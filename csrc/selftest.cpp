@@ -1,0 +1,343 @@
+// A check of the core without Python, to be run under sanitizers: every instruction set, both precisions,
+// one to three threads, odd shapes. The drift index must find the fire sets of the exhaustive one while
+// neurons move and blocks are refreshed, and all must agree with plain loops in double.
+//
+// Prints how many checks passed; exits with 1 at the first that does not.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "drift.h"
+#include "fire_set.h"
+#include "gradient.h"
+#include "instruction_set.h"
+#include "pool.h"
+
+namespace fewfire {
+namespace {
+
+int64_t passed = 0;
+std::string where;  // what is being checked, for the message
+
+void check(bool holds, const char* what) {
+  if (!holds) {
+    std::fprintf(stderr, "selftest: failed: %s (%s)\n", what, where.c_str());
+    std::exit(1);
+  }
+  ++passed;
+}
+
+// Rows of numbers that pad themselves.
+template <class T>
+struct Matrix {
+  int64_t count, columns, stride;
+  std::vector<T> data;
+
+  Matrix(int64_t count, int64_t columns)
+      : count(count), columns(columns), stride((columns + lanes - 1) / lanes * lanes), data(count * stride) {}
+  T* operator[](int64_t i) { return data.data() + i * stride; }
+  const T* operator[](int64_t i) const { return data.data() + i * stride; }
+  Rows<T> rows() { return {data.data(), count, stride}; }
+  Rows<const T> view() const { return {data.data(), count, stride}; }
+
+  static constexpr int64_t lanes = 64 / sizeof(T);
+};
+
+template <class T>
+Matrix<T> random_matrix(int64_t count, int64_t columns, std::mt19937& random) {
+  std::normal_distribution<double> normal;
+  Matrix<T> out(count, columns);
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t f = 0; f < columns; ++f) out[i][f] = static_cast<T>(normal(random));
+  return out;
+}
+
+template <class T>
+double dot(const T* a, const T* b, int64_t count) {
+  double sum = 0;
+  for (int64_t f = 0; f < count; ++f) sum += static_cast<double>(a[f]) * b[f];
+  return sum;
+}
+
+template <class T>
+double norm(const T* a, int64_t count) {
+  return std::sqrt(dot(a, a, count));
+}
+
+struct Shape {
+  int64_t width, n_features, n_samples, n_outputs;
+  int64_t k;         // directions of the sketch
+  int64_t n_tabled;  // blocks of neurons that have a table
+};
+
+// A set of samples with what the drift index knows of each. The sketch directions are the first k axes.
+template <class T>
+struct Samples {
+  Matrix<T> x, sketch;
+  std::vector<T> norms, inverse_norms, perps;
+  std::vector<int32_t> ids;
+
+  Samples(Matrix<T> rows, int64_t k) : x(std::move(rows)), sketch(x.count, k) {
+    for (int64_t i = 0; i < x.count; ++i) {
+      const double length = norm(x[i], x.columns);
+      norms.push_back(round_up<T>(length));
+      inverse_norms.push_back(static_cast<T>(1 / length));
+      perps.push_back(round_up<T>(norm(x[i] + k, x.columns - k) + 1e-6 * length));
+      ids.push_back(static_cast<int32_t>(i));
+      std::copy(x[i], x[i] + k, sketch[i]);
+    }
+  }
+
+  Samples batch(const std::vector<int32_t>& chosen) const {
+    Matrix<T> rows(static_cast<int64_t>(chosen.size()), x.columns);
+    for (size_t j = 0; j < chosen.size(); ++j)
+      std::copy(x[chosen[j]], x[chosen[j]] + x.stride, rows[static_cast<int64_t>(j)]);
+    Samples out(std::move(rows), sketch.columns);
+    out.ids = chosen;
+    return out;
+  }
+};
+
+// The arrays that the Python class DriftIndex holds, and its calls.
+template <class T>
+struct DriftIndex {
+  static constexpr double resolution = 127, zero = 32;
+
+  const Shape shape;
+  const Samples<T>& samples;
+  std::vector<uint8_t> table, reach;
+  Matrix<T> reference, sketch;
+  std::vector<Drift> drift;
+  std::vector<T> sketch_bounds, code_distances;
+  DriftState<T> state;
+
+  DriftIndex(const Shape& shape, const Samples<T>& samples)
+      : shape(shape),
+        samples(samples),
+        table(shape.n_tabled * shape.n_samples * kBlock),
+        reach(shape.n_tabled * kBlock),
+        reference(std::min(shape.n_tabled * kBlock, shape.width), shape.n_features),
+        sketch(reference.count, shape.k),
+        drift(reference.count),
+        sketch_bounds(2 * reference.count),
+        state{table.data(),
+              reference.rows(),
+              drift.data(),
+              sketch.rows(),
+              sketch_bounds.data(),
+              reach.data(),
+              *std::max_element(samples.norms.begin(), samples.norms.end()),
+              {resolution, zero}} {
+    for (int code = 0; code < 256; ++code)
+      code_distances.push_back(static_cast<T>((code - 1 - zero) / resolution));
+    code_distances[0] = -std::numeric_limits<T>::infinity();
+  }
+
+  void refresh(const Matrix<T>& w, T threshold, const std::vector<int64_t>& blocks) {
+    drift_refresh<T>(state, w.view(), samples.x.view(), samples.inverse_norms.data(), threshold,
+                     blocks.data(), static_cast<int64_t>(blocks.size()));
+  }
+
+  FireSet<T> fire_set(const Matrix<T>& w, const Samples<T>& batch, T threshold, FireWork& work) const {
+    const DriftFilter<T> filter{table.data(),  shape.n_tabled,       shape.n_samples,      reach.data(),
+                                sketch.view(), sketch_bounds.data(), code_distances.data()};
+    const DriftBatch<T> asked{batch.ids.data(), batch.sketch.view(), batch.perps.data()};
+    return drift_fire_set<T>(filter, asked, w.view(), batch.x.view(), batch.norms.data(), threshold, work);
+  }
+};
+
+template <class T>
+bool identical(const FireSet<T>& a, const FireSet<T>& b, int64_t width) {
+  const int64_t pairs = a.begins[width];
+  return std::equal(a.begins.get(), a.begins.get() + width + 1, b.begins.get()) &&
+         std::equal(a.samples.get(), a.samples.get() + pairs, b.samples.get()) &&
+         std::equal(a.values.get(), a.values.get() + pairs, b.values.get());
+}
+
+// Every pair against a plain loop in double: the decision outside the rounding band, the value within it.
+template <class T>
+void check_against_plain_loops(const FireSet<T>& fires, const Matrix<T>& w, const Matrix<T>& x, T threshold) {
+  bool decided = true, close = true;
+  std::vector<double> norms;
+  for (int64_t i = 0; i < x.count; ++i) norms.push_back(norm(x[i], x.columns));
+  for (int64_t r = 0; r < w.count; ++r) {
+    const double error = rounding<T>(w.stride) * norm(w[r], w.columns);
+    int64_t next = fires.begins[r];
+    for (int64_t i = 0; i < x.count; ++i) {
+      const double exact = dot(w[r], x[i], w.columns), band = error * norms[i] + kTiny;
+      const bool found = next < fires.begins[r + 1] && fires.samples[next] == i;
+      decided &= found == (exact > threshold) || std::abs(exact - threshold) <= band;
+      if (found) close &= std::abs(fires.values[next++] - exact) <= band;
+    }
+    decided &= next == fires.begins[r + 1];
+  }
+  check(decided, "the pairs that fire are those of a plain loop");
+  check(close, "pre-activations are those of a plain loop");
+}
+
+template <class T>
+void check_outputs(const FireSet<T>& fires, const Matrix<T>& a, T threshold, const Matrix<T>& outputs) {
+  Matrix<double> exact(outputs.count, outputs.columns), size(outputs.count, outputs.columns);
+  for (int64_t r = 0; r < a.count; ++r) {
+    for (int64_t j = fires.begins[r]; j < fires.begins[r + 1]; ++j) {
+      for (int64_t c = 0; c < outputs.columns; ++c) {
+        const double term = a[r][c] * (static_cast<double>(fires.values[j]) - threshold);
+        exact[fires.samples[j]][c] += term;
+        size[fires.samples[j]][c] += std::abs(term);
+      }
+    }
+  }
+  bool close = true;
+  for (int64_t i = 0; i < outputs.count; ++i)
+    for (int64_t c = 0; c < outputs.columns; ++c)
+      close &= std::abs(outputs[i][c] - exact[i][c]) <= rounding<T>(a.count) * size[i][c];
+  check(close, "outputs are those of a plain loop");
+}
+
+template <class T>
+void check_moves(const Matrix<T>& before, const Matrix<T>& after, const FireSet<T>& fires,
+                 const std::vector<double>& lengths) {
+  bool bounded = true, silent = true;
+  std::vector<double> moved(before.columns);
+  for (int64_t r = 0; r < before.count; ++r) {
+    for (int64_t f = 0; f < before.columns; ++f) moved[f] = static_cast<double>(after[r][f]) - before[r][f];
+    bounded &= norm(moved.data(), before.columns) <= lengths[r];
+    silent &= lengths[r] == 0 || fires.begins[r] < fires.begins[r + 1];
+  }
+  check(bounded, "no neuron moved farther than it was told");
+  check(silent, "no neuron moved that did not fire");
+}
+
+template <class T>
+void check_gram(const FireSet<T>& fires, int64_t width, int64_t n_samples) {
+  std::vector<double> exact(n_samples * n_samples), gram(n_samples * n_samples, -1);
+  for (int64_t r = 0; r < width; ++r)
+    for (int64_t i = fires.begins[r]; i < fires.begins[r + 1]; ++i)
+      for (int64_t j = fires.begins[r]; j < fires.begins[r + 1]; ++j)
+        ++exact[fires.samples[i] * n_samples + fires.samples[j]];
+  const FireView<T> view{fires.begins.get(), fires.samples.get(), fires.values.get()};
+  fire_gram<T>(view, width, n_samples, T{0}, false, gram.data());
+  check(gram == exact, "the gram matrix counts the neurons that fire on both");
+}
+
+// A random walk of the network through both indexes; returns the weights at its end.
+template <class T>
+std::vector<T> walk(const Shape& shape) {
+  std::mt19937 random(1);
+  const T threshold = static_cast<T>(0.5), scale = static_cast<T>(1 / std::sqrt(shape.width));
+  Matrix<T> w = random_matrix<T>(shape.width, shape.n_features, random);
+  Matrix<T> a = random_matrix<T>(shape.width, shape.n_outputs, random);
+  const Samples<T> all(random_matrix<T>(shape.n_samples, shape.n_features, random), shape.k);
+
+  DriftIndex<T> index(shape, all);
+  std::vector<int64_t> blocks(shape.n_tabled);
+  for (int64_t block = 0; block < shape.n_tabled; ++block) blocks[block] = block;
+  index.refresh(w, threshold, blocks);
+
+  const double rates[] = {0.01, 0.1, 1, 10, 0.01, 1000, 1};
+  for (size_t step = 0; step < std::size(rates); ++step) {
+    std::vector<int32_t> chosen((shape.n_samples + 1) / 2 + step % 2);
+    for (int32_t& id : chosen) id = static_cast<int32_t>(random() % shape.n_samples);
+    const Samples<T> batch = all.batch(chosen);
+
+    FireWork work, index_work;
+    const FireSet<T> fires =
+        exhaustive_fire_set<T>(w.view(), batch.x.view(), batch.norms.data(), threshold, work);
+    const FireSet<T> found = index.fire_set(w, batch, threshold, index_work);
+    check(identical(fires, found, shape.width), "both indexes find the same fire set");
+    check_against_plain_loops(fires, w, batch.x, threshold);
+    check_gram(fires, shape.width, batch.x.count);
+
+    const FireView<T> view{fires.begins.get(), fires.samples.get(), fires.values.get()};
+    Matrix<T> outputs(batch.x.count, shape.n_outputs);
+    forward<T>(view, a.view(), threshold, scale, outputs.rows());
+    for (T& value : outputs.data) value /= scale;
+    check_outputs(fires, a, threshold, outputs);
+
+    const Matrix<T> residual = random_matrix<T>(batch.x.count, shape.n_outputs, random), before = w;
+    std::vector<T> coefficients(fires.begins[shape.width]);
+    std::vector<double> lengths(shape.width, -1);
+    const T rate = static_cast<T>(rates[step]);
+    backward<T>(view, residual.view(), batch.x.view(), threshold, scale, rate, rate / 1000, w.rows(),
+                a.rows(), coefficients.data(), lengths.data());
+    check_moves(before, w, fires, lengths);
+
+    const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data()};
+    drift_moved<T>(index.state, moved, w.view(), batch.sketch.view(), batch.norms.data());
+    if (step == 2 && shape.n_tabled > 0) index.refresh(w, threshold, {shape.n_tabled - 1});
+    if (step == 5) index.refresh(w, threshold, blocks);
+  }
+  return w.data;
+}
+
+// All ways to compute give the same bits: any number of threads, any instruction set that has fused
+// multiply-add.
+template <class T>
+void check_all_ways(const char* precision) {
+  const Shape shapes[] = {{1, 1, 1, 1, 0, 1},       {1, 5, 3, 2, 2, 1},       {63, 3, 9, 2, 0, 1},
+                          {64, 16, 64, 16, 4, 1},   {65, 17, 50, 3, 17, 2},   {130, 33, 65, 1, 8, 3},
+                          {200, 70, 97, 10, 20, 2}, {300, 129, 31, 17, 32, 0}};
+  for (const Shape& shape : shapes) {
+    std::map<bool, std::vector<T>> expected;  // by whether multiply-adds are fused
+    for (const std::string& set : available_instruction_sets()) {
+      for (int count = 1; count <= 3; ++count) {
+        where = set + ", " + precision + ", " + std::to_string(count) + " threads, width " +
+                std::to_string(shape.width);
+        use_instruction_set(set);
+        set_threads(count);
+        const std::vector<T> weights = walk<T>(shape);
+        const auto first = expected.emplace(set != "base", weights).first;
+        check(weights == first->second, "all ways to compute give the same weights");
+      }
+    }
+  }
+}
+
+void check_pool() {
+  where = "pool";
+  for (int count : {1, 2, 3, 5, 2}) {
+    set_threads(count);
+    std::vector<int> done(1000, 0);
+    parallel_for(1000, [&](int64_t i) { ++done[i]; });
+    check(std::all_of(done.begin(), done.end(), [](int times) { return times == 1; }), "each task runs once");
+
+    bool caught = false;
+    try {
+      parallel_for(1000, [](int64_t i) {
+        if (i == 500) throw std::runtime_error("on purpose");
+      });
+    } catch (const std::runtime_error&) {
+      caught = true;
+    }
+    check(caught, "an exception of a task reaches the caller");
+  }
+
+  std::vector<std::vector<int>> done(4, std::vector<int>(1000, 0));
+  std::vector<std::thread> callers;
+  for (std::vector<int>& mine : done)
+    callers.emplace_back([&mine] {
+      for (int round = 0; round < 10; ++round) parallel_for(1000, [&mine](int64_t i) { ++mine[i]; });
+    });
+  for (std::thread& caller : callers) caller.join();
+  for (const std::vector<int>& mine : done)
+    check(std::all_of(mine.begin(), mine.end(), [](int times) { return times == 10; }),
+          "callers at the same time do not disturb each other");
+}
+
+}  // namespace
+}  // namespace fewfire
+
+int main() {
+  fewfire::check_pool();
+  fewfire::check_all_ways<float>("float");
+  fewfire::check_all_ways<double>("double");
+  std::printf("selftest: %lld checks passed\n", static_cast<long long>(fewfire::passed));
+  return 0;
+}
