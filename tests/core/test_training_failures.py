@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from problems import clustered_problem
 
-from fewfire import Trainer, TrainingError
+from fewfire import Trainer, TrainingError, TwoLayerNetwork
 
 DIVERGING = {"squared": 1e6, "softmax": 1e39, "logistic": 1e39}
 
@@ -78,6 +78,13 @@ def test_weights_that_are_not_finite_end_training_though_no_loss_shows_it(index)
         trainer.epoch()
     assert held(trainer.network) == start
     assert trainer.history == []
+
+
+def test_weights_near_the_largest_number_are_finite():
+    network = TwoLayerNetwork([[3e38], [-3e38]], [[1.0], [1.0]], 0.0)
+    trainer = Trainer(network, [[1e-38]], [[0.0]], learning_rate=1e-3)
+    trainer.build()
+    assert np.isfinite(trainer.epoch().loss)
 
 
 def test_training_can_go_on_at_a_smaller_rate_after_it_failed():

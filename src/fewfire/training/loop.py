@@ -189,7 +189,8 @@ class Trainer:
                 if on_step is not None:
                     on_step(done, len(batches))
             for rows in weights:  # a neuron of NaN never fires, and no loss would show it
-                self._require_finite("every weight", float(rows.max() - rows.min()))
+                self._require_finite("every weight", float(rows.max()))
+                self._require_finite("every weight", float(rows.min()))
         except TrainingError as error:
             for rows, good in zip(weights, last_good, strict=True):
                 rows[:] = good
