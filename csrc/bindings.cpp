@@ -30,6 +30,11 @@ Rows<T> rows(const Matrix<T>& m) {
 }
 
 template <class T>
+Rows<T> rows(const Matrix<T>& m, const Vector<const int32_t>& order) {
+  return {m.data(), static_cast<int64_t>(m.shape(0)), static_cast<int64_t>(m.shape(1)), order.data()};
+}
+
+template <class T>
 Vector<T> owned(std::unique_ptr<T[]> data, size_t count) {
   T* raw = data.release();
   nb::capsule owner(raw, [](void* p) noexcept { delete[] static_cast<T*>(p); });
@@ -42,7 +47,7 @@ Vector<int64_t> counts(const std::vector<int64_t>& v) {
   return owned(std::move(copy), v.size());
 }
 
-// (begins, samples, values, near by block, dots by block)
+// (begins, samples, values, and by block: near, dots, fired)
 template <class T, class Find>
 nb::tuple found(int64_t n_neurons, Find find) {
   FireSet<T> fires;
@@ -53,7 +58,8 @@ nb::tuple found(int64_t n_neurons, Find find) {
   }
   const auto pairs = static_cast<size_t>(fires.begins[n_neurons]);
   return nb::make_tuple(owned(std::move(fires.begins), n_neurons + 1), owned(std::move(fires.samples), pairs),
-                        owned(std::move(fires.values), pairs), counts(work.near), counts(work.dots));
+                        owned(std::move(fires.values), pairs), counts(work.near), counts(work.dots),
+                        counts(work.fired));
 }
 
 template <class T>
@@ -82,9 +88,9 @@ void bind(nb::module_& m) {
 
   m.def(
       "drift_fire_set",
-      [](In w, In x, InVector x_norms, T threshold, Cube<const uint8_t> table, Vector<const uint8_t> reach,
-         In sketch, In sketch_bounds, InVector code_distances, Vector<const int32_t> ids, In batch_sketch,
-         InVector batch_perps) {
+      [](In w, Vector<const int32_t> order, In x, InVector x_norms, T threshold, Cube<const uint8_t> table,
+         Vector<const uint8_t> reach, In sketch, In sketch_bounds, InVector code_distances,
+         Vector<const int32_t> ids, In batch_sketch, InVector batch_perps) {
         return found<T>(w.shape(0), [&](FireWork& work) {
           const DriftFilter<T> filter{table.data(),
                                       static_cast<int64_t>(table.shape(0)),
@@ -94,46 +100,49 @@ void bind(nb::module_& m) {
                                       sketch_bounds.data(),
                                       code_distances.data()};
           const DriftBatch<T> batch{ids.data(), rows(batch_sketch), batch_perps.data()};
-          return drift_fire_set<T>(filter, batch, rows(w), rows(x), x_norms.data(), threshold, work);
+          return drift_fire_set<T>(filter, batch, rows(w, order), rows(x), x_norms.data(), threshold, work);
         });
       },
-      "w"_a.noconvert(), "x"_a.noconvert(), "x_norms"_a.noconvert(), "threshold"_a, "table"_a.noconvert(),
-      "reach"_a.noconvert(), "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(),
+      "w"_a.noconvert(), "order"_a.noconvert(), "x"_a.noconvert(), "x_norms"_a.noconvert(), "threshold"_a,
+      "table"_a.noconvert(), "reach"_a.noconvert(), "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(),
       "code_distances"_a.noconvert(), "ids"_a.noconvert(), "batch_sketch"_a.noconvert(),
       "batch_perps"_a.noconvert());
 
   m.def(
       "drift_refresh",
-      [](In w, In x, InVector inverse_norms, T threshold, Vector<const int64_t> blocks, Cube<uint8_t> table,
-         Matrix<T> reference, Matrix<double> drift, Matrix<T> sketch, Matrix<T> sketch_bounds,
-         Vector<uint8_t> reach, double largest_norm, double resolution, double zero) {
+      [](In w, Vector<const int32_t> order, In x, InVector inverse_norms, T threshold,
+         Vector<const int64_t> blocks, Cube<uint8_t> table, Matrix<T> reference, Matrix<double> drift,
+         Matrix<T> sketch, Matrix<T> sketch_bounds, Vector<uint8_t> reach, double largest_norm,
+         double resolution, double zero) {
         const DriftState<T> state = drift_state<T>(table, reference, drift, sketch, sketch_bounds, reach,
                                                    largest_norm, resolution, zero);
         nb::gil_scoped_release release;
-        drift_refresh<T>(state, rows(w), rows(x), inverse_norms.data(), threshold, blocks.data(),
+        drift_refresh<T>(state, rows(w, order), rows(x), inverse_norms.data(), threshold, blocks.data(),
                          blocks.shape(0));
       },
-      "w"_a.noconvert(), "x"_a.noconvert(), "inverse_norms"_a.noconvert(), "threshold"_a,
-      "blocks"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(), "drift"_a.noconvert(),
-      "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(), "reach"_a.noconvert(), "largest_norm"_a,
-      "resolution"_a, "zero"_a);
+      "w"_a.noconvert(), "order"_a.noconvert(), "x"_a.noconvert(), "inverse_norms"_a.noconvert(),
+      "threshold"_a, "blocks"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(),
+      "drift"_a.noconvert(), "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(), "reach"_a.noconvert(),
+      "largest_norm"_a, "resolution"_a, "zero"_a);
 
   m.def(
       "drift_moved",
-      [](In w, Vector<const int64_t> begins, Vector<const int32_t> samples, InVector coefficients,
-         Vector<const double> lengths, In batch_sketch, InVector batch_norms, Cube<uint8_t> table,
-         Matrix<T> reference, Matrix<double> drift, Matrix<T> sketch, Matrix<T> sketch_bounds,
-         Vector<uint8_t> reach, double largest_norm, double resolution, double zero) {
+      [](In w, Vector<const int32_t> order, Vector<const int64_t> begins, Vector<const int32_t> samples,
+         InVector coefficients, Vector<const double> lengths, In batch_sketch, InVector batch_norms,
+         Cube<uint8_t> table, Matrix<T> reference, Matrix<double> drift, Matrix<T> sketch,
+         Matrix<T> sketch_bounds, Vector<uint8_t> reach, double largest_norm, double resolution,
+         double zero) {
         const DriftState<T> state = drift_state<T>(table, reference, drift, sketch, sketch_bounds, reach,
                                                    largest_norm, resolution, zero);
         const Step<T> step{begins.data(), samples.data(), coefficients.data(), lengths.data()};
         nb::gil_scoped_release release;
-        return drift_moved<T>(state, step, rows(w), rows(batch_sketch), batch_norms.data());
+        return drift_moved<T>(state, step, rows(w, order), rows(batch_sketch), batch_norms.data());
       },
-      "w"_a.noconvert(), "begins"_a.noconvert(), "samples"_a.noconvert(), "coefficients"_a.noconvert(),
-      "lengths"_a.noconvert(), "batch_sketch"_a.noconvert(), "batch_norms"_a.noconvert(),
-      "table"_a.noconvert(), "reference"_a.noconvert(), "drift"_a.noconvert(), "sketch"_a.noconvert(),
-      "sketch_bounds"_a.noconvert(), "reach"_a.noconvert(), "largest_norm"_a, "resolution"_a, "zero"_a);
+      "w"_a.noconvert(), "order"_a.noconvert(), "begins"_a.noconvert(), "samples"_a.noconvert(),
+      "coefficients"_a.noconvert(), "lengths"_a.noconvert(), "batch_sketch"_a.noconvert(),
+      "batch_norms"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(), "drift"_a.noconvert(),
+      "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(), "reach"_a.noconvert(), "largest_norm"_a,
+      "resolution"_a, "zero"_a);
 
   m.def(
       "forward",

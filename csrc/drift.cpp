@@ -83,7 +83,7 @@ void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Row
                             lines + i * kBlock);
     }
 
-    std::copy(w[first], w[first] + lanes * w.stride, state.reference[first]);
+    for (int64_t r = first; r < first + lanes; ++r) std::copy_n(w[r], w.stride, state.reference[r]);
     std::fill(state.sketch[first], state.sketch[first] + lanes * k, T{0});
     for (int64_t lane = 0; lane < lanes; ++lane) {
       state.drift[first + lane] = {block.norms[lane], 0, 0, 0, 0, 0};
@@ -102,12 +102,13 @@ int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Rows<
     const Kernels<T>& kernel = kernels<T>();
     const int64_t end = std::min((block + 1) * kBlock, tabled);
     for (int64_t r = block * kBlock; r < end; ++r) {
-      const double length = step.lengths[r];
+      const int64_t neuron = w.id(r);
+      const double length = step.lengths[neuron];
       if (length == 0) continue;
       Drift& d = state.drift[r];
       d.path += length;
       if (k > 0) {
-        const int64_t begin = step.begins[r], count = step.begins[r + 1] - begin;
+        const int64_t begin = step.begins[neuron], count = step.begins[neuron + 1] - begin;
         const int32_t* ids = step.samples + begin;
         const T* coefficients = step.coefficients + begin;
         double total = 0;

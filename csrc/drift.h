@@ -35,7 +35,8 @@ struct Step {
   const double* lengths;
 };
 
-// The rows of all arrays are those of the neurons that have a table: whole blocks, from the first on.
+// The rows of all arrays are those of the neurons that have a table, in the order of the index: whole blocks,
+// from the first on. The weights are given as rows in that order.
 template <class T>
 struct DriftState {
   uint8_t* table;       // (n_tabled, n_samples, 64) distance codes

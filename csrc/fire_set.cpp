@@ -50,8 +50,9 @@ void propose_all(int64_t block, const Rows<const T>& w, const Rows<const T>& x, 
   T band[kBlock];
   for (int64_t lane = 0; lane < kBlock; ++lane) {
     const double norm = s.block.norms[lane];
-    band[lane] = norm * largest_norm < kSafeProduct<T> ? round_up<T>(2 * rounding<T>(x.stride) * norm)
-                                                       : std::numeric_limits<T>::quiet_NaN();  // compares as neither: all are proposed
+    band[lane] = norm * largest_norm < kSafeProduct<T>
+                     ? round_up<T>(2 * rounding<T>(x.stride) * norm)
+                     : std::numeric_limits<T>::quiet_NaN();  // compares as neither: all are proposed
   }
   const T ceiling = threshold - static_cast<T>(1e-37);  // underflow, where the threshold is 0
   s.products.resize(kChunk * kBlock);
@@ -64,7 +65,7 @@ void propose_all(int64_t block, const Rows<const T>& w, const Rows<const T>& x, 
 }
 
 // The common part of all indexes that propose by blocks. propose(block, scratch) fills scratch.masks;
-// keep(neuron, ids, count, scratch) may strike out ids and returns how many are left.
+// keep(position, ids, count, scratch) may strike out ids and returns how many are left.
 template <class T, class Propose, class Keep>
 FireSet<T> fire_set(const Rows<const T>& w, const Rows<const T>& x, T threshold, FireWork& work,
                     Propose propose, Keep keep) {
@@ -77,6 +78,7 @@ FireSet<T> fire_set(const Rows<const T>& w, const Rows<const T>& x, T threshold,
   std::vector<Found> found(blocks);
   work.near.assign(blocks, 0);
   work.dots.assign(blocks, 0);
+  work.fired.assign(blocks, 0);
   FireSet<T> out;
   out.begins.reset(new int64_t[w.count + 1]);
   out.begins[0] = 0;
@@ -100,7 +102,8 @@ FireSet<T> fire_set(const Rows<const T>& w, const Rows<const T>& x, T threshold,
         for (uint64_t bits = s.masks[word * 64 + lane]; bits != 0; bits &= bits - 1)
           s.ids[near++] = static_cast<int32_t>(word * 64 + __builtin_ctzll(bits));
       const int64_t left = near > 0 ? keep(first + lane, s.ids.data(), near, s) : 0;
-      kernel.dots(w[first + lane], x.data, x.stride, s.ids.data(), left, s.values.data());
+      const T* next = w[std::min(first + lane + 1, w.count - 1)];
+      kernel.dots(w[first + lane], next, x.data, x.stride, s.ids.data(), left, s.values.data());
       const size_t before = mine.samples.size();
       mine.samples.resize(before + left);
       mine.values.resize(before + left);
@@ -112,22 +115,27 @@ FireSet<T> fire_set(const Rows<const T>& w, const Rows<const T>& x, T threshold,
       }
       mine.samples.resize(fired);
       mine.values.resize(fired);
-      out.begins[first + lane + 1] = static_cast<int64_t>(mine.samples.size());
+      out.begins[w.id(first + lane) + 1] = static_cast<int64_t>(fired - before);
       work.near[block] += near;
       work.dots[block] += left;
     }
   });
 
-  std::vector<int64_t> offsets(blocks + 1, 0);
-  for (int64_t block = 0; block < blocks; ++block)
-    offsets[block + 1] = offsets[block] + static_cast<int64_t>(found[block].samples.size());
-  out.samples.reset(new int32_t[offsets[blocks]]);
-  out.values.reset(new T[offsets[blocks]]);
+  for (int64_t r = 0; r < w.count; ++r) out.begins[r + 1] += out.begins[r];
+  out.samples.reset(new int32_t[out.begins[w.count]]);
+  out.values.reset(new T[out.begins[w.count]]);
   parallel_for(blocks, [&](int64_t block) {
+    const Found& mine = found[block];
+    work.fired[block] = static_cast<int64_t>(mine.samples.size());
     const int64_t end = std::min((block + 1) * kBlock, w.count);
-    for (int64_t r = block * kBlock; r < end; ++r) out.begins[r + 1] += offsets[block];
-    std::copy(found[block].samples.begin(), found[block].samples.end(), out.samples.get() + offsets[block]);
-    std::copy(found[block].values.begin(), found[block].values.end(), out.values.get() + offsets[block]);
+    int64_t from = 0;
+    for (int64_t position = block * kBlock; position < end; ++position) {
+      const int64_t to = out.begins[w.id(position)];
+      const int64_t count = out.begins[w.id(position) + 1] - to;
+      std::copy_n(mine.samples.begin() + from, count, out.samples.get() + to);
+      std::copy_n(mine.values.begin() + from, count, out.values.get() + to);
+      from += count;
+    }
   });
   return out;
 }
@@ -181,14 +189,15 @@ FireSet<T> drift_fire_set(const DriftFilter<T>& filter, const DriftBatch<T>& bat
   };
 
   // Strikes out the pairs that the sketch bound proves silent.
-  auto keep = [&](int64_t neuron, int32_t* ids, int64_t count, Scratch<T>& s) {
-    const int64_t block = neuron / kBlock;
+  auto keep = [&](int64_t position, int32_t* ids, int64_t count, Scratch<T>& s) {
+    const int64_t block = position / kBlock;
     if (block >= filter.n_tabled || filter.sketch.stride == 0) return count;
-    const uint8_t* column = filter.table + block * line_count + neuron % kBlock;
-    const T perp = filter.sketch_bounds[2 * neuron];
-    const T slack = filter.sketch_bounds[2 * neuron + 1];
+    const uint8_t* column = filter.table + block * line_count + position % kBlock;
+    const T perp = filter.sketch_bounds[2 * position];
+    const T slack = filter.sketch_bounds[2 * position + 1];
     T* moved = s.values.data();
-    kernel.dots(filter.sketch[neuron], batch.sketch.data, batch.sketch.stride, ids, count, moved);
+    kernel.dots(filter.sketch[position], filter.sketch[position + 1], batch.sketch.data, batch.sketch.stride,
+                ids, count, moved);
     int64_t left = 0;
     for (int64_t j = 0; j < count; ++j) {
       const int32_t i = ids[j];

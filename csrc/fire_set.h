@@ -20,8 +20,9 @@ struct FireSet {
 
 // What the answer cost, by block of neurons.
 struct FireWork {
-  std::vector<int64_t> near;  // pairs that passed the index's first filter
-  std::vector<int64_t> dots;  // pairs that the shared dot kernel had to decide
+  std::vector<int64_t> near;   // pairs that passed the index's first filter
+  std::vector<int64_t> dots;   // pairs that the shared dot kernel had to decide
+  std::vector<int64_t> fired;  // pairs that fired
 };
 
 // A block of 64 rows, transposed for block_products, with a bound on each row's rounding error.
@@ -37,7 +38,8 @@ template <class T>
 FireSet<T> exhaustive_fire_set(const Rows<const T>& w, const Rows<const T>& x, const T* x_norms, T threshold,
                                FireWork& work);
 
-// What the drift index knows of the neurons (drift.h; docs/theory/drift_index.md).
+// What the drift index knows of the neurons, in its own order (drift.h; docs/theory/drift_index.md). The
+// weights it is asked with are rows in that order too; fire sets never are.
 template <class T>
 struct DriftFilter {
   const uint8_t* table;  // (n_tabled, n_samples, 64) distance codes

@@ -54,7 +54,7 @@ void backward(const FireView<T>& fires, const Rows<const T>& residual, const Row
       if (count == 0) continue;
       const int32_t* ids = fires.samples + begin;
       T* c = coefficients + begin;
-      kernel.dots(a[r], residual.data, residual.stride, ids, count, c);
+      kernel.dots(a[r], a[r] + a.stride, residual.data, residual.stride, ids, count, c);
       for (int64_t j = 0; j < count; ++j) c[j] *= -rate * scale;
       const double square = kernel.move_row(w[r], x.data, x.stride, ids, c, count);
       lengths[r] = std::sqrt(square) * (1 + rounding<T>(x.stride)) + 1e-18;

@@ -15,8 +15,10 @@ constexpr int64_t kBlock = 64;
 
 template <class T>
 struct Kernels {
-  // The shared dot kernel, which decides who fires: out[j] = <w, x[ids[j]]>.
-  void (*dots)(const T* w, const T* x, int64_t stride, const int32_t* ids, int64_t count, T* out);
+  // The shared dot kernel, which decides who fires: out[j] = <w, x[ids[j]]>. `next` is the row that will be
+  // w in the next call, and is fetched meanwhile.
+  void (*dots)(const T* w, const T* next, const T* x, int64_t stride, const int32_t* ids, int64_t count,
+               T* out);
 
   // products[s * 64 + lane] = <w_lane, x_s> for `packed` (stride, 64), a block of 64 rows transposed.
   // As fast as a GEMM, but summed in another order: only within rounding of the shared dot.

@@ -7,12 +7,16 @@
 
 namespace fewfire {
 
+// Where an order is given, row i is the one that stands at order[i] in memory.
 template <class T>
 struct Rows {
   T* data;
   int64_t count;
   int64_t stride;
-  T* operator[](int64_t i) const { return data + i * stride; }
+  const int32_t* order = nullptr;
+
+  int64_t id(int64_t i) const { return order ? order[i] : i; }
+  T* operator[](int64_t i) const { return data + id(i) * stride; }
 };
 
 // A proven bound on the relative rounding error of any sum of n products and a few more operations,

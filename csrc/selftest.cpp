@@ -112,6 +112,7 @@ struct DriftIndex {
 
   const Shape shape;
   const Samples<T>& samples;
+  std::vector<int32_t> order;  // any will do
   std::vector<uint8_t> table, reach;
   Matrix<T> reference, sketch;
   std::vector<Drift> drift;
@@ -121,6 +122,7 @@ struct DriftIndex {
   DriftIndex(const Shape& shape, const Samples<T>& samples)
       : shape(shape),
         samples(samples),
+        order(shape.width),
         table(shape.n_tabled * shape.n_samples * kBlock),
         reach(shape.n_tabled * kBlock),
         reference(std::min(shape.n_tabled * kBlock, shape.width), shape.n_features),
@@ -135,13 +137,21 @@ struct DriftIndex {
               reach.data(),
               *std::max_element(samples.norms.begin(), samples.norms.end()),
               {resolution, zero}} {
+    std::iota(order.begin(), order.end(), 0);
+    std::shuffle(order.begin(), order.end(), std::mt19937(0));
     for (int code = 0; code < 256; ++code)
       code_distances.push_back(static_cast<T>((code - 1 - zero) / resolution));
-    code_distances[0] = -std::numeric_limits<T>::infinity();
+    code_distances[0] = std::numeric_limits<T>::quiet_NaN();
+  }
+
+  Rows<const T> ordered(const Matrix<T>& w) const {
+    Rows<const T> rows = w.view();
+    rows.order = order.data();
+    return rows;
   }
 
   void refresh(const Matrix<T>& w, T threshold, const std::vector<int64_t>& blocks) {
-    drift_refresh<T>(state, w.view(), samples.x.view(), samples.inverse_norms.data(), threshold,
+    drift_refresh<T>(state, ordered(w), samples.x.view(), samples.inverse_norms.data(), threshold,
                      blocks.data(), static_cast<int64_t>(blocks.size()));
   }
 
@@ -149,7 +159,7 @@ struct DriftIndex {
     const DriftFilter<T> filter{table.data(),  shape.n_tabled,       shape.n_samples,      reach.data(),
                                 sketch.view(), sketch_bounds.data(), code_distances.data()};
     const DriftBatch<T> asked{batch.ids.data(), batch.sketch.view(), batch.perps.data()};
-    return drift_fire_set<T>(filter, asked, w.view(), batch.x.view(), batch.norms.data(), threshold, work);
+    return drift_fire_set<T>(filter, asked, ordered(w), batch.x.view(), batch.norms.data(), threshold, work);
   }
 };
 
@@ -270,7 +280,7 @@ std::vector<T> walk(const Shape& shape) {
     check_moves(before, w, fires, lengths);
 
     const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data()};
-    drift_moved<T>(index.state, moved, w.view(), batch.sketch.view(), batch.norms.data());
+    drift_moved<T>(index.state, moved, index.ordered(w), batch.sketch.view(), batch.norms.data());
     if (step == 2 && shape.n_tabled > 0) index.refresh(w, threshold, {shape.n_tabled - 1});
     if (step == 5) index.refresh(w, threshold, blocks);
   }

@@ -5,11 +5,11 @@
 // Four dots at once. The first four of a row also fetch the next row of the weights: its dots come next,
 // and it lies beyond what the hardware foresees.
 template <class T, bool FETCH_NEXT>
-void four_dots(const T* w, const T* const rows[4], int64_t stride, T* out) {
+void four_dots(const T* w, const T* next, const T* const rows[4], int64_t stride, T* out) {
   using V = Vec<T>;
   V sums[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
   for (int64_t f = 0; f < stride; f += V::lanes) {
-    if (FETCH_NEXT) __builtin_prefetch(w + stride + f);
+    if (FETCH_NEXT) __builtin_prefetch(next + f);
     const V wv = V::load(w + f);
     for (int i = 0; i < 4; ++i) sums[i] = V::fma(wv, V::load(rows[i] + f), sums[i]);
   }
@@ -17,7 +17,7 @@ void four_dots(const T* w, const T* const rows[4], int64_t stride, T* out) {
 }
 
 template <class T>
-void dots(const T* w, const T* x, int64_t stride, const int32_t* ids, int64_t count, T* out) {
+void dots(const T* w, const T* next, const T* x, int64_t stride, const int32_t* ids, int64_t count, T* out) {
   for (int64_t j = 0; j < count; j += 4) {
     const int64_t left = count - j;
     const T* first = x + ids[j] * stride;  // a short last group repeats its first row
@@ -26,9 +26,9 @@ void dots(const T* w, const T* x, int64_t stride, const int32_t* ids, int64_t co
                               left > 3 ? x + ids[j + 3] * stride : first};
     T four[4];
     if (j == 0)
-      four_dots<T, true>(w, rows, stride, four);
+      four_dots<T, true>(w, next, rows, stride, four);
     else
-      four_dots<T, false>(w, rows, stride, four);
+      four_dots<T, false>(w, next, rows, stride, four);
     for (int64_t i = 0; i < (left < 4 ? left : 4); ++i) out[j + i] = four[i];
   }
 }

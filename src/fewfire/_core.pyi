@@ -5,7 +5,9 @@ from typing import Any
 from numpy import int32, int64
 from numpy.typing import NDArray
 
-_Found = tuple[NDArray[int64], NDArray[int32], NDArray[Any], NDArray[int64], NDArray[int64]]
+# (begins, samples, values, and for each block of 64 neurons the pairs that were near, needed a dot, fired)
+_Counts = NDArray[int64]
+_Found = tuple[NDArray[int64], NDArray[int32], NDArray[Any], _Counts, _Counts, _Counts]
 
 block: int
 

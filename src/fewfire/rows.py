@@ -23,7 +23,7 @@ def stride_of(n_columns: int, dtype: DTypeLike) -> int:
 
 
 def padded(values: NDArray, dtype: DTypeLike) -> NDArray:
-    """A padded copy (n, stride) of `values` (n, columns). What is too large for the dtype becomes infinite."""
+    """A padded copy (n, stride) of `values` (n, columns); what is too large becomes infinite."""
     n_rows, n_columns = values.shape
     rows = aligned_empty((n_rows, stride_of(n_columns, dtype)), dtype)
     with np.errstate(over="ignore"):

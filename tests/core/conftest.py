@@ -19,7 +19,8 @@ def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> Drif
     part = TwoLayerNetwork(np.ones((tabled, network.n_features)), np.ones((tabled, 1)), 0, network.dtype)
     unlimited = DriftIndex()
     unlimited.build(part, inputs)
-    return DriftIndex(memory_limit=unlimited.nbytes)
+    places_in_order = 4 * (network.width - min(tabled, network.width))
+    return DriftIndex(memory_limit=unlimited.nbytes + places_in_order)
 
 
 INDEXES: dict[str, Factory] = {

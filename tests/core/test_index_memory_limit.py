@@ -10,12 +10,13 @@ from fewfire import DriftIndex, MemoryLimitError
 from fewfire.rows import BLOCK
 
 
-def bytes_of(blocks, **settings):
-    """What an index without a limit holds for this many blocks of neurons."""
+def bytes_of(blocks, *, of, **settings):
+    """What an index holds with tables for this many of the blocks of neurons."""
     problem = clustered_problem(width=blocks * BLOCK, **settings)
     index = DriftIndex()
     index.build(problem.network, problem.inputs)
-    return index.nbytes
+    place_in_order = np.dtype(np.int32).itemsize  # kept for every neuron, with or without a table
+    return index.nbytes + (of - blocks) * BLOCK * place_in_order
 
 
 def test_an_index_that_is_not_built_holds_nothing(make_index):
@@ -28,7 +29,7 @@ def test_an_index_that_is_not_built_holds_nothing(make_index):
 def test_the_limit_is_kept_and_used(dtype, n_features, tabled):
     settings = {"n_features": n_features, "n_samples": 100, "dtype": dtype}
     problem = clustered_problem(width=5 * BLOCK, **settings)
-    exact = bytes_of(tabled, **settings)
+    exact = bytes_of(tabled, of=5, **settings)
     index = DriftIndex(memory_limit=exact + 10)
     index.build(problem.network, problem.inputs)
     assert index.nbytes == exact
@@ -42,7 +43,7 @@ def test_a_limit_beyond_the_need_changes_nothing():
     problem = clustered_problem(width=3 * BLOCK)
     index = DriftIndex(memory_limit=10**15)
     index.build(problem.network, problem.inputs)
-    assert index.nbytes == bytes_of(3)
+    assert index.nbytes == bytes_of(3, of=3)
 
 
 @pytest.mark.parametrize("limit", [0, 1000])
@@ -55,12 +56,12 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed(limit
     least, whole = (
         int(text.replace(",", "")) for text in re.findall(r"([\d,]+)(?: bytes| for all)", message)
     )
-    assert least == bytes_of(1)
-    assert whole == bytes_of(5)
+    assert least == bytes_of(1, of=5)
+    assert whole == bytes_of(5, of=5)
 
 
 def test_the_bytes_that_an_error_names_are_enough():
     problem = clustered_problem(width=5 * BLOCK)
-    DriftIndex(memory_limit=bytes_of(1)).build(problem.network, problem.inputs)
+    DriftIndex(memory_limit=bytes_of(1, of=5)).build(problem.network, problem.inputs)
     with pytest.raises(MemoryLimitError):
-        DriftIndex(memory_limit=bytes_of(1) - 1).build(problem.network, problem.inputs)
+        DriftIndex(memory_limit=bytes_of(1, of=5) - 1).build(problem.network, problem.inputs)

@@ -41,7 +41,7 @@ class ExhaustiveIndex(Index):
     def fire_set(self, batch: Inputs) -> FireSet:
         network = require_built(self._network, self)
         require_fitting(network, batch)
-        begins, samples, values, near, dots = _core.exhaustive_fire_set(
+        begins, samples, values, near, dots, _ = _core.exhaustive_fire_set(
             network.weight_rows, batch.rows, batch.norms, network.threshold
         )
         pairs = network.width * len(batch)
