@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from fewfire.machine import threads
 from fewfire.torch.dense import DENSE_STEPS, DenseStep
 from fewfire.training import Trainer
 
+PAUSE = 0.02  # seconds before each timed step: threads that spin after the other's step have gone to sleep
 TRIALS = 3  # timed steps of each way to write the dense step, after one that is not counted
 
 
@@ -70,6 +71,7 @@ def compare_dense(
     ours, theirs = [], []
     for step in range(steps):
         ids = batches[step % len(batches)]
+        sleep(PAUSE)
         start = perf_counter()
         trainer.step(ids)
         ours.append(perf_counter() - start)
@@ -93,6 +95,7 @@ def _dense(name: str, trainer: Trainer) -> DenseStep:
 
 def _timed_step(dense: DenseStep, trainer: Trainer, ids: NDArray[np.int64]) -> float:
     """Seconds of one dense step, with the gathering of the batch, as a step of ours has it."""
+    sleep(PAUSE)
     start = perf_counter()
     dense(torch.from_numpy(trainer.inputs.samples[ids]), torch.from_numpy(trainer.targets[ids]))
     return perf_counter() - start
