@@ -11,7 +11,7 @@ from common import one_hot, save, unit_rows
 from fewfire import Trainer, TwoLayerNetwork
 from fewfire.torch import compare_dense
 
-N_SAMPLES, STEPS = 2_048, 10
+N_SAMPLES, STEPS = 2_048, 16
 WIDTHS, FEATURES, BATCHES = (256, 1_024, 4_096, 16_384, 65_536), (8, 64, 784), (32, 256)
 FIRE_RATES = (0.02, 0.1, 0.25, 0.5)
 

@@ -48,7 +48,7 @@ def train(
         int | None, typer.Option(help="Threads; by default one a core. No result depends on it.")
     ] = None,
     memory_limit: Annotated[
-        str | None, typer.Option(help="Memory of the process while training, such as 8GB; by default no limit.")
+        str | None, typer.Option(help="Memory of the process in training, such as 8GB; by default no limit.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/DATA-TIME.")] = None,
     compare_dense: Annotated[

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from fewfire.machine import threads
 from fewfire.torch.dense import DENSE_STEPS, DenseStep
 from fewfire.training import Trainer
 
-PAUSE = 0.02  # seconds before each timed step: threads that spin after the other's step have gone to sleep
+TURN = 2  # steps at a turn; the last one counts, when caches and threads are no longer the other's
 TRIALS = 3  # timed steps of each way to write the dense step, after one that is not counted
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ratios of medians over steps taken in turn, fewfire, dense, fewfire, dense.
+    """Ratios of medians over steps taken in turns of two, of which the second counts.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ def compare_dense(
     *,
     ways: Sequence[str] = tuple(DENSE_STEPS),
 ) -> Comparison:
-    """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch.
+    """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch, two at a turn.
 
     PyTorch gets as many threads as fewfire, and the fastest of a hand-written step in two layouts, autograd
     and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those
@@ -69,14 +69,12 @@ def compare_dense(
     dense = _dense(best, trainer)
     _timed_step(_dense(best, trainer), trainer, batches[0])  # warm, on weights of its own
     ours, theirs = [], []
-    for step in range(steps):
-        ids = batches[step % len(batches)]
-        sleep(PAUSE)
-        start = perf_counter()
-        trainer.step(ids)
-        ours.append(perf_counter() - start)
-        theirs.append(_timed_step(dense, trainer, ids))
-        say(f"step {step + 1} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
+    for first in range(0, steps, TURN):
+        turn = [batches[step % len(batches)] for step in range(first, min(first + TURN, steps))]
+        ours.append([_timed(trainer.step, ids) for ids in turn][-1])
+        theirs.append([_timed_step(dense, trainer, ids) for ids in turn][-1])
+        done = first + len(turn)
+        say(f"step {done} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
     return Comparison(
         seconds_per_step=median(ours),
         dense_seconds_per_step=median(theirs),
@@ -93,9 +91,14 @@ def _dense(name: str, trainer: Trainer) -> DenseStep:
     return DENSE_STEPS[name](trainer.network, trainer.loss.name, trainer.learning_rate, output_rate)
 
 
+def _timed(step: Callable[[NDArray[np.int64]], object], ids: NDArray[np.int64]) -> float:
+    start = perf_counter()
+    step(ids)
+    return perf_counter() - start
+
+
 def _timed_step(dense: DenseStep, trainer: Trainer, ids: NDArray[np.int64]) -> float:
     """Seconds of one dense step, with the gathering of the batch, as a step of ours has it."""
-    sleep(PAUSE)
     start = perf_counter()
     dense(torch.from_numpy(trainer.inputs.samples[ids]), torch.from_numpy(trainer.targets[ids]))
     return perf_counter() - start
