@@ -72,7 +72,7 @@ class DriftIndex(Index):
         k = default_sketch_size(network.n_features) if self.sketch_size is None else self.sketch_size
         directions = principal_directions(inputs, min(k, network.n_features, len(inputs)))
         self.k = directions.shape[1]
-        self._inputs = inputs
+        self._inputs, self._largest_norm = inputs, float(inputs.norms.max())
         self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
 
         self._order = self._busiest_first(network)
@@ -139,7 +139,7 @@ class DriftIndex(Index):
         return {
             "table": self._table, "reference": self._reference, "drift": self._drift,
             "sketch": self._sketch, "sketch_bounds": self._sketch_bounds, "reach": self._reach,
-            "largest_norm": float(self._inputs.norms.max()),
+            "largest_norm": self._largest_norm,
             "resolution": self._resolution, "zero": float(FIRING_CODES),
         }  # fmt: skip
 
