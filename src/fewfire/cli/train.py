@@ -17,7 +17,7 @@ from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire
 from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
 from fewfire.errors import MemoryLimitError, TrainingError
-from fewfire.indexes import index_named
+from fewfire.indexes import arrange, index_named
 from fewfire.inputs import Inputs
 from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
@@ -122,6 +122,7 @@ def _prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         fire_rate=options.fire_rate,
         seed=options.seed,
     )
+    arrange(network, inputs)
     trainer = Trainer(
         network,
         inputs,
