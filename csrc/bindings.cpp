@@ -93,7 +93,7 @@ struct DriftArrays {
   double largest_norm, resolution, zero;
 
   DriftState<T> view() const {
-    static_assert(sizeof(Drift) == 6 * sizeof(double), "a row of the drift array is one Drift");
+    static_assert(sizeof(Drift) == 7 * sizeof(double), "a row of the drift array is one Drift");
     return {table.data(),    static_cast<int64_t>(table.shape(1)),
             rows(reference), reinterpret_cast<Drift*>(drift.data()),
             rows(sketch),    perps.data(),

@@ -23,11 +23,27 @@ double dot_error(double norm, int64_t stride, double largest_norm) {
   return rounding<T>(stride) * norm + kTiny;
 }
 
+// What is left of a length outside the sketch, given a lower bound on the part inside.
+double outside(double length, double inside) {
+  inside = std::max(0.0, inside);
+  return std::sqrt(std::max(0.0, length * length - inside * inside)) + 1e-7 * length;
+}
+
+// An upper bound on a norm whose computed square is given.
+template <class T>
+double norm_above(double square, int64_t stride) {
+  return std::sqrt(square) * (1 + rounding<T>(stride)) + kTiny + 1e-18;
+}
+template <class T>
+double norm_below(double square, int64_t stride) {
+  return std::sqrt(square) * (1 - rounding<T>(stride)) - 1e-18;
+}
+
 template <class T>
 void set_bounds(const DriftState<T>& state, int64_t r) {
   const Drift& d = state.drift[r];
   const DistanceCode& code = state.code;
-  const double distance = d.measured + d.path;
+  const double distance = d.bound;
   const double error = dot_error<T>(d.reference_norm + distance, state.reference.stride, state.largest_norm);
   const double reach = code.zero + std::ceil(code.resolution * (distance + error) * (1 + 1e-9));
   state.reach[r] = reach < 255 ? static_cast<uint8_t>(reach) : 255;
@@ -37,22 +53,6 @@ void set_bounds(const DriftState<T>& state, int64_t r) {
                        16 * unit<T> * (255 / code.resolution + distance);
   state.perps[r] = round_up<T>(d.measured_perp + d.path_perp);
   state.slacks[r] = round_up<T>(slack);
-}
-
-// What is left of a length outside the sketch, given a lower bound on the part inside.
-double outside(double length, double inside) {
-  inside = std::max(0.0, inside);
-  return std::sqrt(std::max(0.0, length * length - inside * inside)) + 1e-7 * length;
-}
-
-// An upper bound on a norm whose computed square is given.
-template <class T>
-double norm_above(T square, int64_t stride) {
-  return std::sqrt(static_cast<double>(square)) * (1 + rounding<T>(stride)) + kTiny + 1e-18;
-}
-template <class T>
-double norm_below(T square, int64_t stride) {
-  return std::sqrt(static_cast<double>(square)) * (1 - rounding<T>(stride)) - 1e-18;
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Row
     for (int64_t r = first; r < first + lanes; ++r) std::copy_n(w[r], w.stride, state.reference[r]);
     std::fill(state.sketch[first], state.sketch[first] + lanes * k, T{0});
     for (int64_t lane = 0; lane < lanes; ++lane) {
-      state.drift[first + lane] = {block.norms[lane], 0, 0, 0, 0, 0};
+      state.drift[first + lane] = {block.norms[lane], 0, 0, 0, 0, 0, 0};
       set_bounds(state, first + lane);
     }
   });
@@ -98,6 +98,8 @@ int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<
   const Kernels<T>& kernel = kernels<T>();
   const int64_t stride = w.stride, k = state.sketch.stride;
   const int64_t end = std::min((block + 1) * kBlock, state.reference.count);
+  static thread_local std::vector<T> zeros;
+  zeros.assign(k, 0);
   int64_t measured = 0;
   for (int64_t r = block * kBlock; r < end; ++r) {
     const int64_t neuron = w.id(r);
@@ -113,25 +115,28 @@ int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<
       for (int64_t j = 0; j < count; ++j)
         total += std::abs(static_cast<double>(coefficients[j])) * batch.x.norms[ids[j]];
       T* row = state.sketch[r];
-      const T square = kernel.move_row(row, row + k, batch.sketch.data, k, ids, coefficients, count);
+      const double moved = kernel.move_row(row, row + k, batch.sketch.data, k, ids, coefficients, count);
       // Rounding: of w when the step is added, of the tracked sketch likewise, of both sums.
       const double error = unit<T> * (d.reference_norm + 3 * (d.measured + d.path)) +
                            (3 * count + 16) * unit<T> * total + kTiny;
       d.sketch_error += error;
-      d.path_perp += outside(length, norm_below(square, k) - error);
+      d.path_perp += outside(length, norm_below<T>(moved, k) - error);
     }
-    // Measure again once the way is long beside the last measurement, and long enough to matter.
-    if (d.path > d.measured / 8 + 2 / state.code.resolution) {
+    // Measure again once the way is long beside the last measurement, and long enough to matter. With a
+    // sketch only the way outside it counts: the part inside is known.
+    const double way = k > 0 ? d.path_perp : d.path, last = k > 0 ? d.measured_perp : d.measured;
+    const double square = k > 0 ? kernel.squared_distance(state.sketch[r], zeros.data(), k) : 0;
+    if (way > last / 8 + 2 / state.code.resolution) {
       ++measured;
-      d.measured = norm_above(kernel.squared_distance(w[r], state.reference[r], stride), stride);
+      d.measured = norm_above<T>(kernel.squared_distance(w[r], state.reference[r], stride), stride);
       d.path = 0;
-      if (k > 0) {
-        static thread_local std::vector<T> zeros;
-        zeros.assign(k, 0);
-        const T square = kernel.squared_distance(state.sketch[r], zeros.data(), k);
-        d.measured_perp = outside(d.measured, norm_below(square, k) - d.sketch_error);
-        d.path_perp = 0;
-      }
+      d.measured_perp = outside(d.measured, norm_below<T>(square, k) - d.sketch_error);
+      d.path_perp = 0;
+    }
+    d.bound = d.measured + d.path;
+    if (k > 0) {
+      const double inside = norm_above<T>(square, k) + d.sketch_error, beside = d.measured_perp + d.path_perp;
+      d.bound = std::min(d.bound, std::sqrt(inside * inside + beside * beside) * (1 + 1e-15));
     }
     set_bounds(state, r);
   }

@@ -25,6 +25,7 @@ struct Drift {
   double measured_perp;   // the part of |D| outside the sketch, when last measured
   double path_perp;       // and of the way since
   double sketch_error;    // |P D - its tracked value|
+  double bound;           // |D|: measured and travelled since, or put together from its two parts
 };
 
 // A step that moved neuron r by sum_j coefficients[j] x[samples[j]], j in [begins[r], begins[r + 1]),

@@ -27,7 +27,7 @@ from fewfire.work import Work
 # Codes of the table: 0 proves nothing, code c proves a distance of (c - 1 - FIRING_CODES) / resolution.
 FIRING_CODES = 32  # kept for pairs that fire at the reference, by a little
 CODES_PER_SIGMA = 127  # resolution: codes a standard deviation of the pre-activations
-DRIFT_FIELDS = 6  # of the compiled core's struct Drift
+DRIFT_FIELDS = 7  # of the compiled core's struct Drift
 PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the compiled core takes
 
 # Cost of a multiply-add in the blocked product that writes the table, beside one in a dot of a single pair.
@@ -223,7 +223,7 @@ class DriftIndex(Index):
     @property
     def drifts(self) -> NDArray[np.float64]:
         """Upper bounds on how far each neuron with a table has moved since its reference, in index order."""
-        return self._drift[:, 1] + self._drift[:, 2]
+        return self._drift[:, -1]
 
     def check_invariants(self) -> None:
         """Every bound holds in float64 for every pair: the drifts, the codes, both filters.
