@@ -10,6 +10,7 @@
 #include "gradient.h"
 #include "instruction_set.h"
 #include "pool.h"
+#include "screened.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -70,6 +71,16 @@ DriftState<T> drift_state(Cube<uint8_t> table, Matrix<T> reference, Matrix<doubl
   return {table.data(), rows(reference),      reinterpret_cast<Drift*>(drift.data()),
           rows(sketch), sketch_bounds.data(), reach.data(),
           largest_norm, {resolution, zero}};
+}
+
+// The weights in eight bits as the Python class ScreenedIndex holds them.
+ScreenedWeights screened_weights(Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
+                                 Cube<float> terms) {
+  const auto features = static_cast<int64_t>(4 * bytes.shape(1));
+  return {{columns.data(), static_cast<int64_t>(columns.shape(0)), features},
+          bytes.data(),
+          offsets.data(),
+          terms.data()};
 }
 
 template <class T>
@@ -143,6 +154,44 @@ void bind(nb::module_& m) {
       "batch_norms"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(), "drift"_a.noconvert(),
       "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(), "reach"_a.noconvert(), "largest_norm"_a,
       "resolution"_a, "zero"_a);
+
+  m.def(
+      "screened_refresh",
+      [](In w, Vector<const double> lengths, Vector<const int32_t> columns, Cube<int8_t> bytes,
+         Matrix<int32_t> offsets, Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        nb::gil_scoped_release release;
+        screened_refresh<T>(screened, rows(w), lengths.data());
+      },
+      "w"_a.noconvert(), "lengths"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(),
+      "offsets"_a.noconvert(), "terms"_a.noconvert());
+
+  m.def(
+      "screened_bounds",
+      [](In x, Cube<float> bounds, Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
+         Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        nb::gil_scoped_release release;
+        const ScreenedInputs<T> inputs(screened.columns, rows(x));
+        const auto count = static_cast<int64_t>(x.shape(0));
+        parallel_for(static_cast<int64_t>(bounds.shape(0)), [&](int64_t block) {
+          screened_bounds(screened, block, inputs, 0, count, bounds.data() + block * count * kBlock);
+        });
+      },
+      "x"_a.noconvert(), "bounds"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(),
+      "offsets"_a.noconvert(), "terms"_a.noconvert());
+
+  m.def(
+      "screened_fire_set",
+      [](In w, In x, T threshold, Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
+         Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        return found<T>(w.shape(0), [&](FireWork& work) {
+          return screened_fire_set<T>(screened, rows(w), rows(x), threshold, work);
+        });
+      },
+      "w"_a.noconvert(), "x"_a.noconvert(), "threshold"_a, "columns"_a.noconvert(), "bytes"_a.noconvert(),
+      "offsets"_a.noconvert(), "terms"_a.noconvert());
 
   m.def(
       "forward",

@@ -211,12 +211,33 @@ FireSet<T> drift_fire_set(const DriftFilter<T>& filter, const DriftBatch<T>& bat
   return fire_set<T>(w, x, threshold, work, propose, keep);
 }
 
-#define FEWFIRE_INSTANTIATE(T)                                                                          \
-  template struct PackedBlock<T>;                                                                       \
-  template FireSet<T> exhaustive_fire_set(const Rows<const T>&, const Rows<const T>&, const T*, T,      \
-                                          FireWork&);                                                   \
-  template FireSet<T> drift_fire_set(const DriftFilter<T>&, const DriftBatch<T>&, const Rows<const T>&, \
-                                     const Rows<const T>&, const T*, T, FireWork&);
+template <class T>
+FireSet<T> screened_fire_set(const ScreenedWeights& screened, const Rows<const T>& w, const Rows<const T>& x,
+                             T threshold, FireWork& work) {
+  const ScreenedInputs<T> inputs(screened.columns, x);
+  const float ceiling = round_down<float>(threshold - 1e-37);   // underflow, where the threshold is 0
+  constexpr float no_norms[kChunk] = {}, no_band[kBlock] = {};  // the bounds hold them already
+  return fire_set<T>(
+      w, x, threshold, work,
+      [&](int64_t block, Scratch<T>& s) {
+        float bounds[kChunk * kBlock];
+        for (int64_t i = 0; i < x.count; i += kChunk) {
+          const int64_t count = std::min(kChunk, x.count - i);
+          screened_bounds(screened, block, inputs, i, count, bounds);
+          kernels<float>().above(bounds, no_norms, count, ceiling, no_band, s.masks.data() + i);
+        }
+      },
+      [](int64_t, int32_t*, int64_t count, Scratch<T>&) { return count; });
+}
+
+#define FEWFIRE_INSTANTIATE(T)                                                                              \
+  template struct PackedBlock<T>;                                                                           \
+  template FireSet<T> exhaustive_fire_set(const Rows<const T>&, const Rows<const T>&, const T*, T,          \
+                                          FireWork&);                                                       \
+  template FireSet<T> drift_fire_set(const DriftFilter<T>&, const DriftBatch<T>&, const Rows<const T>&,     \
+                                     const Rows<const T>&, const T*, T, FireWork&);                         \
+  template FireSet<T> screened_fire_set(const ScreenedWeights&, const Rows<const T>&, const Rows<const T>&, \
+                                        T, FireWork&);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)
 

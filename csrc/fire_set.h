@@ -7,6 +7,7 @@
 
 #include "kernels.h"
 #include "rows.h"
+#include "screened.h"
 
 namespace fewfire {
 
@@ -62,5 +63,10 @@ struct DriftBatch {
 template <class T>
 FireSet<T> drift_fire_set(const DriftFilter<T>& filter, const DriftBatch<T>& batch, const Rows<const T>& w,
                           const Rows<const T>& x, const T* x_norms, T threshold, FireWork& work);
+
+// Every pair is looked at in eight bits; those whose upper bound lies above the threshold are decided.
+template <class T>
+FireSet<T> screened_fire_set(const ScreenedWeights& screened, const Rows<const T>& w, const Rows<const T>& x,
+                             T threshold, FireWork& work);
 
 }  // namespace fewfire

@@ -186,7 +186,87 @@ T squared_distance(const T* a, const T* b, int64_t stride) {
 }
 
 template <class T>
+T largest(const T* row, int64_t stride) {
+  constexpr int lanes = Vec<T>::lanes;
+  T most[lanes] = {};
+  for (int64_t f = 0; f < stride; f += lanes) {
+    for (int l = 0; l < lanes; ++l) {
+      const T size = row[f + l] < 0 ? -row[f + l] : row[f + l];
+      most[l] = size > most[l] ? size : most[l];
+    }
+  }
+  T out = 0;
+  for (int l = 0; l < lanes; ++l) out = most[l] > out ? most[l] : out;
+  return out;
+}
+
+template <class T>
+void quantise(const T* row, int64_t stride, T scale, T levels, int8_t* bytes, T* squares) {
+  using V = Vec<T>;
+  const T inverse = scale > 0 ? 1 / scale : 0;
+  V whole = V::zero(), lost = V::zero();
+  for (int64_t f = 0; f < stride; f += V::lanes) {
+    T kept[V::lanes];
+    for (int l = 0; l < V::lanes; ++l) {
+      T level = row[f + l] * inverse;
+      level = level > -levels ? level : -levels;  // NaN too; its square tells
+      level = level < levels ? level : levels;
+      const auto nearest = static_cast<int32_t>(level + (level < 0 ? T(-0.5) : T(0.5)));
+      bytes[f + l] = static_cast<int8_t>(nearest);
+      kept[l] = static_cast<T>(nearest);
+    }
+    const V all = V::load(row + f);
+    const V rest = all - V::broadcast(scale) * V::load(kept);
+    whole = V::fma(all, all, whole);
+    lost = V::fma(rest, rest, lost);
+  }
+  squares[0] = sum(whole);
+  squares[1] = sum(lost);
+}
+
+// One register tile of upper_bounds, of the shape of tile_products.
+template <int SAMPLES>
+void tile_bounds(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
+                 const float* x_terms, int64_t features, float* bounds) {
+  using V = Vec<float>;
+  Sums sums[SAMPLES][kTileVecs];
+  for (int s = 0; s < SAMPLES; ++s)
+    for (int v = 0; v < kTileVecs; ++v) sums[s][v] = Sums::load(offsets + v * V::lanes);
+  for (int64_t f = 0; f < features; f += 4) {
+    SignedBytes signed_bytes[kTileVecs];
+    for (int v = 0; v < kTileVecs; ++v)
+      signed_bytes[v] = SignedBytes::load(w + f * kBlock + v * 4 * V::lanes);
+    for (int s = 0; s < SAMPLES; ++s) {
+      const UnsignedBytes four = UnsignedBytes::broadcast(x + s * features + f);
+      for (int v = 0; v < kTileVecs; ++v) sums[s][v].add_products(four, signed_bytes[v]);
+    }
+  }
+  for (int s = 0; s < SAMPLES; ++s) {
+    const float* mine = x_terms + s * kTerms;
+    for (int v = 0; v < kTileVecs; ++v) {
+      V bound = sums[s][v].floats() * V::load(terms + v * V::lanes) * V::broadcast(mine[0]);
+      for (int t = 1; t < kTerms; ++t)
+        bound = V::fma(V::load(terms + t * kBlock + v * V::lanes), V::broadcast(mine[t]), bound);
+      bound.store(bounds + s * kBlock + v * V::lanes);
+    }
+  }
+}
+
+inline void upper_bounds(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
+                         const float* x_terms, int64_t features, int64_t count, float* bounds) {
+  constexpr int width = kTileVecs * Vec<float>::lanes, samples = 6;
+  for (int64_t s = 0; s < count;) {
+    const bool whole = s + samples <= count;
+    for (int column = 0; column < kBlock; column += width)
+      (whole ? tile_bounds<samples> : tile_bounds<1>)(w + 4 * column, offsets + column, terms + column,
+                                                      x + s * features, x_terms + s * kTerms, features,
+                                                      bounds + s * kBlock + column);
+    s += whole ? samples : 1;
+  }
+}
+
+template <class T>
 constexpr Kernels<T> table() {
-  return {dots<T>,      block_products<T>, above<T>,       distance_codes<T>,
-          within_reach, move_row<T>,       scatter_row<T>, squared_distance<T>};
+  return {dots<T>,        block_products<T>,   above<T>,   distance_codes<T>, within_reach, move_row<T>,
+          scatter_row<T>, squared_distance<T>, largest<T>, quantise<T>,       upper_bounds};
 }

@@ -3,15 +3,18 @@
 from fewfire.indexes.base import Index, Step
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.indexes.screened import ScreenedIndex
 
-INDEXES: dict[str, type[Index]] = {index.name: index for index in (ExhaustiveIndex, DriftIndex)}
+INDEXES: dict[str, type[Index]] = {
+    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex)
+}
 
 
 def index_named(name: str, memory_limit: int | None = None) -> Index:
-    """A new index of this name: exhaustive or drift."""
+    """A new index of this name: exhaustive, screened or drift."""
     if name not in INDEXES:
         raise ValueError(f"the index must be one of {', '.join(INDEXES)}. Got {name!r}. Choose one of them.")
     return INDEXES[name](memory_limit=memory_limit)
 
 
-__all__ = ["INDEXES", "DriftIndex", "ExhaustiveIndex", "Index", "Step", "index_named"]
+__all__ = ["INDEXES", "DriftIndex", "ExhaustiveIndex", "Index", "ScreenedIndex", "Step", "index_named"]
