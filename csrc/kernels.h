@@ -52,9 +52,12 @@ struct Kernels {
   // The largest |row[f]|; NaN does not count.
   T (*largest)(const T* row, int64_t stride);
 
-  // bytes[f] = row[f] / scale to the nearest whole number, at most `levels` in size (0 where the scale is 0).
-  // squares: |row|^2 and |row - scale bytes|^2.
-  void (*quantise)(const T* row, int64_t stride, T scale, T levels, int8_t* bytes, T* squares);
+  // |row|^2.
+  T (*squared_norm)(const T* row, int64_t stride);
+
+  // bytes[f] = row[f] / scale to the nearest whole number, at most `levels` in size (0 where the scale is 0);
+  // leaves in the row what that loses, row - scale bytes.
+  void (*quantise)(T* row, int64_t stride, T scale, T levels, int8_t* bytes);
 
   // bounds[s * 64 + lane] = sum + terms[1, lane] x_terms[s, 1] + ... + terms[7, lane] x_terms[s, 7], with sum
   // = (offsets[lane] + <w_lane, x_s>) terms[0, lane] x_terms[s, 0]. The inner product is one of whole

@@ -8,6 +8,8 @@
 namespace fewfire {
 namespace {
 
+constexpr int64_t kTogether =
+    16;  // rows of the weights, whose bytes fill a cache line for each four features
 constexpr int64_t kSamplesPerTask = 64;
 constexpr int kZero = 128;             // the unsigned byte that stands for 0
 constexpr double kLargestNorm = 1e15;  // products of two such norms, and their squares, stay in float32
@@ -48,10 +50,9 @@ Quantised quantise(const ScreenedColumns& columns, const T* row, int64_t stride,
   float scale = 0;
   if (levels > 0 && largest > kSmallest && largest < kLargestNorm)
     scale = static_cast<float>(largest / static_cast<T>(levels));
-  T squares[2];
-  kernel.quantise(rest.data(), stride, scale, static_cast<T>(levels), bytes, squares);
-
-  Quantised out{scale, norm_above(squares[0], stride), norm_above(squares[1], stride), 0};
+  Quantised out{scale, norm_above(kernel.squared_norm(rest.data(), stride), stride), 0, 0};
+  kernel.quantise(rest.data(), stride, scale, static_cast<T>(levels), bytes);
+  out.lost = norm_above(kernel.squared_norm(rest.data(), stride), stride);
   out.norm = std::sqrt(out.rest * out.rest + squares_of_floats) * (1 + 1e-9);
   if (!(out.norm < kLargestNorm)) out.norm = std::numeric_limits<double>::quiet_NaN();
   return out;
@@ -67,27 +68,31 @@ template <class T>
 void screened_refresh(const ScreenedWeights& screened, const Rows<const T>& w, const double* lengths) {
   const ScreenedColumns& columns = screened.columns;
   const int64_t features = columns.features, levels = most_levels(features);
-  parallel_for((w.count + kBlock - 1) / kBlock, [&](int64_t block) {
+  parallel_for((w.count + kTogether - 1) / kTogether, [&](int64_t task) {
+    const int64_t first = task * kTogether, count = std::min(kTogether, w.count - first);
+    if (std::all_of(lengths + first, lengths + first + count, [](double length) { return length == 0; }))
+      return;
     static thread_local std::vector<int8_t> bytes;
-    bytes.resize(w.stride);
-    int8_t* packed = screened.bytes + block * features * kBlock;
-    float* terms = screened.terms + block * kTerms * kBlock;
-    const int64_t first = block * kBlock, lanes = std::min(kBlock, w.count - first);
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      if (lengths[first + lane] == 0) continue;
-      const T* row = w[first + lane];
-      const Quantised q = quantise(columns, row, w.stride, levels, bytes.data());
+    bytes.assign(kTogether * w.stride, 0);
+    const int64_t block = first / kBlock, lane = first % kBlock;
+    float* terms = screened.terms + block * kTerms * kBlock + lane;
+    for (int64_t i = 0; i < count; ++i) {
+      const T* row = w[first + i];
+      int8_t* mine = bytes.data() + i * w.stride;
+      const Quantised q = quantise(columns, row, w.stride, levels, mine);
       int32_t sum = 0;
-      for (int64_t f = 0; f < features; ++f) sum += bytes[f];
-      for (int64_t f = 0; f < features; f += 4)
-        std::memcpy(packed + f * kBlock + 4 * lane, bytes.data() + f, 4);
-      screened.offsets[first + lane] = -kZero * sum;
-      terms[lane] = q.scale;
-      terms[kBlock + lane] = round_up<float>(q.lost);
-      terms[2 * kBlock + lane] = round_up<float>(q.norm + q.lost + kTiny);
+      for (int64_t f = 0; f < features; ++f) sum += mine[f];
+      screened.offsets[first + i] = -kZero * sum;
+      terms[i] = q.scale;
+      terms[kBlock + i] = round_up<float>(q.lost);
+      terms[2 * kBlock + i] = round_up<float>(q.norm + q.lost + kTiny);
       for (int64_t c = 0; c < columns.n_floats; ++c)
-        terms[(3 + c) * kBlock + lane] = static_cast<float>(row[columns.floats[c]]);
+        terms[(3 + c) * kBlock + i] = static_cast<float>(row[columns.floats[c]]);
     }
+    int8_t* packed = screened.bytes + block * features * kBlock + 4 * lane;
+    for (int64_t f = 0; f < features; f += 4)
+      for (int64_t i = 0; i < kTogether; ++i)
+        std::memcpy(packed + f * kBlock + 4 * i, bytes.data() + i * w.stride + f, 4);
   });
 }
 

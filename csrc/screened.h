@@ -28,7 +28,7 @@ struct ScreenedWeights {
   float* terms;      // (blocks, kTerms, 64)
 };
 
-// Takes in the rows of the weights whose length is not 0.
+// Takes in the rows of the weights; not those that stand together with none whose length is not 0.
 template <class T>
 void screened_refresh(const ScreenedWeights& screened, const Rows<const T>& w, const double* lengths);
 

@@ -201,27 +201,25 @@ T largest(const T* row, int64_t stride) {
 }
 
 template <class T>
-void quantise(const T* row, int64_t stride, T scale, T levels, int8_t* bytes, T* squares) {
+T squared_norm(const T* row, int64_t stride) {
   using V = Vec<T>;
+  V squares = V::zero();
+  for (int64_t f = 0; f < stride; f += V::lanes)
+    squares = V::fma(V::load(row + f), V::load(row + f), squares);
+  return sum(squares);
+}
+
+template <class T>
+void quantise(T* __restrict row, int64_t stride, T scale, T levels, int8_t* __restrict bytes) {
   const T inverse = scale > 0 ? 1 / scale : 0;
-  V whole = V::zero(), lost = V::zero();
-  for (int64_t f = 0; f < stride; f += V::lanes) {
-    T kept[V::lanes];
-    for (int l = 0; l < V::lanes; ++l) {
-      T level = row[f + l] * inverse;
-      level = level > -levels ? level : -levels;  // NaN too; its square tells
-      level = level < levels ? level : levels;
-      const auto nearest = static_cast<int32_t>(level + (level < 0 ? T(-0.5) : T(0.5)));
-      bytes[f + l] = static_cast<int8_t>(nearest);
-      kept[l] = static_cast<T>(nearest);
-    }
-    const V all = V::load(row + f);
-    const V rest = all - V::broadcast(scale) * V::load(kept);
-    whole = V::fma(all, all, whole);
-    lost = V::fma(rest, rest, lost);
+  for (int64_t f = 0; f < stride; ++f) {
+    T level = row[f] * inverse;
+    level = level > -levels ? level : -levels;  // NaN too, and stays NaN in the row
+    level = level < levels ? level : levels;
+    const auto nearest = static_cast<int32_t>(level + (level < 0 ? T(-0.5) : T(0.5)));
+    bytes[f] = static_cast<int8_t>(nearest);
+    row[f] -= scale * static_cast<T>(nearest);
   }
-  squares[0] = sum(whole);
-  squares[1] = sum(lost);
 }
 
 // One register tile of upper_bounds, of the shape of tile_products.
@@ -268,5 +266,5 @@ inline void upper_bounds(const int8_t* w, const int32_t* offsets, const float* t
 template <class T>
 constexpr Kernels<T> table() {
   return {dots<T>,        block_products<T>,   above<T>,   distance_codes<T>, within_reach, move_row<T>,
-          scatter_row<T>, squared_distance<T>, largest<T>, quantise<T>,       upper_bounds};
+          scatter_row<T>, squared_distance<T>, largest<T>, squared_norm<T>,   quantise<T>,  upper_bounds};
 }

@@ -4,6 +4,8 @@ from fewfire.indexes.base import Index, Step
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.screened import ScreenedIndex
+from fewfire.inputs import Inputs
+from fewfire.network import TwoLayerNetwork
 
 INDEXES: dict[str, type[Index]] = {
     index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex)
@@ -17,4 +19,26 @@ def index_named(name: str, memory_limit: int | None = None) -> Index:
     return INDEXES[name](memory_limit=memory_limit)
 
 
-__all__ = ["INDEXES", "DriftIndex", "ExhaustiveIndex", "Index", "ScreenedIndex", "Step", "index_named"]
+# Where screening pays, its copy of the weights included: see docs/decisions/0010-bytes.md.
+SCREENED_SAMPLES = 256  # at least
+SCREENED_FEATURES = 4096  # at most
+
+
+def open_index(network: TwoLayerNetwork, inputs: Inputs) -> Index:
+    """The index that is fastest when asked about new inputs, of which these are all; built."""
+    screens = len(inputs) >= SCREENED_SAMPLES and network.n_features <= SCREENED_FEATURES
+    index = ScreenedIndex() if screens else ExhaustiveIndex()
+    index.build(network, inputs)
+    return index
+
+
+__all__ = [
+    "INDEXES",
+    "DriftIndex",
+    "ExhaustiveIndex",
+    "Index",
+    "ScreenedIndex",
+    "Step",
+    "index_named",
+    "open_index",
+]

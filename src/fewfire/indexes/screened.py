@@ -68,7 +68,12 @@ class ScreenedIndex(Index):
         self._refresh(np.ones(network.width))
 
     def _screened(self) -> dict[str, NDArray]:
-        return {"columns": self._columns, "bytes": self._bytes, "offsets": self._offsets, "terms": self._terms}
+        return {
+            "columns": self._columns,
+            "bytes": self._bytes,
+            "offsets": self._offsets,
+            "terms": self._terms,
+        }
 
     def _refresh(self, lengths: NDArray[np.float64]) -> None:
         network = require_built(self._network, self)
