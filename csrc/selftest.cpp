@@ -1,6 +1,6 @@
 // A check of the core without Python, to be run under sanitizers: every instruction set, both precisions,
-// one to three threads, odd shapes. The drift index must find the fire sets of the exhaustive one while
-// neurons move and blocks are refreshed, and all must agree with plain loops in double.
+// one to three threads, odd shapes. The screened and the drift index must find the fire sets of the
+// exhaustive one while neurons move and blocks are refreshed, and all must agree with plain loops in double.
 //
 // Prints how many checks passed; exits with 1 at the first that does not.
 #include <algorithm>
@@ -19,6 +19,7 @@
 #include "gradient.h"
 #include "instruction_set.h"
 #include "pool.h"
+#include "screened.h"
 
 namespace fewfire {
 namespace {
@@ -163,6 +164,28 @@ struct DriftIndex {
   }
 };
 
+// The arrays that the Python class ScreenedIndex holds; the first column stays in float32.
+template <class T>
+struct ScreenedIndex {
+  const int64_t blocks, features;
+  std::vector<int8_t> bytes;
+  std::vector<int32_t> offsets, columns{0};
+  std::vector<float> terms;
+  ScreenedWeights weights;
+
+  explicit ScreenedIndex(const Shape& shape)
+      : blocks((shape.width + kBlock - 1) / kBlock),
+        features((shape.n_features + 3) / 4 * 4),
+        bytes(blocks * features * kBlock),
+        offsets(blocks * kBlock),
+        terms(blocks * kTerms * kBlock),
+        weights{{columns.data(), 1, features}, bytes.data(), offsets.data(), terms.data()} {}
+
+  FireSet<T> fire_set(const Matrix<T>& w, const Samples<T>& batch, T threshold, FireWork& work) const {
+    return screened_fire_set<T>(weights, w.view(), batch.x.view(), threshold, work);
+  }
+};
+
 template <class T>
 bool identical(const FireSet<T>& a, const FireSet<T>& b, int64_t width) {
   const int64_t pairs = a.begins[width];
@@ -251,17 +274,22 @@ std::vector<T> walk(const Shape& shape) {
   for (int64_t block = 0; block < shape.n_tabled; ++block) blocks[block] = block;
   index.refresh(w, threshold, blocks);
 
+  ScreenedIndex<T> screened(shape);
+  screened_refresh<T>(screened.weights, w.view(), std::vector<double>(shape.width, 1).data());
+
   const double rates[] = {0.01, 0.1, 1, 10, 0.01, 1000, 1};
   for (size_t step = 0; step < std::size(rates); ++step) {
     std::vector<int32_t> chosen((shape.n_samples + 1) / 2 + step % 2);
     for (int32_t& id : chosen) id = static_cast<int32_t>(random() % shape.n_samples);
     const Samples<T> batch = all.batch(chosen);
 
-    FireWork work, index_work;
+    FireWork work, index_work, screened_work;
     const FireSet<T> fires =
         exhaustive_fire_set<T>(w.view(), batch.x.view(), batch.norms.data(), threshold, work);
     const FireSet<T> found = index.fire_set(w, batch, threshold, index_work);
     check(identical(fires, found, shape.width), "both indexes find the same fire set");
+    check(identical(fires, screened.fire_set(w, batch, threshold, screened_work), shape.width),
+          "the screened index finds it too");
     check_against_plain_loops(fires, w, batch.x, threshold);
     check_gram(fires, shape.width, batch.x.count);
 
@@ -279,6 +307,7 @@ std::vector<T> walk(const Shape& shape) {
                 a.rows(), coefficients.data(), lengths.data());
     check_moves(before, w, fires, lengths);
 
+    screened_refresh<T>(screened.weights, w.view(), lengths.data());
     const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data()};
     drift_moved<T>(index.state, moved, index.ordered(w), batch.sketch.view(), batch.norms.data());
     if (step == 2 && shape.n_tabled > 0) index.refresh(w, threshold, {shape.n_tabled - 1});
