@@ -216,6 +216,20 @@ void check_against_plain_loops(const FireSet<T>& fires, const Matrix<T>& w, cons
 }
 
 template <class T>
+void check_bounds(const ScreenedIndex<T>& screened, const Matrix<T>& w, const Matrix<T>& x) {
+  const ScreenedInputs<T> inputs(screened.weights.columns, x.view());
+  std::vector<float> bounds(x.count * kBlock);
+  bool below = true;
+  for (int64_t block = 0; block < screened.blocks; ++block) {
+    screened_bounds(screened.weights, block, inputs, 0, x.count, bounds.data());
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, w.count); ++r)
+      for (int64_t i = 0; i < x.count; ++i)
+        below &= dot(w[r], x[i], w.columns) <= bounds[i * kBlock + r % kBlock];
+  }
+  check(below, "no pre-activation lies above its bound");
+}
+
+template <class T>
 void check_outputs(const FireSet<T>& fires, const Matrix<T>& a, T threshold, const Matrix<T>& outputs) {
   Matrix<double> exact(outputs.count, outputs.columns), size(outputs.count, outputs.columns);
   for (int64_t r = 0; r < a.count; ++r) {
@@ -290,6 +304,7 @@ std::vector<T> walk(const Shape& shape) {
     check(identical(fires, found, shape.width), "both indexes find the same fire set");
     check(identical(fires, screened.fire_set(w, batch, threshold, screened_work), shape.width),
           "the screened index finds it too");
+    check_bounds(screened, w, batch.x);
     check_against_plain_loops(fires, w, batch.x, threshold);
     check_gram(fires, shape.width, batch.x.count);
 
