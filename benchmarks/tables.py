@@ -113,9 +113,9 @@ def screened() -> str:
     content = result("screened")
     figures = content["figures"]
     rows = [
-        [row["instruction_set"], f"{row['batch_size']:,}", f"{row['fire_rate']:.2%}", f"{row['dot_rate']:.2%}",
-         milliseconds(row["exhaustive_seconds"]), milliseconds(row["screened_seconds"]),
-         f"{row['speedup']:.1f}"]
+        [row["instruction_set"], f"{row['batch_size']:,}", f"{row['fire_rate']:.2%}",
+         f"{row['dot_rate']:.2%}", milliseconds(row["exhaustive_seconds"]),
+         milliseconds(row["screened_seconds"]), f"{row['speedup']:.1f}"]
         for row in figures
     ]  # fmt: skip
     header = ["", "batch", "fires", "needs a dot", "exhaustive ms", "screened ms", "ratio"]
@@ -124,10 +124,8 @@ def screened() -> str:
         for row in figures
         if row["batch_size"] == 1
     )
-    return (
-        table(header, rows)
-        + f"\n\nThe index of {figures[0]['index_bytes'] / 1e6:.0f} MB is built in {builds}. {made_by(content)}"
-    )
+    size = f"{figures[0]['index_bytes'] / 1e6:.0f} MB"
+    return f"{table(header, rows)}\n\nThe index of {size} is built in {builds}. {made_by(content)}"
 
 
 TABLES: dict[str, Callable[[], str]] = {
