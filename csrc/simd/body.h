@@ -188,15 +188,18 @@ T squared_distance(const T* a, const T* b, int64_t stride) {
 template <class T>
 T largest(const T* row, int64_t stride) {
   constexpr int lanes = Vec<T>::lanes;
-  T most[lanes] = {};
+  T high[lanes] = {}, low[lanes] = {};
   for (int64_t f = 0; f < stride; f += lanes) {
     for (int l = 0; l < lanes; ++l) {
-      const T size = row[f + l] < 0 ? -row[f + l] : row[f + l];
-      most[l] = size > most[l] ? size : most[l];
+      high[l] = row[f + l] > high[l] ? row[f + l] : high[l];
+      low[l] = row[f + l] < low[l] ? row[f + l] : low[l];
     }
   }
   T out = 0;
-  for (int l = 0; l < lanes; ++l) out = most[l] > out ? most[l] : out;
+  for (int l = 0; l < lanes; ++l) {
+    out = high[l] > out ? high[l] : out;
+    out = -low[l] > out ? -low[l] : out;
+  }
   return out;
 }
 
