@@ -109,8 +109,27 @@ def exactness() -> str:
     )
 
 
+def screened() -> str:
+    content = result("screened")
+    figures = content["figures"]
+    rows = [
+        [row["instruction_set"], f"{row['batch_size']:,}", f"{row['fire_rate']:.2%}",
+         f"{row['dot_rate']:.2%}", milliseconds(row["exhaustive_seconds"]),
+         milliseconds(row["screened_seconds"]), f"{row['speedup']:.1f}"]
+        for row in figures
+    ]  # fmt: skip
+    header = ["", "batch", "fires", "needs a dot", "exhaustive ms", "screened ms", "ratio"]
+    builds = ", ".join(
+        f"{milliseconds(row['build_seconds'])} ms with {row['instruction_set']}"
+        for row in figures
+        if row["batch_size"] == 1
+    )
+    size = f"{figures[0]['index_bytes'] / 1e6:.0f} MB"
+    return f"{table(header, rows)}\n\nThe index of {size} is built in {builds}. {made_by(content)}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
-    "fashion": fashion, "widths": widths, "grid": grid, "exactness": exactness,
+    "fashion": fashion, "widths": widths, "grid": grid, "exactness": exactness, "screened": screened,
 }  # fmt: skip
 
 

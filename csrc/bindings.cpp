@@ -11,6 +11,7 @@
 #include "gradient.h"
 #include "instruction_set.h"
 #include "pool.h"
+#include "screened.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -80,6 +81,16 @@ struct DriftBatchArrays {
 
   DriftBatch<T> view() const { return {x.view(), ids.data(), rows(sketch), perps.data()}; }
 };
+
+// The weights in eight bits as the Python class ScreenedIndex holds them.
+ScreenedWeights screened_weights(Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
+                                 Cube<float> terms) {
+  const auto features = static_cast<int64_t>(4 * bytes.shape(1));
+  return {{columns.data(), static_cast<int64_t>(columns.shape(0)), features},
+          bytes.data(),
+          offsets.data(),
+          terms.data()};
+}
 
 template <class T>
 struct DriftArrays {
@@ -235,6 +246,48 @@ void bind(nb::module_& m, const std::string& suffix) {
         return nb::make_tuple(as_tuple(std::move(fires), descent.w.shape(0), work), measured);
       },
       "state"_a, "descent"_a, "batch"_a, "next"_a);
+
+  m.def(
+      "screened_refresh",
+      [](In w, Vector<const double> lengths, Vector<const int32_t> columns, Cube<int8_t> bytes,
+         Matrix<int32_t> offsets, Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        nb::gil_scoped_release release;
+        screened_refresh<T>(screened, rows(w), lengths.data());
+      },
+      "w"_a.noconvert(), "lengths"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(),
+      "offsets"_a.noconvert(), "terms"_a.noconvert());
+
+  m.def(
+      "screened_bounds",
+      [](In x, Cube<float> bounds, Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
+         Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        nb::gil_scoped_release release;
+        const ScreenedInputs<T> inputs(screened.columns, rows(x));
+        const auto count = static_cast<int64_t>(x.shape(0));
+        parallel_for(static_cast<int64_t>(bounds.shape(0)), [&](int64_t block) {
+          screened_bounds(screened, block, inputs, 0, count, bounds.data() + block * count * kBlock);
+        });
+      },
+      "x"_a.noconvert(), "bounds"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(),
+      "offsets"_a.noconvert(), "terms"_a.noconvert());
+
+  m.def(
+      "screened_fire_set",
+      [](In w, const SampleArrays<T>& x, T threshold, Vector<const int32_t> columns, Cube<int8_t> bytes,
+         Matrix<int32_t> offsets, Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        FireSet<T> fires;
+        FireWork work;
+        {
+          nb::gil_scoped_release release;
+          fires = screened_fire_set<T>(screened, rows(w), x.view(), threshold, work);
+        }
+        return as_tuple(std::move(fires), w.shape(0), work);
+      },
+      "w"_a.noconvert(), "x"_a, "threshold"_a, "columns"_a.noconvert(), "bytes"_a.noconvert(),
+      "offsets"_a.noconvert(), "terms"_a.noconvert());
 
   m.def(
       "forward",

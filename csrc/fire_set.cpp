@@ -73,11 +73,37 @@ FireSet<T> exhaustive_fire_set(const Rows<const T>& w, const Samples<T>& x, T th
   return search.finish();
 }
 
-#define FEWFIRE_INSTANTIATE(T)                                                                         \
-  template struct PackedBlock<T>;                                                                      \
-  template double largest_norm(const Samples<T>&);                                                     \
-  template void propose_all(int64_t, const Rows<const T>&, const Samples<T>&, double, T, Scratch<T>&); \
-  template FireSet<T> exhaustive_fire_set(const Rows<const T>&, const Samples<T>&, T, FireWork&);
+template <class T>
+FireSet<T> screened_fire_set(const ScreenedWeights& screened, const Rows<const T>& w, const Samples<T>& x,
+                             T threshold, FireWork& work) {
+  FireSearch<T> search(w, x, threshold, work);
+  const ScreenedInputs<T> inputs(screened.columns, x.rows);
+  const float ceiling = round_down<float>(threshold - 1e-37);   // underflow, where the threshold is 0
+  constexpr float no_norms[kChunk] = {}, no_band[kBlock] = {};  // the bounds hold them already
+  parallel_for(search.blocks(), [&](int64_t block) {
+    search.search(
+        block,
+        [&](int64_t, Scratch<T>& s) {
+          float bounds[kChunk * kBlock];
+          for (int64_t i = 0; i < x.count(); i += kChunk) {
+            const int64_t count = std::min(kChunk, x.count() - i);
+            screened_bounds(screened, block, inputs, i, count, bounds);
+            kernels<float>().above(bounds, no_norms, count, ceiling, no_band, s.masks.data() + i);
+          }
+        },
+        [](int64_t, int32_t*, int64_t count) { return count; });
+    work.near[block] = work.dots[block];
+  });
+  return search.finish();
+}
+
+#define FEWFIRE_INSTANTIATE(T)                                                                              \
+  template struct PackedBlock<T>;                                                                           \
+  template double largest_norm(const Samples<T>&);                                                          \
+  template void propose_all(int64_t, const Rows<const T>&, const Samples<T>&, double, T, Scratch<T>&);      \
+  template FireSet<T> exhaustive_fire_set(const Rows<const T>&, const Samples<T>&, T, FireWork&);           \
+  template FireSet<T> screened_fire_set(const ScreenedWeights&, const Rows<const T>&, const Samples<T>&, T, \
+                                        FireWork&);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)
 

@@ -9,6 +9,7 @@
 #include "kernels.h"
 #include "rows.h"
 #include "samples.h"
+#include "screened.h"
 
 namespace fewfire {
 
@@ -67,5 +68,10 @@ struct PackedBlock {
 // Every pair is looked at: one blocked GEMM, then a filter as wide as the rounding error.
 template <class T>
 FireSet<T> exhaustive_fire_set(const Rows<const T>& w, const Samples<T>& x, T threshold, FireWork& work);
+
+// Every pair is looked at in eight bits; those whose upper bound lies above the threshold are decided.
+template <class T>
+FireSet<T> screened_fire_set(const ScreenedWeights& screened, const Rows<const T>& w, const Samples<T>& x,
+                             T threshold, FireWork& work);
 
 }  // namespace fewfire

@@ -14,6 +14,7 @@ FEWFIRE_DECLARE(base)
 #if defined(__x86_64__)
 FEWFIRE_DECLARE(avx2)
 FEWFIRE_DECLARE(avx512)
+FEWFIRE_DECLARE(avx512_vnni)
 #elif defined(__aarch64__)
 FEWFIRE_DECLARE(neon)
 #endif
@@ -36,7 +37,10 @@ const std::vector<Level>& levels() {
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    out.push_back({"avx512", avx512, &isa_avx512::kernels_float, &isa_avx512::kernels_double});
+    if (avx512 && __builtin_cpu_supports("avx512vnni"))  // the same bits: not a set of its own for the user
+      out.push_back({"avx512", true, &isa_avx512_vnni::kernels_float, &isa_avx512_vnni::kernels_double});
+    else
+      out.push_back({"avx512", avx512, &isa_avx512::kernels_float, &isa_avx512::kernels_double});
     out.push_back({"avx2", avx2, &isa_avx2::kernels_float, &isa_avx2::kernels_double});
 #elif defined(__aarch64__)
     out.push_back({"neon", true, &isa_neon::kernels_float, &isa_neon::kernels_double});

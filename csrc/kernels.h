@@ -15,6 +15,9 @@ namespace fewfire {
 // Neurons are handled in blocks of 64: one cache line of bytes, one bit mask, one GEMM tile.
 constexpr int64_t kBlock = 64;
 
+// Products in float32 that follow each product of bytes: its scale, two of the error band, five columns.
+constexpr int kTerms = 8;
+
 template <class T>
 struct Kernels {
   // out[j] = <w, x[ids[j]]>: one row with several.
@@ -63,6 +66,22 @@ struct Kernels {
 
   // |a - b|^2.
   T (*squared_distance)(const T* a, const T* b, int64_t stride);
+
+  // The largest |row[f]|; NaN does not count.
+  T (*largest)(const T* row, int64_t stride);
+
+  // |row|^2.
+  T (*squared_norm)(const T* row, int64_t stride);
+
+  // bytes[f] = row[f] / scale to the nearest whole number, at most `levels` in size (0 where the scale is 0);
+  // leaves in the row what that loses, row - scale bytes.
+  void (*quantise)(T* row, int64_t stride, T scale, T levels, int8_t* bytes);
+
+  // bounds[s * 64 + lane] = sum + terms[1, lane] x_terms[s, 1] + ... + terms[7, lane] x_terms[s, 7], with sum
+  // = (offsets[lane] + <w_lane, x_s>) terms[0, lane] x_terms[s, 0]. The inner product is one of whole
+  // numbers: w is (features / 4, 64, 4) and x is (count, features), features a multiple of 4.
+  void (*upper_bounds)(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
+                       const float* x_terms, int64_t features, int64_t count, float* bounds);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

@@ -1,6 +1,7 @@
 // Rows of numbers, each padded with zeros to a whole number of 64-byte vectors.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -37,6 +38,14 @@ constexpr double kTiny = 1e-25;
 template <class T>
 T round_up(double x) {
   return static_cast<T>(x * (1 + 2 * std::numeric_limits<T>::epsilon()));
+}
+
+// x as a T that is not larger, and finite.
+template <class T>
+T round_down(double x) {
+  const double largest = std::numeric_limits<T>::max();
+  const T nearest = static_cast<T>(std::min(x, largest));
+  return nearest > x ? std::nextafter(nearest, -std::numeric_limits<T>::max()) : nearest;
 }
 
 }  // namespace fewfire

@@ -1,6 +1,6 @@
 // A check of the core without Python, to be run under sanitizers: every instruction set, both precisions,
-// one to three threads, odd shapes. The drift index must find the fire sets of the exhaustive one while
-// neurons move and blocks are refreshed, and all must agree with plain loops in double.
+// one to three threads, odd shapes. The screened and the drift index must find the fire sets of the
+// exhaustive one while neurons move and blocks are refreshed, and all must agree with plain loops in double.
 //
 // Prints how many checks passed; exits with 1 at the first that does not.
 #include <algorithm>
@@ -22,6 +22,7 @@
 #include "gradient.h"
 #include "instruction_set.h"
 #include "pool.h"
+#include "screened.h"
 
 namespace fewfire {
 namespace {
@@ -168,6 +169,28 @@ struct DriftIndex {
   }
 };
 
+// The arrays that the Python class ScreenedIndex holds; the first column stays in float32.
+template <class T>
+struct ScreenedIndex {
+  const int64_t blocks, features;
+  std::vector<int8_t> bytes;
+  std::vector<int32_t> offsets, columns{0};
+  std::vector<float> terms;
+  ScreenedWeights weights;
+
+  explicit ScreenedIndex(const Shape& shape)
+      : blocks((shape.width + kBlock - 1) / kBlock),
+        features((shape.n_features + 3) / 4 * 4),
+        bytes(blocks * features * kBlock),
+        offsets(blocks * kBlock),
+        terms(blocks * kTerms * kBlock),
+        weights{{columns.data(), 1, features}, bytes.data(), offsets.data(), terms.data()} {}
+
+  FireSet<T> fire_set(const Matrix<T>& w, const SampleSet<T>& batch, T threshold, FireWork& work) const {
+    return screened_fire_set<T>(weights, w.view(), batch.view(), threshold, work);
+  }
+};
+
 template <class T>
 bool identical(const FireSet<T>& a, const FireSet<T>& b, int64_t width) {
   const int64_t pairs = a.begins[width];
@@ -195,6 +218,20 @@ void check_against_plain_loops(const FireSet<T>& fires, const Matrix<T>& w, cons
   }
   check(decided, "the pairs that fire are those of a plain loop");
   check(close, "pre-activations are those of a plain loop");
+}
+
+template <class T>
+void check_bounds(const ScreenedIndex<T>& screened, const Matrix<T>& w, const Matrix<T>& x) {
+  const ScreenedInputs<T> inputs(screened.weights.columns, x.view());
+  std::vector<float> bounds(x.count * kBlock);
+  bool below = true;
+  for (int64_t block = 0; block < screened.blocks; ++block) {
+    screened_bounds(screened.weights, block, inputs, 0, x.count, bounds.data());
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, w.count); ++r)
+      for (int64_t i = 0; i < x.count; ++i)
+        below &= dot(w[r], x[i], w.columns) <= bounds[i * kBlock + r % kBlock];
+  }
+  check(below, "no pre-activation lies above its bound");
 }
 
 template <class T>
@@ -268,6 +305,9 @@ std::vector<T> walk(const Shape& shape, bool coded) {
   index.refresh(w, threshold, blocks);
 
   FireSet<T> ahead;  // found by the step before
+  ScreenedIndex<T> screened(shape);
+  screened_refresh<T>(screened.weights, w.view(), std::vector<double>(shape.width, 1).data());
+
   const double rates[] = {0.01, 0.1, 1, 10, 0.01, 1000, 1};
   std::vector<SampleSet<T>> batches;
   for (size_t step = 0; step <= std::size(rates); ++step) {
@@ -277,10 +317,13 @@ std::vector<T> walk(const Shape& shape, bool coded) {
   }
   for (size_t step = 0; step < std::size(rates); ++step) {
     const SampleSet<T>&batch = batches[step], &next = batches[step + 1];
-    FireWork work, index_work;
+    FireWork work, index_work, screened_work;
     const FireSet<T> fires = exhaustive_fire_set<T>(w.view(), batch.view(), threshold, work);
     const FireSet<T> found = index.fire_set(w, batch, threshold, index_work);
     check(identical(fires, found, shape.width), "both indexes find the same fire set");
+    check(identical(fires, screened.fire_set(w, batch, threshold, screened_work), shape.width),
+          "the screened index finds it too");
+    check_bounds(screened, w, batch.x);
     if (ahead.begins) check(identical(fires, ahead, shape.width), "so does the step before");
     const FireSet<T> uncoded = exhaustive_fire_set<T>(w.view(), batch.plain(), threshold, work);
     check(identical(fires, uncoded, shape.width), "codes give the bits of the rows");
@@ -315,6 +358,7 @@ std::vector<T> walk(const Shape& shape, bool coded) {
     }
     check(w.data == other_w.data && a.data == other_a.data, "both ways to take a step move alike");
     check_moves(before, w, fires, lengths);
+    screened_refresh<T>(screened.weights, w.view(), lengths.data());
     if (step == 2 && shape.n_tabled > 0) index.refresh(w, threshold, {shape.n_tabled - 1});
     if (step == 5) index.refresh(w, threshold, blocks);
   }

@@ -279,6 +279,87 @@ T squared_distance(const T* a, const T* b, int64_t stride) {
 }
 
 template <class T>
+T largest(const T* row, int64_t stride) {
+  constexpr int lanes = Vec<T>::lanes;
+  T high[lanes] = {}, low[lanes] = {};
+  for (int64_t f = 0; f < stride; f += lanes) {
+    for (int l = 0; l < lanes; ++l) {
+      high[l] = row[f + l] > high[l] ? row[f + l] : high[l];
+      low[l] = row[f + l] < low[l] ? row[f + l] : low[l];
+    }
+  }
+  T out = 0;
+  for (int l = 0; l < lanes; ++l) {
+    out = high[l] > out ? high[l] : out;
+    out = -low[l] > out ? -low[l] : out;
+  }
+  return out;
+}
+
+template <class T>
+T squared_norm(const T* row, int64_t stride) {
+  using V = Vec<T>;
+  V squares = V::zero();
+  for (int64_t f = 0; f < stride; f += V::lanes)
+    squares = V::fma(V::load(row + f), V::load(row + f), squares);
+  return sum(squares);
+}
+
+template <class T>
+void quantise(T* __restrict row, int64_t stride, T scale, T levels, int8_t* __restrict bytes) {
+  const T inverse = scale > 0 ? 1 / scale : 0;
+  for (int64_t f = 0; f < stride; ++f) {
+    T level = row[f] * inverse;
+    level = level > -levels ? level : -levels;  // NaN too, and stays NaN in the row
+    level = level < levels ? level : levels;
+    const auto nearest = static_cast<int32_t>(level + (level < 0 ? T(-0.5) : T(0.5)));
+    bytes[f] = static_cast<int8_t>(nearest);
+    row[f] -= scale * static_cast<T>(nearest);
+  }
+}
+
+// One register tile of upper_bounds, of the shape of tile_products.
+template <int SAMPLES>
+void tile_bounds(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
+                 const float* x_terms, int64_t features, float* bounds) {
+  using V = Vec<float>;
+  Sums sums[SAMPLES][kTileVecs];
+  for (int s = 0; s < SAMPLES; ++s)
+    for (int v = 0; v < kTileVecs; ++v) sums[s][v] = Sums::load(offsets + v * V::lanes);
+  for (int64_t f = 0; f < features; f += 4) {
+    SignedBytes signed_bytes[kTileVecs];
+    for (int v = 0; v < kTileVecs; ++v)
+      signed_bytes[v] = SignedBytes::load(w + f * kBlock + v * 4 * V::lanes);
+    for (int s = 0; s < SAMPLES; ++s) {
+      const UnsignedBytes four = UnsignedBytes::broadcast(x + s * features + f);
+      for (int v = 0; v < kTileVecs; ++v) sums[s][v].add_products(four, signed_bytes[v]);
+    }
+  }
+  for (int s = 0; s < SAMPLES; ++s) {
+    const float* mine = x_terms + s * kTerms;
+    for (int v = 0; v < kTileVecs; ++v) {
+      V bound = sums[s][v].floats() * V::load(terms + v * V::lanes) * V::broadcast(mine[0]);
+      for (int t = 1; t < kTerms; ++t)
+        bound = V::fma(V::load(terms + t * kBlock + v * V::lanes), V::broadcast(mine[t]), bound);
+      bound.store(bounds + s * kBlock + v * V::lanes);
+    }
+  }
+}
+
+inline void upper_bounds(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
+                         const float* x_terms, int64_t features, int64_t count, float* bounds) {
+  constexpr int width = kTileVecs * Vec<float>::lanes, samples = 6;
+  for (int64_t s = 0; s < count;) {
+    const bool whole = s + samples <= count;
+    for (int column = 0; column < kBlock; column += width)
+      (whole ? tile_bounds<samples> : tile_bounds<1>)(w + 4 * column, offsets + column, terms + column,
+                                                      x + s * features, x_terms + s * kTerms, features,
+                                                      bounds + s * kBlock + column);
+    s += whole ? samples : 1;
+  }
+}
+
+template <class T>
 struct CodedKernels {  // of float only
   static constexpr decltype(Kernels<T>::pair_dots_coded) dots = nullptr;
   static constexpr decltype(Kernels<T>::move_row_coded) move = nullptr;
@@ -302,5 +383,9 @@ constexpr Kernels<T> table() {
           move_row<Plain<T>>,
           CodedKernels<T>::move,
           scatter_row<T>,
-          squared_distance<T>};
+          squared_distance<T>,
+          largest<T>,
+          squared_norm<T>,
+          quantise<T>,
+          upper_bounds};
 }

@@ -109,4 +109,45 @@ inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
   return mask;
 }
 
+// Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes. Multiplied as
+// words of 16 bits, those of even and of odd place apart: the product of bytes would saturate.
+struct UnsignedBytes {
+  __m256i even, odd;
+  static UnsignedBytes broadcast(const uint8_t* four) {
+    int32_t bits;
+    __builtin_memcpy(&bits, four, 4);
+    const __m256i v = _mm256_set1_epi32(bits);
+    return {_mm256_and_si256(v, _mm256_set1_epi16(0xFF)), _mm256_srli_epi16(v, 8)};
+  }
+};
+struct SignedBytes {
+  __m256i even[2], odd[2];
+  static SignedBytes load(const int8_t* p) {
+    SignedBytes out;
+    for (int half = 0; half < 2; ++half) {
+      const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32 * half));
+      out.even[half] = _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8);
+      out.odd[half] = _mm256_srai_epi16(v, 8);
+    }
+    return out;
+  }
+};
+struct Sums {
+  __v8si v[2];  // as __m256i GCC would keep them in memory
+  static __v8si load_half(const int32_t* p) {
+    return reinterpret_cast<__v8si>(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static Sums load(const int32_t* p) { return {{load_half(p), load_half(p + 8)}}; }
+  Vec<float> floats() const {
+    return {_mm256_cvtepi32_ps(reinterpret_cast<__m256i>(v[0])),
+            _mm256_cvtepi32_ps(reinterpret_cast<__m256i>(v[1]))};
+  }
+  void add_products(const UnsignedBytes& a, const SignedBytes& b) {
+    for (int half = 0; half < 2; ++half) {
+      v[half] += reinterpret_cast<__v8si>(_mm256_madd_epi16(a.even, b.even[half]));
+      v[half] += reinterpret_cast<__v8si>(_mm256_madd_epi16(a.odd, b.odd[half]));
+    }
+  }
+};
+
 constexpr int kTileVecs = 1;  // 2 x 6 accumulators of 16 registers

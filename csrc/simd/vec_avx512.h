@@ -79,4 +79,34 @@ inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
   return _mm512_cmple_epu8_mask(_mm512_loadu_si512(line), _mm512_loadu_si512(reach));
 }
 
+// Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes.
+struct UnsignedBytes {
+  __m512i v;
+  static UnsignedBytes broadcast(const uint8_t* four) {
+    int32_t bits;
+    __builtin_memcpy(&bits, four, 4);
+    return {_mm512_set1_epi32(bits)};
+  }
+};
+struct SignedBytes {
+  __m512i v;
+  static SignedBytes load(const int8_t* p) { return {_mm512_loadu_si512(p)}; }
+};
+struct Sums {
+  __v16si v;  // as an __m512i GCC would keep it in memory
+  static Sums load(const int32_t* p) { return {reinterpret_cast<__v16si>(_mm512_loadu_si512(p))}; }
+  Vec<float> floats() const { return {_mm512_cvtepi32_ps(reinterpret_cast<__m512i>(v))}; }
+  void add_products(UnsignedBytes a, SignedBytes b) {
+#ifdef __AVX512VNNI__
+    v = reinterpret_cast<__v16si>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(v), a.v, b.v));
+#else
+    const __m512i even = _mm512_set1_epi16(0xFF);
+    const __m512i a_even = _mm512_and_si512(a.v, even), a_odd = _mm512_srli_epi16(a.v, 8);
+    const __m512i b_even = _mm512_srai_epi16(_mm512_slli_epi16(b.v, 8), 8), b_odd = _mm512_srai_epi16(b.v, 8);
+    v += reinterpret_cast<__v16si>(_mm512_madd_epi16(a_even, b_even));
+    v += reinterpret_cast<__v16si>(_mm512_madd_epi16(a_odd, b_odd));
+#endif
+  }
+};
+
 constexpr int kTileVecs = 4;  // 4 x 6 accumulators of 32 registers

@@ -80,4 +80,29 @@ inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
   return mask;
 }
 
+// Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes.
+struct UnsignedBytes {
+  const uint8_t* four;
+  static UnsignedBytes broadcast(const uint8_t* p) { return {p}; }
+};
+struct SignedBytes {
+  const int8_t* v;
+  static SignedBytes load(const int8_t* p) { return {p}; }
+};
+struct Sums {
+  int32_t v[16];
+  static Sums load(const int32_t* p) {
+    Sums out;
+    for (int l = 0; l < 16; ++l) out.v[l] = p[l];
+    return out;
+  }
+  Vec<float> floats() const {
+    return Vec<float>::each([&](int l) { return static_cast<float>(v[l]); });
+  }
+  void add_products(UnsignedBytes a, SignedBytes b) {
+    for (int l = 0; l < 16; ++l)
+      for (int i = 0; i < 4; ++i) v[l] += a.four[i] * b.v[4 * l + i];
+  }
+};
+
 constexpr int kTileVecs = 1;

@@ -2,7 +2,7 @@
 
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
-from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, arrange
+from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, ScreenedIndex, arrange
 from fewfire.inputs import Inputs
 from fewfire.machine import (
     available_instruction_sets,
@@ -26,6 +26,7 @@ __all__ = [
     "Index",
     "Inputs",
     "MemoryLimitError",
+    "ScreenedIndex",
     "Trainer",
     "TrainingError",
     "TwoLayerNetwork",

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from fewfire import DriftIndex, ExhaustiveIndex, Index, Inputs, TwoLayerNetwork
+from fewfire import DriftIndex, ExhaustiveIndex, Index, Inputs, ScreenedIndex, TwoLayerNetwork
 from fewfire.rows import BLOCK
 
 Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
@@ -25,6 +25,7 @@ def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> Drif
 
 INDEXES: dict[str, Factory] = {
     "exhaustive": lambda network, inputs: ExhaustiveIndex(),
+    "screened": lambda network, inputs: ScreenedIndex(),
     "drift": lambda network, inputs: DriftIndex(),
     "drift-with-sketch": lambda network, inputs: DriftIndex(sketch_size=5),
     "drift-without-sketch": lambda network, inputs: DriftIndex(sketch_size=0),

@@ -52,22 +52,22 @@ EITHER_LAYER = pytest.mark.parametrize(
 @pytest.mark.parametrize("sets", FAMILIES, ids=" ".join)
 @pytest.mark.parametrize("width", [1, 1000])
 def test_weights_are_the_same_in_every_way(width, train_output_weights, sets):
-    ways = product(["exhaustive", "drift"], [1, 2, 3], sets)
+    ways = product(["exhaustive", "screened", "drift"], [1, 2, 3], sets)
     assert_all_the_same(ways, width=width, train_output_weights=train_output_weights)
 
 
 @EITHER_LAYER
 def test_weights_of_a_wide_network_are_the_same(train_output_weights):
     best, *_, last = FAMILIES[0] * 2
-    ways = [("exhaustive", 2, best), ("drift", 1, last), ("drift", 3, best)]
+    ways = [("exhaustive", 2, best), ("screened", 3, last), ("drift", 1, last), ("drift", 3, best)]
     assert_all_the_same(ways, width=16384, train_output_weights=train_output_weights)
 
 
 def test_weights_of_a_wide_network_are_the_same_without_fused_multiply_add():
-    ways = [("exhaustive", 2, "base"), ("drift", 3, "base")]
+    ways = [("exhaustive", 2, "base"), ("screened", 1, "base"), ("drift", 3, "base")]
     assert_all_the_same(ways, width=16384, train_output_weights=True, steps=20)
 
 
 def test_weights_in_float64_are_the_same():
-    ways = product(["exhaustive", "drift"], [1, 3], FAMILIES[0])
+    ways = product(["exhaustive", "screened", "drift"], [1, 3], FAMILIES[0])
     assert_all_the_same(ways, width=1000, train_output_weights=True, dtype=np.float64)

@@ -28,7 +28,7 @@ def train(
         str, typer.Argument(help="'digits', a folder of IDX files, or an NPZ, CSV or svmlight file.")
     ],
     width: Annotated[int, typer.Option(help="Neurons in the hidden layer.")] = 65536,
-    index: Annotated[str, typer.Option(help="Who fires? drift or exhaustive.")] = "drift",
+    index: Annotated[str, typer.Option(help="Who fires? drift, screened or exhaustive.")] = "drift",
     epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 10,
     batch_size: Annotated[int, typer.Option(help="Samples a step.")] = 256,
     learning_rate: Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")] = "auto",

@@ -4,15 +4,42 @@ from fewfire.indexes.arrange import arrange
 from fewfire.indexes.base import Index
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.indexes.screened import ScreenedIndex
+from fewfire.inputs import Inputs
+from fewfire.network import TwoLayerNetwork
 
-INDEXES: dict[str, type[Index]] = {index.name: index for index in (ExhaustiveIndex, DriftIndex)}
+INDEXES: dict[str, type[Index]] = {
+    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex)
+}
 
 
 def index_named(name: str, memory_limit: int | None = None) -> Index:
-    """A new index of this name: exhaustive or drift."""
+    """A new index of this name: exhaustive, screened or drift."""
     if name not in INDEXES:
         raise ValueError(f"the index must be one of {', '.join(INDEXES)}. Got {name!r}. Choose one of them.")
     return INDEXES[name](memory_limit=memory_limit)
 
 
-__all__ = ["INDEXES", "DriftIndex", "ExhaustiveIndex", "Index", "arrange", "index_named"]
+# Where screening pays, its copy of the weights included: see docs/decisions/0010-bytes.md.
+SCREENED_SAMPLES = 256  # at least
+SCREENED_FEATURES = 4096  # at most
+
+
+def open_index(network: TwoLayerNetwork, inputs: Inputs) -> Index:
+    """The index that is fastest when asked about new inputs, of which these are all; built."""
+    screens = len(inputs) >= SCREENED_SAMPLES and network.n_features <= SCREENED_FEATURES
+    index = ScreenedIndex() if screens else ExhaustiveIndex()
+    index.build(network, inputs)
+    return index
+
+
+__all__ = [
+    "INDEXES",
+    "DriftIndex",
+    "ExhaustiveIndex",
+    "Index",
+    "ScreenedIndex",
+    "arrange",
+    "index_named",
+    "open_index",
+]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
-from fewfire.indexes import ExhaustiveIndex
+from fewfire.indexes import open_index
 from fewfire.inputs import Inputs
 from fewfire.loss import Loss
 from fewfire.network import TwoLayerNetwork
@@ -21,13 +21,11 @@ def firing_kernel(
     """H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, on a few samples: (s, s).
 
     With `output_weights`, plus sum_r phi_ri phi_rj / m with phi the activations: the kernel of training
-    both layers. Cost: one exhaustive fire set, then the sum over neurons of their squared firing counts.
+    both layers. Cost: one fire set of all pairs, then the sum over neurons of their squared firing counts.
 
     Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), H^dis.
     """
-    index = ExhaustiveIndex()
-    index.build(network)
-    fires = index.fire_set(inputs)
+    fires = open_index(network, inputs).fire_set(inputs)
     gram = np.empty((len(inputs), len(inputs)))
 
     def sums(activations: bool) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.errors import DataError, TrainingError
 from fewfire.fire_set import FireSet
-from fewfire.indexes import ExhaustiveIndex, Index, index_named
+from fewfire.indexes import Index, index_named, open_index
 from fewfire.indexes.base import Progress
 from fewfire.inputs import Inputs
 from fewfire.loss import Loss, loss_named, predicted_classes
@@ -31,7 +31,7 @@ class Trainer:
     targets : (n, c) array
         Real values, or one-hot rows; (n, 1) of 0 and 1 for a single logistic output.
     index : str or Index
-        "drift", "exhaustive", or an index that was not built yet.
+        "drift", "screened", "exhaustive", or an index that was not built yet.
     loss : "squared", "softmax", "logistic" or a Loss
     batch_size : int, optional
         Samples a step at the most; by default all of them (full-batch gradient descent).
@@ -267,10 +267,9 @@ def train(
 
 
 def predict(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> NDArray:
-    """Outputs (n, c) for any inputs, from an exhaustive search for who fires."""
+    """Outputs (n, c) for any inputs."""
     inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs, network.dtype)
-    index = ExhaustiveIndex()
-    index.build(network)
+    index = open_index(network, inputs)
     outputs = np.empty((len(inputs), network.n_outputs), network.dtype)
     for first in range(0, len(inputs), PREDICT_BATCH):
         part = np.arange(first, min(first + PREDICT_BATCH, len(inputs)))

@@ -1,0 +1,72 @@
+"""The screened index beside the exhaustive one, on samples that the network was not trained on.
+
+    python benchmarks/screened.py [FOLDER]      about a minute on two cores
+
+Fashion-MNIST, width 2^16, the paper's threshold; fire sets taken in turn, ratios of medians.
+"""
+
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+
+import fewfire
+from common import DATA, save
+from fewfire import ExhaustiveIndex, Inputs, ScreenedIndex, TwoLayerNetwork
+from fewfire.data import InputScaling, load_dataset
+from fewfire.indexes import Index
+
+WIDTH, BATCHES, TURNS = 65_536, (1, 16, 64, 256, 1024), 9
+
+
+def seconds_of(index: Index, batch: Inputs) -> float:
+    """Of one fire set, after one that is not counted."""
+    index.fire_set(batch)
+    start = perf_counter()
+    index.fire_set(batch)
+    return perf_counter() - start
+
+
+def build_seconds(index: Index, network: TwoLayerNetwork, inputs: Inputs) -> float:
+    start = perf_counter()
+    index.build(network, inputs)
+    return perf_counter() - start
+
+
+folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "fashion_mnist"
+dataset = load_dataset(folder)
+scaling = InputScaling.fit(dataset.inputs, standardise=False)
+inputs = Inputs.of(scaling.transform(dataset.inputs[: max(BATCHES)]))
+network = TwoLayerNetwork.initialise(WIDTH, inputs.n_features, 10)
+
+figures = []
+for instruction_set in (name for name in fewfire.available_instruction_sets() if name != "base"):
+    fewfire.use_instruction_set(instruction_set)
+    exhaustive, screened = ExhaustiveIndex(), ScreenedIndex()
+    exhaustive.build(network, inputs)
+    build = median(build_seconds(screened, network, inputs) for _ in range(TURNS))
+    for size in BATCHES:
+        batch = inputs.batch(np.arange(size))
+        assert screened.fire_set(batch).identical(exhaustive.fire_set(batch))
+        before = screened.work.copy()
+        times = [(seconds_of(exhaustive, batch), seconds_of(screened, batch)) for _ in range(TURNS)]
+        whole, ours = (median(column) for column in zip(*times, strict=True))
+        work = screened.work - before
+        row = {
+            "instruction_set": instruction_set,
+            "batch_size": size,
+            "exhaustive_seconds": whole,
+            "screened_seconds": ours,
+            "speedup": whole / ours,
+            "build_seconds": build,
+            "index_bytes": screened.nbytes,
+            "fire_rate": work.fired / work.asked,
+            "dot_rate": work.dots / work.asked,
+        }
+        figures.append(row)
+        print(f"{instruction_set}, batch {size}: {1e3 * whole:.1f} ms, screened {1e3 * ours:.1f} ms, "
+              f"{row['speedup']:.2f} x", flush=True)  # fmt: skip
+fewfire.use_instruction_set(fewfire.available_instruction_sets()[0])
+save("screened", "python benchmarks/screened.py", figures)
