@@ -69,10 +69,15 @@ def compare_dense(
     dense = _dense(best, trainer)
     _timed_step(_dense(best, trainer), trainer, batches[0])  # warm, on weights of its own
     ours, theirs = [], []
+    begin = trainer.steps_taken
     for first in range(0, steps, TURN):
         turn = [batches[step % len(batches)] for step in range(first, min(first + TURN, steps))]
         ours.append([_timed(trainer.step, ids) for ids in turn][-1])
-        theirs.append([_timed_step(dense, trainer, ids) for ids in turn][-1])
+        seconds = []
+        for number, ids in enumerate(turn, start=begin + first):
+            dense.rate, dense.output_rate = _rates(trainer, number)
+            seconds.append(_timed_step(dense, trainer, ids))
+        theirs.append(seconds[-1])
         done = first + len(turn)
         say(f"step {done} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
     return Comparison(
@@ -87,8 +92,13 @@ def compare_dense(
 
 
 def _dense(name: str, trainer: Trainer) -> DenseStep:
-    output_rate = trainer.learning_rate if trainer.train_output_weights else 0.0
-    return DENSE_STEPS[name](trainer.network, trainer.loss.name, trainer.learning_rate, output_rate)
+    return DENSE_STEPS[name](trainer.network, trainer.loss.name, *_rates(trainer, trainer.steps_taken))
+
+
+def _rates(trainer: Trainer, step: int) -> tuple[float, float]:
+    """Of both layers at a step of the trainer's."""
+    rate = trainer.rate_of(step)
+    return rate, rate if trainer.train_output_weights else 0.0
 
 
 def _timed(step: Callable[[NDArray[np.int64]], object], ids: NDArray[np.int64]) -> float:
