@@ -8,6 +8,22 @@ from typing import Annotated
 import typer
 
 import fewfire
+from fewfire.cli.options import (
+    BatchSize,
+    Data,
+    DecayEvery,
+    DecayGamma,
+    Epochs,
+    Json,
+    LearningRate,
+    Loss,
+    MemoryLimit,
+    Schedule,
+    Seed,
+    Threads,
+    Threshold,
+    Width,
+)
 from fewfire.cli.train import TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.memory import bytes_of
@@ -24,16 +40,17 @@ USER_ERROR, TRAINING_FAILED, INTERRUPTED = 2, 1, 130
 
 @app.command()
 def train(
-    data: Annotated[
-        str, typer.Argument(help="'digits', a folder of IDX files, or an NPZ, CSV or svmlight file.")
-    ],
-    width: Annotated[int, typer.Option(help="Neurons in the hidden layer.")] = 65536,
+    data: Data,
+    width: Width = 65536,
     index: Annotated[str, typer.Option(help="Who fires? drift or exhaustive.")] = "drift",
-    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Samples a step.")] = 256,
-    learning_rate: Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")] = "auto",
-    loss: Annotated[str, typer.Option(help="squared, softmax or logistic.")] = "squared",
-    threshold: Annotated[str, typer.Option(help="A number, or paper for sqrt(0.4 ln width).")] = "paper",
+    epochs: Epochs = 10,
+    batch_size: BatchSize = 256,
+    learning_rate: LearningRate = "auto",
+    schedule: Schedule = "constant",
+    decay_every: DecayEvery = None,
+    decay_gamma: DecayGamma = None,
+    loss: Loss = "squared",
+    threshold: Threshold = "paper",
     fire_rate: Annotated[
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
     ] = None,
@@ -43,20 +60,14 @@ def train(
     test_fraction: Annotated[
         float, typer.Option(help="Rows kept for testing where the data have no test part.")
     ] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of the weights, the order of the samples and the split.")] = 0,
-    threads: Annotated[
-        int | None, typer.Option(help="Threads; by default one a core. No result depends on it.")
-    ] = None,
-    memory_limit: Annotated[
-        str | None, typer.Option(help="Memory of the process in training, such as 8GB; by default no limit.")
-    ] = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    memory_limit: MemoryLimit = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/DATA-TIME.")] = None,
     compare_dense: Annotated[
         int, typer.Option(help="Then take this many steps in turn with dense PyTorch.")
     ] = 0,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object with all figures last, on stdout.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Train a two-layer network and save it in a run folder.
 
@@ -74,6 +85,9 @@ def train(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=_number("--learning-rate", learning_rate, "auto"),
+            schedule=schedule,
+            decay_every=decay_every,
+            decay_gamma=decay_gamma,
             loss=loss,
             threshold=_number("--threshold", threshold, "paper"),
             fire_rate=fire_rate,

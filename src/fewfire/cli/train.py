@@ -26,6 +26,7 @@ from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
 from fewfire.training import Trainer
 from fewfire.training.loop import PREDICT_BATCH
+from fewfire.training.schedule import Schedule, schedule_named
 
 INTERRUPTED = 130
 SPARE_BYTES = 256_000_000  # batches, work arrays and libraries, beside what is counted
@@ -34,26 +35,29 @@ LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "com
 COMPARED = ("dense_seconds_per_step", "speedup", "max_weight_difference")  # None without --compare-dense
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """What `fewfire train` was asked for; memory_limit in bytes."""
+    """What `fewfire train` was asked for; memory_limit in bytes. The defaults are those of a study."""
 
     data: str
     width: int
-    index: str
+    index: str = "drift"
     epochs: int
     batch_size: int
     learning_rate: float | str
+    schedule: str
+    decay_every: int | None
+    decay_gamma: float | None
     loss: str
     threshold: float | str
-    fire_rate: float | None
-    train_output_weights: bool
-    test_fraction: float
+    fire_rate: float | None = None
+    train_output_weights: bool = False
+    test_fraction: float = 0.2
     seed: int
     threads: int
     memory_limit: int | None
     out: Path | None
-    compare_dense: int
+    compare_dense: int = 0
     json: bool
 
 
@@ -99,6 +103,7 @@ def _check(options: TrainOptions) -> None:
             raise ValueError(f"{option} must be >= {least}. Got {value}. Leave it out for the default.")
     index_named(options.index)
     loss_named(options.loss)
+    _schedule(options)
     if options.fire_rate is not None:
         threshold_for_fire_rate(options.fire_rate)
     if options.compare_dense and find_spec("torch") is None:
@@ -106,6 +111,11 @@ def _check(options: TrainOptions) -> None:
             "--compare-dense needs PyTorch. Got none installed. Run pip install 'fewfire[torch]', or leave "
             "the comparison out."
         )
+
+
+def _schedule(options: TrainOptions) -> Schedule:
+    every, gamma = options.decay_every, options.decay_gamma
+    return schedule_named(options.schedule, options.epochs, every=every, gamma=gamma)
 
 
 def _prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
@@ -130,6 +140,7 @@ def _prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         loss=options.loss,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        schedule=_schedule(options),
         train_output_weights=options.train_output_weights,
         seed=options.seed,
         memory_limit=index_limit,
@@ -194,7 +205,7 @@ def _train(
 
 def _settings(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
     asked = asdict(options)
-    for name in ("out", "json", "compare_dense"):
+    for name in ("out", "json", "compare_dense", "decay_every", "decay_gamma"):
         del asked[name]
     return asked | {
         "fewfire": fewfire.__version__,
@@ -205,6 +216,7 @@ def _settings(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict
         "n_test": len(dataset.test_inputs),
         "threshold": trainer.network.threshold,
         "learning_rate": trainer.learning_rate,
+        "schedule": trainer.schedule.as_dict(),
     }
 
 

@@ -105,12 +105,12 @@ def schedule_named(
         return StepDecay(third if every is None else every, 0.1 if gamma is None else gamma)
     if every is not None or gamma is not None:
         raise ValueError(
-            f"a decay by epochs belongs to the schedule 'step'. Got one with the schedule {name!r}. "
-            "Leave it out, or choose 'step'."
+            "a decay every few epochs, or its gamma, belongs to the schedule 'step'. Got the schedule "
+            f"{name!r}. Leave them out, or choose 'step'."
         )
     return Constant() if name == "constant" else Cosine(max(1, epochs))
 
 
 def _require_epochs(name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{name} must be a whole number of epochs >= 1. Got {value}.")
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a whole number of epochs >= 1. Got {value}. Use 1 for each.")
