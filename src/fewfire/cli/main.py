@@ -35,6 +35,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+study_app = typer.Typer(help="Train, and look closely at how it went.", no_args_is_help=True)
+app.add_typer(study_app, name="study")
+
 USER_ERROR, TRAINING_FAILED, INTERRUPTED = 2, 1, 130
 
 
@@ -101,6 +104,56 @@ def train(
             json=json,
         )
     )
+
+
+@study_app.command()
+def drift(
+    data: Data,
+    width: Width = 65536,
+    epochs: Epochs = 10,
+    batch_size: BatchSize = 256,
+    learning_rate: LearningRate = "auto",
+    schedule: Schedule = "constant",
+    decay_every: DecayEvery = None,
+    decay_gamma: DecayGamma = None,
+    loss: Loss = "squared",
+    threshold: Threshold = "paper",
+    seed: Seed = 0,
+    threads: Threads = None,
+    memory_limit: MemoryLimit = None,
+    every: Annotated[
+        int | None, typer.Option(help="Steps a record is of; by default as many as make 1,000 records.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; by default runs/drift-DATA-TIME.")] = None,
+    json: Json = False,
+) -> None:
+    """Train through the drift index and record how far neurons drift, what each filter lets through, and
+    where the time goes: as a table, as pictures, and in one sentence.
+
+    Example:
+
+      fewfire study drift digits --width 16384 --epochs 20 --out runs/drift
+    """
+    from fewfire.cli.study import drift_command
+
+    options = TrainOptions(
+        data=data,
+        width=width,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=_number("--learning-rate", learning_rate, "auto"),
+        schedule=schedule,
+        decay_every=decay_every,
+        decay_gamma=decay_gamma,
+        loss=loss,
+        threshold=_number("--threshold", threshold, "paper"),
+        seed=seed,
+        threads=fewfire.threads() if threads is None else threads,
+        memory_limit=None if memory_limit is None else bytes_of(memory_limit),
+        out=out,
+        json=json,
+    )
+    drift_command(options, every)
 
 
 @app.command()

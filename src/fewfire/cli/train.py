@@ -2,8 +2,10 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +19,7 @@ from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire
 from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
 from fewfire.errors import MemoryLimitError, TrainingError
+from fewfire.files import OutputFolder
 from fewfire.indexes import index_named
 from fewfire.inputs import Inputs
 from fewfire.loss import loss_named
@@ -64,19 +67,18 @@ class TrainOptions:
 def train_command(options: TrainOptions) -> None:
     """Load, build, train, save, test and compare; leaves a run folder."""
     start = perf_counter()
-    # Paths and names of data sets are printed as they are: brackets in them are no markup.
-    console = Console(stderr=options.json, highlight=False, markup=False, emoji=False)
-    _check(options)
-    fewfire.set_threads(options.threads)
-    dataset = load_dataset(options.data, test_fraction=options.test_fraction, seed=options.seed)
-    folder = RunFolder(options.out or Path("runs") / f"{dataset.name}-{datetime.now():%Y%m%d-%H%M%S}")
+    console = console_of(options)
+    dataset = check_and_load(options)
+    folder = RunFolder(options.out or default_folder(dataset.name))
     folder.require_free()
-    model, trainer = _prepare(options, dataset)
-    settings = _settings(options, dataset, trainer)
+    model, trainer = prepare(options, dataset)
+    settings = settings_of(options, dataset, trainer)
     folder.create()
-    console.print(_headline(dataset, trainer), soft_wrap=True)
+    console.print(headline(dataset, trainer), soft_wrap=True)
 
-    build_seconds, training_seconds = _train(console, options.epochs, folder, model, trainer, settings)
+    display = TrainingDisplay(console, options.epochs)
+    save = partial(_save, folder, model, trainer, settings)
+    build_seconds, training_seconds = train_and_save(display, trainer, folder, save)
     result = settings | _figures(trainer, build_seconds, training_seconds)
     test_start = perf_counter()
     result["test_accuracy"] = _test_accuracy(model, dataset)
@@ -94,8 +96,23 @@ def train_command(options: TrainOptions) -> None:
         print(json.dumps(result))
 
 
+def console_of(options: TrainOptions) -> Console:
+    """Where people read; paths and names of data sets are printed as they are: brackets are no markup."""
+    return Console(stderr=options.json, highlight=False, markup=False, emoji=False)
+
+
+def default_folder(name: str) -> Path:
+    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def check_and_load(options: TrainOptions) -> Dataset:
+    """Check what can be known to fail before anything is read, then read the data."""
+    _check(options)
+    fewfire.set_threads(options.threads)
+    return load_dataset(options.data, test_fraction=options.test_fraction, seed=options.seed)
+
+
 def _check(options: TrainOptions) -> None:
-    """What can be known to fail before anything is read."""
     for name, least in LEAST.items():
         value = getattr(options, name)
         if value < least:
@@ -118,7 +135,8 @@ def _schedule(options: TrainOptions) -> Schedule:
     return schedule_named(options.schedule, options.epochs, every=every, gamma=gamma)
 
 
-def _prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
+def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
+    """The network at its start, with the way into it and out of it, and what will train it."""
     scaling = InputScaling.fit(dataset.inputs, standardise=dataset.tabular)
     classes = Classes.of(dataset.labels)
     targets = targets_of(classes, classes.encode(dataset.labels), options.loss)
@@ -167,24 +185,29 @@ def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int |
     return options.memory_limit - used
 
 
-def _train(
-    console: Console, epochs: int, folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any]
+def train_and_save(
+    display: TrainingDisplay, trainer: Trainer, folder: OutputFolder, save: Callable[..., None]
 ) -> tuple[float, float]:
     """Build the index, train and save: also where training fails or is interrupted.
+
+    Parameters
+    ----------
+    save : callable
+        Saves what there is in the folder; told `failed="why"` or `interrupted=True` where it was so.
 
     Returns
     -------
     (build_seconds, training_seconds)
     """
     try:
-        with TrainingDisplay(console, epochs) as display:
+        with display:
             start = perf_counter()
             trainer.build(display.built)
             built = perf_counter()
-            for _ in range(epochs):
+            for _ in range(display.epochs):
                 display.epoch_done(trainer.epoch(display.stepped))
             trained = perf_counter()
-        _save(folder, model, trainer, settings)
+        save()
     except MemoryError as error:
         folder.remove_if_empty()
         if not isinstance(error, MemoryLimitError):
@@ -193,17 +216,17 @@ def _train(
             f"--memory-limit must leave the index enough beside data and network: {error}"
         ) from error
     except TrainingError as error:
-        _save(folder, model, trainer, settings | {"failed": str(error)})
+        save(failed=str(error))
         raise TrainingError(f"{error} Saved in {folder.path}") from error
     except KeyboardInterrupt:
-        _save(folder, model, trainer, settings | {"interrupted": True})
+        save(interrupted=True)
         done = f"Interrupted after {len(trainer.history)} whole epochs."
-        console.print(f"{done} Saved in {folder.path}", soft_wrap=True)
+        display.console.print(f"{done} Saved in {folder.path}", soft_wrap=True)
         sys.exit(INTERRUPTED)
     return built - start, trained - built
 
 
-def _settings(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
+def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
     asked = asdict(options)
     for name in ("out", "json", "compare_dense", "decay_every", "decay_gamma"):
         del asked[name]
@@ -220,7 +243,7 @@ def _settings(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict
     }
 
 
-def _headline(dataset: Dataset, trainer: Trainer) -> str:
+def headline(dataset: Dataset, trainer: Trainer) -> str:
     network = trainer.network
     return (
         f"{dataset.name}: {len(trainer.inputs):,} samples, {network.n_features} features (one constant), "
@@ -230,8 +253,10 @@ def _headline(dataset: Dataset, trainer: Trainer) -> str:
     )
 
 
-def _save(folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any]) -> None:
-    folder.save_model(model, settings)
+def _save(
+    folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any], **outcome: object
+) -> None:
+    folder.save_model(model, settings | outcome)
     folder.save_history(trainer.history)
     if trainer.history and find_spec("matplotlib") is not None:
         from fewfire.report.picture import draw_history
