@@ -66,10 +66,11 @@ class TrainingDisplay:
 class DriftDisplay(TrainingDisplay):
     """The same for a drift study, whose recorder it tells what goes on."""
 
+    # 79 characters wide.
     columns: ClassVar = (
         "epoch", "drift 50%", "drift 99%", "norm bound", "dots", "fire", "refreshes", "ms/step"
     )  # fmt: skip
-    row: ClassVar = "{:>9}  {:>9}  {:>9}  {:>10}  {:>6}  {:>6}  {:>9}  {:>7}"
+    row: ClassVar = "{:>7}  {:>9}  {:>9}  {:>10}  {:>7}  {:>7}  {:>9}  {:>7}"
 
     def __init__(self, console: Console, epochs: int, recorder: DriftRecorder) -> None:
         super().__init__(console, epochs)
@@ -132,7 +133,7 @@ def print_drift(console: Console, figures: dict[str, Any], folder: Path) -> None
     _print_rows(
         console,
         ("drift at the end", f"median {median:.3f}, 90% {most:.3f}, 99% {nearly_all:.3f}, "
-                             f"largest {largest:.3f} std. deviations"),
+                             f"largest {largest:.3f} sigma"),
         ("pairs", f"{figures['near_rate']:.2%} pass the norm bound, {figures['dot_rate']:.2%} need a dot, "
                   f"{figures['fire_rate']:.2%} fire"),
         ("multiply-adds", f"{figures['work_share']:.2%} of dense steps'"),

@@ -36,6 +36,8 @@ def drift_command(options: TrainOptions, every: int | None) -> None:
     settings = settings_of(options, dataset, trainer) | {"every": every}
     folder.create()
     console.print(headline(dataset, trainer), soft_wrap=True)
+    if not _can_draw():
+        console.print("No pictures without matplotlib: pip install 'fewfire[plot]' brings it.\n")
 
     recorder = DriftRecorder(trainer, every)
     display = DriftDisplay(console, options.epochs, recorder)
@@ -51,11 +53,15 @@ def _summary(recorder: DriftRecorder, settings: dict[str, Any]) -> dict[str, Any
     return settings | recorder.totals() | {"history": history}
 
 
+def _can_draw() -> bool:
+    return find_spec("matplotlib") is not None
+
+
 def _save(folder: Path, recorder: DriftRecorder, settings: dict[str, Any], **outcome: object) -> None:
     write_atomically(folder / "steps.csv", steps_table(recorder.records))
     summary = _summary(recorder, settings) | outcome
     write_atomically(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-    if recorder.records and find_spec("matplotlib") is not None:
+    if recorder.records and _can_draw():
         from fewfire.report.drift_pictures import draw_steps
 
         title = f"{Path(settings['data']).name}: width {settings['width']:,}, batch {settings['batch_size']}"

@@ -32,7 +32,7 @@ def draw_steps(records: Sequence[StepRecord], folder: Path, title: str) -> None:
 
     for name, (heading, draw) in PICTURES.items():
         # Text in an SVG stays text: readable by search and by screen readers.
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        with rc_context({"svg.fonttype": "none"}):
             figure = Figure(figsize=(8, 4.5), layout="constrained")
             axes = figure.subplots()
             draw(axes, records)
@@ -48,7 +48,7 @@ def _finish(axes: "Axes", title: str) -> None:
 
     axes.set_title(title, color=INK, fontsize="medium", loc="left", parse_math=False)
     axes.set_xlabel("step")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(INK)
     axes.tick_params(which="both", colors=INK)

@@ -96,7 +96,8 @@ class DriftRecorder:
         self._look()
         spent = self._work - work
         drifts = self.index.drifts
-        median, most, nearly_all = np.quantile(drifts, (0.5, 0.9, 0.99))
+        # One of the drifts each: between two that overflowed to infinity nothing can be interpolated.
+        median, most, nearly_all = np.quantile(drifts, (0.5, 0.9, 0.99), method="higher")
         parts = {f"seconds_{part}": self._seconds[part] - seconds[part] for part in PARTS}
         self.records.append(
             StepRecord(
