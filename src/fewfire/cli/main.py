@@ -122,7 +122,8 @@ def drift(
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
     every: Annotated[
-        int | None, typer.Option(help="Steps a record is of; by default as many as make 1,000 records.")
+        int | None,
+        typer.Option(help="Steps a record is of; by default as few as make 1,000 records at the most."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; by default runs/drift-DATA-TIME.")] = None,
     json: Json = False,

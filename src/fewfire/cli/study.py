@@ -1,6 +1,7 @@
 """`fewfire study`: train, and look closely at how it went."""
 
 import json
+import math
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +21,7 @@ from fewfire.cli.train import (
 from fewfire.files import OutputFolder, write_atomically
 from fewfire.report.drift_study import DriftRecorder, steps_table
 
-RECORDS = 1000  # of a run, where nothing else is asked for: more than a picture can show
+RECORDS = 1000  # of a run, where nothing else is asked for: all that a picture can show
 
 
 def drift_command(options: TrainOptions, every: int | None) -> None:
@@ -32,7 +33,7 @@ def drift_command(options: TrainOptions, every: int | None) -> None:
     folder = OutputFolder(options.out or default_folder(f"drift-{dataset.name}"))
     folder.require_free()
     _, trainer = prepare(options, dataset)
-    every = every or max(1, options.epochs * trainer.steps_per_epoch // RECORDS)
+    every = every or math.ceil(options.epochs * trainer.steps_per_epoch / RECORDS)
     settings = settings_of(options, dataset, trainer) | {"every": every}
     folder.create()
     console.print(headline(dataset, trainer), soft_wrap=True)

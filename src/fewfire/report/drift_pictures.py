@@ -100,7 +100,7 @@ def draw_refreshes(axes: "Axes", records: Sequence[StepRecord]) -> None:
     (counts,) = _a_step(records, ["refreshed"])
     axes.fill_between(_edges(records), counts, step="pre", color=RED, linewidth=0)
     axes.set_ylabel("blocks of 64 neurons a step")
-    axes.set_ylim(0, 1.08 * max(1, counts.max()))
+    axes.set_ylim(0, 1.08 * (counts.max() or 1))
 
 
 def draw_seconds(axes: "Axes", records: Sequence[StepRecord]) -> None:
