@@ -20,7 +20,7 @@ from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
 from fewfire.errors import MemoryLimitError, TrainingError
 from fewfire.files import OutputFolder
-from fewfire.indexes import index_named
+from fewfire.indexes import arrange, index_named
 from fewfire.inputs import Inputs
 from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
@@ -150,6 +150,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         fire_rate=options.fire_rate,
         seed=options.seed,
     )
+    arrange(network, inputs)
     trainer = Trainer(
         network,
         inputs,

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 # All of them stand out from white and from black: at least 3 to 1 from either.
 INK, BLUE, GREEN, AMBER, RED = "#7d8590", "#3d85c6", "#2a9d62", "#c77d0a", "#d9534f"
+VIOLET, TEAL = "#9a6dd7", "#1a9aa5"
 
 PARTS = {
-    "seconds_fire_set": ("find who fires", BLUE),
+    "seconds_dots": ("dots", BLUE),
+    "seconds_filters": ("filters", TEAL),
+    "seconds_moves": ("moving weights", GREEN),
     "seconds_forward": ("outputs, loss", AMBER),
-    "seconds_backward": ("move weights", GREEN),
-    "seconds_index": ("upkeep of the index", RED),
+    "seconds_drift": ("keeping the drift", VIOLET),
+    "seconds_rest": ("the rest", INK),
+    "seconds_refresh": ("refreshes", RED),
 }
 
 

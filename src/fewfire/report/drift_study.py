@@ -9,13 +9,10 @@ from time import perf_counter
 import numpy as np
 
 from fewfire.indexes import DriftIndex
-from fewfire.indexes.drift import PRODUCT_COST
-from fewfire.rows import BLOCK
 from fewfire.training import Trainer
 from fewfire.work import Work
 
-TABLE_COST = 1.0  # of a pair looked up, beside a multiply-add in a dot: both 0.15 ns on two AVX-512 cores
-PARTS = ("fire_set", "forward", "backward", "index")
+PARTS = ("filters", "dots", "moves", "drift", "refresh", "forward", "rest")
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,9 @@ class StepRecord:
     measured : neurons whose drift was measured anew
     refreshed : blocks of 64 neurons whose table was written again
     work_share : multiply-adds over those of dense steps
-    seconds_fire_set, seconds_forward, seconds_backward, seconds_index : parts of the time
+    seconds_filters, seconds_dots, seconds_moves, seconds_drift, seconds_refresh : of the index and of moving
+        the weights, as if shared by all threads
+    seconds_forward, seconds_rest : of outputs and loss, and of all else in the steps
     """
 
     epoch: int
@@ -52,10 +51,13 @@ class StepRecord:
     measured: int
     refreshed: int
     work_share: float
-    seconds_fire_set: float
+    seconds_filters: float
+    seconds_dots: float
+    seconds_moves: float
+    seconds_drift: float
+    seconds_refresh: float
     seconds_forward: float
-    seconds_backward: float
-    seconds_index: float
+    seconds_rest: float
 
 
 class DriftRecorder:
@@ -65,7 +67,8 @@ class DriftRecorder:
     ----------
     trainer : Trainer
     every : int
-        Steps that a record is of; fewer at the end of an epoch.
+        Steps that a record is of; fewer at the end of an epoch. A step finds who fires in the next one, so
+        the last of an epoch has nothing to find, and shares the record of the step before.
 
     Attributes
     ----------
@@ -90,7 +93,8 @@ class DriftRecorder:
 
     def stepped(self, done: int, steps_in_epoch: int) -> None:
         """To be told after each step."""
-        if done % self.every and done < steps_in_epoch:
+        left = steps_in_epoch - done
+        if left == 1 or (left and done % self.every):
             return
         trainer, begin, work, seconds = self.trainer, self._steps, self._work, self._seconds
         self._look()
@@ -121,8 +125,10 @@ class DriftRecorder:
 
     def _look(self) -> None:
         """Note where the counters of trainer and index stand."""
-        self._steps, self._seconds = self.trainer.steps_taken, dict(self.trainer.seconds)
-        self._work = self.index.work.copy()
+        self._steps, self._work = self.trainer.steps_taken, self.index.work.copy()
+        steps, parts = self.trainer.seconds, self.index.seconds
+        rest = steps["find"] + steps["move"] - sum(parts.values())
+        self._seconds = parts | {"forward": steps["forward"], "rest": rest}
 
     def totals(self) -> dict[str, object]:
         """Figures of all steps recorded, and what limits them."""
@@ -143,9 +149,7 @@ class DriftRecorder:
             "refreshed": spent.refreshed,
             "last_drift": {name: value for name, value in last.items() if name.startswith("drift_")},
             "seconds": seconds,
-            "limit": what_limits(
-                spent, seconds, self.trainer.network.n_features, len(self.trainer.inputs), self._steps
-            ),
+            "limit": what_limits(spent, seconds, self._steps),
         }
 
 
@@ -158,11 +162,8 @@ def steps_table(records: Sequence[StepRecord]) -> str:
     return text.getvalue()
 
 
-def what_limits(spent: Work, seconds: dict[str, float], n_features: int, n_samples: int, steps: int) -> str:
+def what_limits(spent: Work, seconds: dict[str, float], steps: int) -> str:
     """In plain words, where most of the time goes and what that depends on.
-
-    The clock says which part; within the search for who fires and within the index's upkeep, the largest
-    count of multiply-adds says what.
 
     Parameters
     ----------
@@ -172,48 +173,27 @@ def what_limits(spent: Work, seconds: dict[str, float], n_features: int, n_sampl
     """
     if spent.asked == 0:
         return "No step was taken: nothing can be said of what limits the run."
-    part = _largest(seconds)
-    if part == "build":
-        cause = "building the table, once: the more epochs, the less it matters."
-    elif part == "fire_set":
-        cause = f"finding who fires, and there to {_largest(_search_costs(spent, n_features))}"
-    elif part == "index":
-        cause = _largest(_upkeep_costs(spent, n_features, n_samples, steps))
-    else:
-        name = {"forward": "outputs and loss", "backward": "moving the weights of neurons that fire"}[part]
-        cause = (
-            f"{name}: {spent.fired / spent.asked:.2%} of pairs fire, and only a higher threshold spares them."
-        )
-    share = seconds[part] / sum(seconds.values())
-    return f"The largest part of the time ({share:.0%}) goes to {cause}"
-
-
-def _search_costs(spent: Work, n_features: int) -> dict[str, float]:
-    """Multiply-adds of each way to find who fires, by what to say of it."""
     near, dots, fired = (f"{count / spent.asked:.2%}" for count in (spent.near, spent.dots, spent.fired))
-    untabled, spared = spent.asked - spent.checked, 1 - spent.fired / max(1, spent.dots)
-    return {
-        f"dots: {dots} of pairs need one, {fired} fire, and sharper filters could spare {spared:.0%} "
-        "of the dots at the most.": spent.dots * n_features,
-        f"sketch tests: {near} of pairs pass the norm bound and need one, {dots} pass it too; less drift "
-        "(a lower learning rate, a wider network) spares tests.": spent.sketch_products,
-        f"reading the table, a byte a pair: only {near} of pairs go any further, and no filter is "
-        "cheaper.": TABLE_COST * spent.checked,
-        f"neurons that have no table, {untabled / spent.asked:.2%} of all: a higher memory limit gives them "
-        "one.": PRODUCT_COST * untabled * n_features,
+    spared = 1 - spent.fired / max(1, spent.dots)
+    causes = {
+        "build": "building the table, once: the more epochs, the less it matters.",
+        "filters": f"the filters: each pair is looked up in the table, {near} pass and need the sketch. Less "
+        "drift (a lower learning rate, a wider network) leaves fewer to the sketch.",
+        "dots": f"the dots: {dots} of pairs need one, {fired} fire. Sharper filters could spare {spared:.0%} "
+        "of the dots at the most.",
+        "moves": f"moving the weights: {fired} of pairs fire. A higher threshold lets fewer fire.",
+        "drift": f"keeping the drift, measured for {spent.measured / steps:,.0f} neurons a step. A lower "
+        "learning rate moves them less.",
+        "refresh": f"refreshes: {spent.refreshed:,} blocks of 64 neurons in {steps:,} steps. Less drift (a "
+        "lower learning rate, a wider network) needs fewer.",
+        "forward": f"outputs and loss: {fired} of pairs fire. A higher threshold lets fewer fire.",
+        "rest": "what is not timed in parts: gathering batches, handing out work, the last step of each "
+        "epoch. Wider networks need relatively less of it.",
     }
-
-
-def _upkeep_costs(spent: Work, n_features: int, n_samples: int, steps: int) -> dict[str, float]:
-    """Multiply-adds of keeping the table valid, by what to say of it."""
-    written = spent.refreshed * BLOCK * n_samples
-    return {
-        f"measuring drift: {spent.measured / steps:,.0f} neurons a step; a lower learning rate needs "
-        "fewer.": spent.measured * n_features,
-        f"refreshes: {spent.refreshed:,} blocks of {BLOCK} neurons in {steps:,} steps; less drift (a lower "
-        "learning rate, a wider network) needs fewer.": PRODUCT_COST * written * n_features,
-    }
-
-
-def _largest(costs: dict[str, float]) -> str:
-    return max(costs, key=lambda name: costs[name])
+    if spent.checked < spent.asked:
+        untabled = 1 - spent.checked / spent.asked
+        causes["filters"] = f"searching for who fires, {untabled:.2%} of neurons without a table. A higher "
+        causes["filters"] += "memory limit gives them one."
+    part = max(causes, key=lambda part: seconds[part])
+    share = seconds[part] / sum(seconds.values())
+    return f"The largest part of the time ({share:.0%}) goes to {causes[part]}"

@@ -71,14 +71,15 @@ def compare_dense(
     ours, theirs = [], []
     begin = trainer.steps_taken
     for first in range(0, steps, TURN):
-        turn = [batches[step % len(batches)] for step in range(first, min(first + TURN, steps))]
-        ours.append([_timed(trainer.step, ids) for ids in turn][-1])
+        # One more than a turn: a step of ours finds who fires in the next one.
+        turn = [batches[step % len(batches)] for step in range(first, min(first + TURN, steps) + 1)]
+        ours.append([_timed(trainer.step, *ids) for ids in zip(turn[:-1], turn[1:], strict=True)][-1])
         seconds = []
-        for number, ids in enumerate(turn, start=begin + first):
+        for number, ids in enumerate(turn[:-1], start=begin + first):
             dense.rate, dense.output_rate = _rates(trainer, number)
             seconds.append(_timed_step(dense, trainer, ids))
         theirs.append(seconds[-1])
-        done = first + len(turn)
+        done = first + len(turn) - 1
         say(f"step {done} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
     return Comparison(
         seconds_per_step=median(ours),
@@ -101,9 +102,9 @@ def _rates(trainer: Trainer, step: int) -> tuple[float, float]:
     return rate, rate if trainer.train_output_weights else 0.0
 
 
-def _timed(step: Callable[[NDArray[np.int64]], object], ids: NDArray[np.int64]) -> float:
+def _timed(step: Callable[..., object], *ids: NDArray[np.int64]) -> float:
     start = perf_counter()
-    step(ids)
+    step(*ids)
     return perf_counter() - start
 
 

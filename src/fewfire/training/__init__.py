@@ -1,6 +1,5 @@
 """How weights move."""
 
-from fewfire.training.gradient import gradient_step
 from fewfire.training.history import EpochRecord
 from fewfire.training.learning_rate import stable_learning_rate
 from fewfire.training.loop import Trainer, predict, train
@@ -13,7 +12,6 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "Trainer",
-    "gradient_step",
     "predict",
     "stable_learning_rate",
     "train",
