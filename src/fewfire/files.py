@@ -1,7 +1,11 @@
-"""Files that are whole or absent: written beside their place, then moved into it."""
+"""Files that are whole or absent: written beside their place, then moved into it; and folders for them."""
 
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import ClassVar
+
+from fewfire.errors import DataError
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
@@ -16,3 +20,37 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class OutputFolder:
+    """A folder for what one command makes; nothing that is there already is overwritten."""
+
+    kind: ClassVar[str] = "output"
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def require_free(self) -> None:
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise DataError(
+                f"the output folder must be new or empty. Got {self.path}, which holds files. "
+                "Give another --out, or remove that folder."
+            )
+
+    def create(self) -> None:
+        """Make the folder, and make sure before a long run that it can be written to."""
+        self.require_free()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise DataError(
+                f"the {self.kind} folder must be a place that can be written to. Got {self.path}: "
+                f"{error.strerror}. Give another --out."
+            ) from error
+
+    def remove_if_empty(self) -> None:
+        """Take back `create` where nothing was saved."""
+        if not any(self.path.iterdir()):
+            self.path.rmdir()

@@ -12,7 +12,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from fewfire.data import Classes, InputScaling
 from fewfire.errors import DataError
-from fewfire.files import write_atomically
+from fewfire.files import OutputFolder, write_atomically
 from fewfire.inputs import Inputs
 from fewfire.loss import predicted_classes
 from fewfire.network import TwoLayerNetwork
@@ -46,11 +45,10 @@ class Model:
         return self.classes.decode(predicted_classes(predict(self.network, inputs)))
 
 
-class RunFolder:
+class RunFolder(OutputFolder):
     """Reads and writes one run folder; each file is whole or absent."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    kind = "run"
 
     @property
     def picture(self) -> Path:
@@ -63,24 +61,6 @@ class RunFolder:
                 f"the run folder must not hold another run. Got {self.path}, which has a settings.json. "
                 "Give another --out, or remove that folder."
             )
-
-    def create(self) -> None:
-        """Make the folder, and make sure before a long run that it can be written to."""
-        self.require_free()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=self.path):
-                pass
-        except OSError as error:
-            raise DataError(
-                f"the run folder must be a place that can be written to. Got {self.path}: "
-                f"{error.strerror}. Give another --out."
-            ) from error
-
-    def remove_if_empty(self) -> None:
-        """Take back `create` where nothing was saved."""
-        if not any(self.path.iterdir()):
-            self.path.rmdir()
 
     def save_model(self, model: Model, settings: dict[str, Any]) -> None:
         from safetensors.numpy import save

@@ -27,6 +27,23 @@ BAD_OPTIONS = [
     ),
     (("--learning-rate", "nan"), r"--learning-rate must be a finite number or 'auto'\. Got 'nan'\."),
     (("--learning-rate", "-0.5"), r"learning_rate must be a finite number > 0, or 'auto'\. Got -0\.5\. Use"),
+    (
+        ("--schedule", "linear"),
+        r"the schedule must be one of constant, cosine, step\. Got 'linear'\. Choose one",
+    ),
+    (
+        ("--decay-every", 2),
+        r"a decay every few epochs, or its gamma, belongs to .*Got the schedule 'constant'",
+    ),
+    (
+        ("--schedule", "cosine", "--decay-gamma", 0.5),
+        r"a decay every .* Got the schedule 'cosine'\. Leave them",
+    ),
+    (
+        ("--schedule", "step", "--decay-every", 0),
+        r"every must be a whole number of epochs >= 1\. Got 0\. Use 1",
+    ),
+    (("--schedule", "step", "--decay-gamma", 2), r"gamma must be in \(0, 1\]\. Got 2\.0\. Use 0\.1"),
     (("--threshold", "low"), r"--threshold must be a finite number or 'paper'\. Got 'low'\."),
     (("--threshold", "-1"), r"threshold must be a finite number >= 0\. Got -1\.0\. Use threshold=0"),
     (("--fire-rate", 0.7), r"the fire rate must be in \(0, 0\.5\]\. Got 0\.7\. Use 0\.5"),

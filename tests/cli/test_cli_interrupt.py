@@ -66,7 +66,7 @@ def test_ctrl_c_in_the_last_save_saves_again(digits_run, tmp_path, monkeypatch):
     assert saved == (digits_run[0].path / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["load_dataset", "_prepare"])
+@pytest.mark.parametrize("name", ["load_dataset", "prepare"])
 def test_ctrl_c_before_training_leaves_nothing(tmp_path, monkeypatch, name):
     monkeypatch.setattr(train_module, name, interrupt)
     ended = train_digits(tmp_path / "run")

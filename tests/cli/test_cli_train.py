@@ -24,7 +24,7 @@ FILES = {
 SETTINGS = {
     "data", "width", "index", "epochs", "batch_size", "learning_rate", "loss", "threshold",
     "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
-    "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
+    "schedule", "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip
 FIGURES = {
     "test_accuracy", "train_loss", "train_accuracy", "fire_rate", "work_share", "refreshes", "steps",
@@ -85,7 +85,13 @@ def test_settings_and_threads_that_may_not_matter_do_not(digits_run, tmp_path):
 
 def test_settings_that_matter_do(digits_run, tmp_path):
     run, _ = digits_run
-    other = [("--seed", 1), ("--loss", "softmax"), ("--epochs", 1), ("--train-output-weights",)]
+    other = [
+        ("--seed", 1),
+        ("--schedule", "cosine"),
+        ("--loss", "softmax"),
+        ("--epochs", 1),
+        ("--train-output-weights",),
+    ]
     for number, options in enumerate(other):
         assert train_digits(tmp_path / str(number), *options).code == 0
         assert model_bytes(tmp_path / str(number)) != model_bytes(run.path), options
@@ -118,6 +124,28 @@ def test_the_settings_ask_for_what_the_run_does(tmp_path):
     figures = train_digits(tmp_path / "c", "--test-fraction", 0.5, "--batch-size", 100).figures
     assert (figures["n_samples"], figures["n_test"]) == (899, 898)
     assert figures["steps"] == 2 * 9
+
+
+@pytest.mark.parametrize(
+    ("options", "recorded", "last_rate"),
+    [
+        ((), {"name": "constant"}, 0.5),
+        (("--schedule", "cosine"), {"name": "cosine", "epochs": 3, "final": 0.0}, None),
+        (("--schedule", "step"), {"name": "step", "every": 1, "gamma": 0.1}, 0.5 * 0.1**2),
+        (
+            ("--schedule", "step", "--decay-every", 2, "--decay-gamma", 0.5),
+            {"name": "step", "every": 2, "gamma": 0.5},
+            0.25,
+        ),
+    ],
+)
+def test_a_schedule_is_recorded_with_the_rates_it_gave(tmp_path, options, recorded, last_rate):
+    ended = train_digits(tmp_path / "run", "--epochs", 3, "--learning-rate", 0.5, *options)
+    assert ended.figures["schedule"] == recorded
+    assert ended.figures["learning_rate"] == 0.5
+    if last_rate is None:  # the last of 18 steps
+        last_rate = 0.5 * (1 + math.cos(math.pi * 17 / 18)) / 2
+    assert RunFolder(tmp_path / "run").load_history()[-1].learning_rate == pytest.approx(last_rate)
 
 
 def test_without_json_the_figures_are_for_people(tmp_path):

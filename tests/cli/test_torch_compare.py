@@ -10,6 +10,7 @@ import torch
 from fewfire import Trainer, TwoLayerNetwork, set_threads
 from fewfire.torch import DENSE_STEPS, compare_dense
 from fewfire.torch.dense import Autograd, Compiled, HandWritten
+from fewfire.training import Cosine, StepDecay
 
 EAGER = [name for name in DENSE_STEPS if name != "torch.compile"]
 RATE = 0.7
@@ -24,7 +25,14 @@ def _threads_of_torch_as_they_were():
 
 
 def trainer_of(
-    dtype=np.float64, loss="squared", *, n_samples=24, batch_size=8, n_outputs=3, output_weights=False
+    dtype=np.float64,
+    loss="squared",
+    *,
+    n_samples=24,
+    batch_size=8,
+    n_outputs=3,
+    output_weights=False,
+    **settings,
 ) -> Trainer:
     """A trainer, built, on a problem whose pre-activations all keep away from the threshold at first."""
     random = np.random.default_rng(3)
@@ -43,6 +51,7 @@ def trainer_of(
     trainer = Trainer(
         TwoLayerNetwork(weights, output_rows, threshold, dtype), samples, targets,
         loss=loss, batch_size=batch_size, learning_rate=RATE, train_output_weights=output_weights,
+        **settings,
     )  # fmt: skip
     trainer.build()
     return trainer
@@ -145,6 +154,19 @@ def test_comparing_moves_the_trainer_as_plain_steps_do(dtype, steps):
     assert comparison.max_weight_difference == pytest.approx(difference, abs=2 * EPS[dtype])
     assert comparison.max_weight_difference < 100 * EPS[dtype]
     assert len(compared.history) == 1
+
+
+@pytest.mark.parametrize("schedule", [Cosine(4), StepDecay(2, 0.5)], ids=str)
+@pytest.mark.parametrize("way", EAGER)
+def test_both_take_the_rates_of_the_schedule(schedule, way):
+    """Over seven steps in which the rate changes: after one at a wrong rate they would be far apart."""
+    trainer = trainer_of(schedule=schedule, output_weights=True)
+    trainer.epoch()
+    comparison = compare_dense(trainer, 7, ways=[way])
+    assert comparison.max_weight_difference < 1e-12
+    rates = {trainer.rate_of(step) for step in range(3, 10)}
+    assert len(rates) > 1
+    assert trainer.steps_taken == 10
 
 
 def test_the_figures_of_a_comparison_agree():

@@ -1,21 +1,22 @@
 """What a person sees while training and at its end."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fewfire.memory import written
+from fewfire.report.drift_study import DriftRecorder
 from fewfire.training import EpochRecord
-
-# The table of epochs: 67 characters wide.
-COLUMNS = ("epoch", "loss", "accuracy", "fire rate", "work of dense", "ms/step")
-ROW = "{:>9}  {:>10}  {:>8}  {:>9}  {:>13}  {:>8}"
 
 
 class TrainingDisplay:
     """A progress bar over the build and all epochs (none in a pipe), and one line for each epoch done."""
+
+    # The table of epochs: 67 characters wide.
+    columns: ClassVar = ("epoch", "loss", "accuracy", "fire rate", "work of dense", "ms/step")
+    row: ClassVar = "{:>9}  {:>10}  {:>8}  {:>9}  {:>13}  {:>8}"
 
     def __init__(self, console: Console, epochs: int) -> None:
         self.console, self.epochs, self._done = console, epochs, 0
@@ -47,17 +48,52 @@ class TrainingDisplay:
 
     def epoch_done(self, record: EpochRecord) -> None:
         if self._done == 0:
-            self.console.print(ROW.format(*COLUMNS))
+            self.console.print(self.row.format(*self.columns))
         self._done = record.epoch
-        self.console.print(
-            ROW.format(
-                f"{record.epoch}/{self.epochs}",
-                f"{record.loss:.4g}",
-                "" if record.accuracy is None else f"{record.accuracy:.4f}",
-                f"{record.fire_rate:.2%}",
-                f"{record.work_share:.2%}",
-                f"{1e3 * record.seconds / record.steps:.1f}",
-            )
+        self.console.print(self.row.format(f"{record.epoch}/{self.epochs}", *self.cells(record)))
+
+    def cells(self, record: EpochRecord) -> tuple[str, ...]:
+        """The line of an epoch, after its number."""
+        return (
+            f"{record.loss:.4g}",
+            "" if record.accuracy is None else f"{record.accuracy:.4f}",
+            f"{record.fire_rate:.2%}",
+            f"{record.work_share:.2%}",
+            f"{1e3 * record.seconds / record.steps:.1f}",
+        )
+
+
+class DriftDisplay(TrainingDisplay):
+    """The same for a drift study, whose recorder it tells what goes on."""
+
+    # 79 characters wide.
+    columns: ClassVar = (
+        "epoch", "drift 50%", "drift 99%", "norm bound", "dots", "fire", "refreshes", "ms/step"
+    )  # fmt: skip
+    row: ClassVar = "{:>7}  {:>9}  {:>9}  {:>10}  {:>7}  {:>7}  {:>9}  {:>7}"
+
+    def __init__(self, console: Console, epochs: int, recorder: DriftRecorder) -> None:
+        super().__init__(console, epochs)
+        self.recorder = recorder
+
+    def built(self, share: float) -> None:
+        self.recorder.built()
+        super().built(share)
+
+    def stepped(self, done: int, steps: int) -> None:
+        self.recorder.stepped(done, steps)
+        super().stepped(done, steps)
+
+    def cells(self, record: EpochRecord) -> tuple[str, ...]:
+        drift = self.recorder.records[-1]
+        return (
+            f"{drift.drift_median:.3f}",
+            f"{drift.drift_99:.3f}",
+            f"{record.near_rate:.2%}",
+            f"{record.dot_rate:.2%}",
+            f"{record.fire_rate:.2%}",
+            f"{record.refreshes:,}",
+            f"{1e3 * record.seconds / record.steps:.1f}",
         )
 
 
@@ -87,6 +123,25 @@ def print_comparison(console: Console, result: dict[str, Any]) -> None:
         ("faster", f"{speedup:.1f} x a step, {whole:.1f} x the whole run"),
         ("weights apart", f"{difference:.1e} at the most, after {steps} steps"),
     )
+
+
+def print_drift(console: Console, figures: dict[str, Any], folder: Path) -> None:
+    """The figures of a drift study; what limits the run comes last."""
+    seconds = dict(figures["seconds"])
+    built = seconds.pop("build")
+    median, most, nearly_all, largest = figures["last_drift"].values()
+    _print_rows(
+        console,
+        ("drift at the end", f"median {median:.3f}, 90% {most:.3f}, 99% {nearly_all:.3f}, "
+                             f"largest {largest:.3f} sigma"),
+        ("pairs", f"{figures['near_rate']:.2%} pass the norm bound, {figures['dot_rate']:.2%} need a dot, "
+                  f"{figures['fire_rate']:.2%} fire"),
+        ("multiply-adds", f"{figures['work_share']:.2%} of dense steps'"),
+        ("index", f"built in {built:.1f} s, {figures['refreshed']:,} blocks refreshed"),
+        ("steps", f"{sum(seconds.values()):.1f} s, {figures['steps']:,} steps"),
+        ("saved in", str(folder)),
+    )  # fmt: skip
+    console.print(f"\n{figures['limit']}")
 
 
 def _print_rows(console: Console, *rows: tuple[str, str]) -> None:

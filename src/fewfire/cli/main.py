@@ -8,6 +8,22 @@ from typing import Annotated
 import typer
 
 import fewfire
+from fewfire.cli.options import (
+    BatchSize,
+    Data,
+    DecayEvery,
+    DecayGamma,
+    Epochs,
+    Json,
+    LearningRate,
+    Loss,
+    MemoryLimit,
+    Schedule,
+    Seed,
+    Threads,
+    Threshold,
+    Width,
+)
 from fewfire.cli.train import TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.memory import bytes_of
@@ -19,21 +35,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+study_app = typer.Typer(help="Train, and look closely at how it went.", no_args_is_help=True)
+app.add_typer(study_app, name="study")
+
 USER_ERROR, TRAINING_FAILED, INTERRUPTED = 2, 1, 130
 
 
 @app.command()
 def train(
-    data: Annotated[
-        str, typer.Argument(help="'digits', a folder of IDX files, or an NPZ, CSV or svmlight file.")
-    ],
-    width: Annotated[int, typer.Option(help="Neurons in the hidden layer.")] = 65536,
+    data: Data,
+    width: Width = 65536,
     index: Annotated[str, typer.Option(help="Who fires? drift, screened or exhaustive.")] = "drift",
-    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Samples a step.")] = 256,
-    learning_rate: Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")] = "auto",
-    loss: Annotated[str, typer.Option(help="squared, softmax or logistic.")] = "squared",
-    threshold: Annotated[str, typer.Option(help="A number, or paper for sqrt(0.4 ln width).")] = "paper",
+    epochs: Epochs = 10,
+    batch_size: BatchSize = 256,
+    learning_rate: LearningRate = "auto",
+    schedule: Schedule = "constant",
+    decay_every: DecayEvery = None,
+    decay_gamma: DecayGamma = None,
+    loss: Loss = "squared",
+    threshold: Threshold = "paper",
     fire_rate: Annotated[
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
     ] = None,
@@ -43,20 +63,14 @@ def train(
     test_fraction: Annotated[
         float, typer.Option(help="Rows kept for testing where the data have no test part.")
     ] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of the weights, the order of the samples and the split.")] = 0,
-    threads: Annotated[
-        int | None, typer.Option(help="Threads; by default one a core. No result depends on it.")
-    ] = None,
-    memory_limit: Annotated[
-        str | None, typer.Option(help="Memory of the process in training, such as 8GB; by default no limit.")
-    ] = None,
+    seed: Seed = 0,
+    threads: Threads = None,
+    memory_limit: MemoryLimit = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/DATA-TIME.")] = None,
     compare_dense: Annotated[
         int, typer.Option(help="Then take this many steps in turn with dense PyTorch.")
     ] = 0,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object with all figures last, on stdout.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Train a two-layer network and save it in a run folder.
 
@@ -74,6 +88,9 @@ def train(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=_number("--learning-rate", learning_rate, "auto"),
+            schedule=schedule,
+            decay_every=decay_every,
+            decay_gamma=decay_gamma,
             loss=loss,
             threshold=_number("--threshold", threshold, "paper"),
             fire_rate=fire_rate,
@@ -87,6 +104,57 @@ def train(
             json=json,
         )
     )
+
+
+@study_app.command()
+def drift(
+    data: Data,
+    width: Width = 65536,
+    epochs: Epochs = 10,
+    batch_size: BatchSize = 256,
+    learning_rate: LearningRate = "auto",
+    schedule: Schedule = "constant",
+    decay_every: DecayEvery = None,
+    decay_gamma: DecayGamma = None,
+    loss: Loss = "squared",
+    threshold: Threshold = "paper",
+    seed: Seed = 0,
+    threads: Threads = None,
+    memory_limit: MemoryLimit = None,
+    every: Annotated[
+        int | None,
+        typer.Option(help="Steps a record is of; by default as few as make 1,000 records at the most."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; by default runs/drift-DATA-TIME.")] = None,
+    json: Json = False,
+) -> None:
+    """Train through the drift index and record how far neurons drift, what each filter lets through, and
+    where the time goes: as a table, as pictures, and in one sentence.
+
+    Example:
+
+      fewfire study drift digits --width 16384 --epochs 20 --out runs/drift
+    """
+    from fewfire.cli.study import drift_command
+
+    options = TrainOptions(
+        data=data,
+        width=width,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=_number("--learning-rate", learning_rate, "auto"),
+        schedule=schedule,
+        decay_every=decay_every,
+        decay_gamma=decay_gamma,
+        loss=loss,
+        threshold=_number("--threshold", threshold, "paper"),
+        seed=seed,
+        threads=fewfire.threads() if threads is None else threads,
+        memory_limit=None if memory_limit is None else bytes_of(memory_limit),
+        out=out,
+        json=json,
+    )
+    drift_command(options, every)
 
 
 @app.command()

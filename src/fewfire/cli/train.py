@@ -2,8 +2,10 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +19,7 @@ from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire
 from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
 from fewfire.errors import MemoryLimitError, TrainingError
+from fewfire.files import OutputFolder
 from fewfire.indexes import arrange, index_named
 from fewfire.inputs import Inputs
 from fewfire.loss import loss_named
@@ -26,6 +29,7 @@ from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
 from fewfire.training import Trainer
 from fewfire.training.loop import PREDICT_BATCH
+from fewfire.training.schedule import Schedule, schedule_named
 
 INTERRUPTED = 130
 SPARE_BYTES = 256_000_000  # batches, work arrays and libraries, beside what is counted
@@ -34,45 +38,47 @@ LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "com
 COMPARED = ("dense_seconds_per_step", "speedup", "max_weight_difference")  # None without --compare-dense
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """What `fewfire train` was asked for; memory_limit in bytes."""
+    """What `fewfire train` was asked for; memory_limit in bytes. The defaults are those of a study."""
 
     data: str
     width: int
-    index: str
+    index: str = "drift"
     epochs: int
     batch_size: int
     learning_rate: float | str
+    schedule: str
+    decay_every: int | None
+    decay_gamma: float | None
     loss: str
     threshold: float | str
-    fire_rate: float | None
-    train_output_weights: bool
-    test_fraction: float
+    fire_rate: float | None = None
+    train_output_weights: bool = False
+    test_fraction: float = 0.2
     seed: int
     threads: int
     memory_limit: int | None
     out: Path | None
-    compare_dense: int
+    compare_dense: int = 0
     json: bool
 
 
 def train_command(options: TrainOptions) -> None:
     """Load, build, train, save, test and compare; leaves a run folder."""
     start = perf_counter()
-    # Paths and names of data sets are printed as they are: brackets in them are no markup.
-    console = Console(stderr=options.json, highlight=False, markup=False, emoji=False)
-    _check(options)
-    fewfire.set_threads(options.threads)
-    dataset = load_dataset(options.data, test_fraction=options.test_fraction, seed=options.seed)
-    folder = RunFolder(options.out or Path("runs") / f"{dataset.name}-{datetime.now():%Y%m%d-%H%M%S}")
+    console = console_of(options)
+    dataset = check_and_load(options)
+    folder = RunFolder(options.out or default_folder(dataset.name))
     folder.require_free()
-    model, trainer = _prepare(options, dataset)
-    settings = _settings(options, dataset, trainer)
+    model, trainer = prepare(options, dataset)
+    settings = settings_of(options, dataset, trainer)
     folder.create()
-    console.print(_headline(dataset, trainer), soft_wrap=True)
+    console.print(headline(dataset, trainer), soft_wrap=True)
 
-    build_seconds, training_seconds = _train(console, options.epochs, folder, model, trainer, settings)
+    display = TrainingDisplay(console, options.epochs)
+    save = partial(_save, folder, model, trainer, settings)
+    build_seconds, training_seconds = train_and_save(display, trainer, folder, save)
     result = settings | _figures(trainer, build_seconds, training_seconds)
     test_start = perf_counter()
     result["test_accuracy"] = _test_accuracy(model, dataset)
@@ -90,8 +96,23 @@ def train_command(options: TrainOptions) -> None:
         print(json.dumps(result))
 
 
+def console_of(options: TrainOptions) -> Console:
+    """Where people read; paths and names of data sets are printed as they are: brackets are no markup."""
+    return Console(stderr=options.json, highlight=False, markup=False, emoji=False)
+
+
+def default_folder(name: str) -> Path:
+    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def check_and_load(options: TrainOptions) -> Dataset:
+    """Check what can be known to fail before anything is read, then read the data."""
+    _check(options)
+    fewfire.set_threads(options.threads)
+    return load_dataset(options.data, test_fraction=options.test_fraction, seed=options.seed)
+
+
 def _check(options: TrainOptions) -> None:
-    """What can be known to fail before anything is read."""
     for name, least in LEAST.items():
         value = getattr(options, name)
         if value < least:
@@ -99,6 +120,7 @@ def _check(options: TrainOptions) -> None:
             raise ValueError(f"{option} must be >= {least}. Got {value}. Leave it out for the default.")
     index_named(options.index)
     loss_named(options.loss)
+    _schedule(options)
     if options.fire_rate is not None:
         threshold_for_fire_rate(options.fire_rate)
     if options.compare_dense and find_spec("torch") is None:
@@ -108,7 +130,13 @@ def _check(options: TrainOptions) -> None:
         )
 
 
-def _prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
+def _schedule(options: TrainOptions) -> Schedule:
+    every, gamma = options.decay_every, options.decay_gamma
+    return schedule_named(options.schedule, options.epochs, every=every, gamma=gamma)
+
+
+def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
+    """The network at its start, with the way into it and out of it, and what will train it."""
     scaling = InputScaling.fit(dataset.inputs, standardise=dataset.tabular)
     classes = Classes.of(dataset.labels)
     targets = targets_of(classes, classes.encode(dataset.labels), options.loss)
@@ -131,6 +159,7 @@ def _prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         loss=options.loss,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        schedule=_schedule(options),
         train_output_weights=options.train_output_weights,
         seed=options.seed,
         memory_limit=index_limit,
@@ -157,24 +186,29 @@ def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int |
     return options.memory_limit - used
 
 
-def _train(
-    console: Console, epochs: int, folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any]
+def train_and_save(
+    display: TrainingDisplay, trainer: Trainer, folder: OutputFolder, save: Callable[..., None]
 ) -> tuple[float, float]:
     """Build the index, train and save: also where training fails or is interrupted.
+
+    Parameters
+    ----------
+    save : callable
+        Saves what there is in the folder; told `failed="why"` or `interrupted=True` where it was so.
 
     Returns
     -------
     (build_seconds, training_seconds)
     """
     try:
-        with TrainingDisplay(console, epochs) as display:
+        with display:
             start = perf_counter()
             trainer.build(display.built)
             built = perf_counter()
-            for _ in range(epochs):
+            for _ in range(display.epochs):
                 display.epoch_done(trainer.epoch(display.stepped))
             trained = perf_counter()
-        _save(folder, model, trainer, settings)
+        save()
     except MemoryError as error:
         folder.remove_if_empty()
         if not isinstance(error, MemoryLimitError):
@@ -183,19 +217,19 @@ def _train(
             f"--memory-limit must leave the index enough beside data and network: {error}"
         ) from error
     except TrainingError as error:
-        _save(folder, model, trainer, settings | {"failed": str(error)})
+        save(failed=str(error))
         raise TrainingError(f"{error} Saved in {folder.path}") from error
     except KeyboardInterrupt:
-        _save(folder, model, trainer, settings | {"interrupted": True})
+        save(interrupted=True)
         done = f"Interrupted after {len(trainer.history)} whole epochs."
-        console.print(f"{done} Saved in {folder.path}", soft_wrap=True)
+        display.console.print(f"{done} Saved in {folder.path}", soft_wrap=True)
         sys.exit(INTERRUPTED)
     return built - start, trained - built
 
 
-def _settings(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
+def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
     asked = asdict(options)
-    for name in ("out", "json", "compare_dense"):
+    for name in ("out", "json", "compare_dense", "decay_every", "decay_gamma"):
         del asked[name]
     return asked | {
         "fewfire": fewfire.__version__,
@@ -206,10 +240,11 @@ def _settings(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict
         "n_test": len(dataset.test_inputs),
         "threshold": trainer.network.threshold,
         "learning_rate": trainer.learning_rate,
+        "schedule": trainer.schedule.as_dict(),
     }
 
 
-def _headline(dataset: Dataset, trainer: Trainer) -> str:
+def headline(dataset: Dataset, trainer: Trainer) -> str:
     network = trainer.network
     return (
         f"{dataset.name}: {len(trainer.inputs):,} samples, {network.n_features} features (one constant), "
@@ -219,8 +254,10 @@ def _headline(dataset: Dataset, trainer: Trainer) -> str:
     )
 
 
-def _save(folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any]) -> None:
-    folder.save_model(model, settings)
+def _save(
+    folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any], **outcome: object
+) -> None:
+    folder.save_model(model, settings | outcome)
     folder.save_history(trainer.history)
     if trainer.history and find_spec("matplotlib") is not None:
         from fewfire.report.picture import draw_history

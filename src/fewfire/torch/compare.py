@@ -69,11 +69,16 @@ def compare_dense(
     dense = _dense(best, trainer)
     _timed_step(_dense(best, trainer), trainer, batches[0])  # warm, on weights of its own
     ours, theirs = [], []
+    begin = trainer.steps_taken
     for first in range(0, steps, TURN):
         # One more than a turn: a step of ours finds who fires in the next one.
         turn = [batches[step % len(batches)] for step in range(first, min(first + TURN, steps) + 1)]
         ours.append([_timed(trainer.step, *ids) for ids in zip(turn[:-1], turn[1:], strict=True)][-1])
-        theirs.append([_timed_step(dense, trainer, ids) for ids in turn[:-1]][-1])
+        seconds = []
+        for number, ids in enumerate(turn[:-1], start=begin + first):
+            dense.rate, dense.output_rate = _rates(trainer, number)
+            seconds.append(_timed_step(dense, trainer, ids))
+        theirs.append(seconds[-1])
         done = first + len(turn) - 1
         say(f"step {done} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
     return Comparison(
@@ -88,8 +93,13 @@ def compare_dense(
 
 
 def _dense(name: str, trainer: Trainer) -> DenseStep:
-    output_rate = trainer.learning_rate if trainer.train_output_weights else 0.0
-    return DENSE_STEPS[name](trainer.network, trainer.loss.name, trainer.learning_rate, output_rate)
+    return DENSE_STEPS[name](trainer.network, trainer.loss.name, *_rates(trainer, trainer.steps_taken))
+
+
+def _rates(trainer: Trainer, step: int) -> tuple[float, float]:
+    """Of both layers at a step of the trainer's."""
+    rate = trainer.rate_of(step)
+    return rate, rate if trainer.train_output_weights else 0.0
 
 
 def _timed(step: Callable[..., object], *ids: NDArray[np.int64]) -> float:

@@ -20,10 +20,12 @@ class EpochRecord:
     refreshes : blocks of 64 neurons whose table was written again
     index_bytes : bytes the index holds
     steps : steps taken
+    learning_rate : of the epoch's last step
     """
 
     epoch: int
     steps: int
+    learning_rate: float
     loss: float
     accuracy: float | None
     fire_rate: float

@@ -16,6 +16,7 @@ from fewfire.network import TwoLayerNetwork
 from fewfire.step import Descent
 from fewfire.training.history import EpochRecord
 from fewfire.training.learning_rate import stable_learning_rate
+from fewfire.training.schedule import Constant, Schedule, schedule_named
 
 PREDICT_BATCH = 1024
 
@@ -37,6 +38,8 @@ class Trainer:
         Samples a step at the most; by default all of them (full-batch gradient descent).
     learning_rate : float > 0 or "auto"
         For the mean loss of a batch. "auto": see `stable_learning_rate`.
+    schedule : Schedule
+        How the rate changes from step to step; by default not at all.
     train_output_weights : bool
         Whether the output weights move too, at the same rate.
     seed : int
@@ -48,6 +51,8 @@ class Trainer:
     ----------
     history : list of EpochRecord
     learning_rate : float
+        The base rate, which the schedule takes a share of.
+    steps_taken : int
 
     Notes
     -----
@@ -65,6 +70,7 @@ class Trainer:
         loss: str | Loss = "squared",
         batch_size: int | None = None,
         learning_rate: float | str = "auto",
+        schedule: Schedule = Constant(),  # noqa: B008  frozen
         train_output_weights: bool = False,
         seed: int = 0,
         memory_limit: int | None = None,
@@ -75,9 +81,11 @@ class Trainer:
         self.index = index_named(index, memory_limit) if isinstance(index, str) else index
         self.loss = loss_named(loss) if isinstance(loss, str) else loss
         self.batch_size = _checked_batch_size(batch_size, len(self.inputs))
+        self.schedule = _checked_schedule(schedule)
         self.train_output_weights = train_output_weights
         self.seed = seed
         self.history: list[EpochRecord] = []
+        self.steps_taken = 0
         self.seconds: dict[str, float] = dict.fromkeys(("find", "forward", "move"), 0.0)
         self._ahead: tuple[NDArray[np.int64], Inputs, FireSet] | None = None  # found for the next step
         self._classes = _classes_of(self.targets)
@@ -102,16 +110,24 @@ class Trainer:
         self.index.build(self.network, self.inputs, progress)
         self._index_is_stale = False
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """As few batches as batch_size allows."""
+        return -(-len(self.inputs) // self.batch_size)
+
+    def rate_of(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        return self.learning_rate * self.schedule.share(step, self.steps_per_epoch)
+
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Sample ids of each batch of an epoch (from 1), shuffled by the seed and the epoch.
 
-        As few batches as batch_size allows, of sizes that differ by one at most: a short last batch would
-        take a step that is too long for it. Within a batch the ids ascend: the sum over a batch has no order,
-        and an index reads its tables in one.
+        Their sizes differ by one at most: a short last batch would take a step that is too long for it.
+        Within a batch the ids ascend: the sum over a batch has no order, and an index reads its tables in
+        one.
         """
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.inputs))
-        n_batches = -(-len(order) // self.batch_size)
-        return [np.sort(ids) for ids in np.array_split(order, n_batches)]
+        return [np.sort(ids) for ids in np.array_split(order, self.steps_per_epoch)]
 
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
         """One gradient step on these samples.
@@ -150,13 +166,15 @@ class Trainer:
             correct = int((predicted_classes(outputs) == self._classes[ids]).sum())
         decided = perf_counter()
         self._index_is_stale = True
-        output_rate = self.learning_rate if self.train_output_weights else 0.0
-        descent = Descent(self.network, batch, fires, residuals, self.learning_rate, output_rate)
+        rate = self.rate_of(self.steps_taken)
+        output_rate = rate if self.train_output_weights else 0.0
+        descent = Descent(self.network, batch, fires, residuals, rate, output_rate)
         if next_ids is None:
             self.index.moved(descent.take())
         else:
             next_batch = self.inputs.batch(next_ids)
             self._ahead = next_ids, next_batch, self.index.descend(descent, next_batch)
+        self.steps_taken += 1
         self._index_is_stale = False
         taken = perf_counter()
         self.seconds["find"] += found - start
@@ -196,6 +214,7 @@ class Trainer:
         weights = (self.network.weight_rows, self.network.output_rows)
         last_good = [rows.copy() for rows in weights]
         work, seconds, begin = self.index.work.copy(), dict(self.seconds), perf_counter()
+        steps_before = self.steps_taken
         total_loss, total_correct = 0.0, 0
         batches = self.batches(number)
         done = 0
@@ -213,6 +232,7 @@ class Trainer:
             for rows, good in zip(weights, last_good, strict=True):
                 rows[:] = good
             self._index_is_stale = True
+            self.steps_taken = steps_before
             raise TrainingError(
                 f"{error} This was step {done} of epoch {number}; the weights are those of the "
                 f"end of epoch {number - 1}."
@@ -224,6 +244,7 @@ class Trainer:
         record = EpochRecord(
             epoch=number,
             steps=len(batches),
+            learning_rate=self.rate_of(self.steps_taken - 1),
             loss=total_loss / n,
             accuracy=None if self._classes is None else total_correct / n,
             fire_rate=spent.fired / spent.asked,
@@ -245,10 +266,16 @@ def train(
     targets: ArrayLike,
     *,
     epochs: int = 10,
+    schedule: str | Schedule = "constant",
     on_epoch: Callable[[EpochRecord], None] | None = None,
     **settings,
 ) -> list[EpochRecord]:
     """Build the index and train a network in place; see `Trainer` for the settings.
+
+    Parameters
+    ----------
+    schedule : "constant", "cosine", "step" or a Schedule
+        A name is filled in with the number of epochs.
 
     Returns
     -------
@@ -257,7 +284,9 @@ def train(
     """
     if epochs < 0:
         raise ValueError(f"epochs must be >= 0. Got {epochs}.")
-    trainer = Trainer(network, inputs, targets, **settings)
+    if isinstance(schedule, str):
+        schedule = schedule_named(schedule, epochs)
+    trainer = Trainer(network, inputs, targets, schedule=schedule, **settings)
     trainer.build()
     for _ in range(epochs):
         record = trainer.epoch()
@@ -300,6 +329,15 @@ def _checked_batch_size(batch_size: int | None, n: int) -> int:
             f"batch_size must be a whole number >= 1, or None for all samples. Got {batch_size!r}."
         )
     return min(int(batch_size), n)
+
+
+def _checked_schedule(schedule: Schedule) -> Schedule:
+    if not isinstance(schedule, Schedule):
+        raise ValueError(
+            f"schedule must be a Schedule, such as Cosine(epochs=10). Got {schedule!r}. Names are for "
+            "train(), which knows the epochs."
+        )
+    return schedule
 
 
 def _classes_of(targets: NDArray) -> NDArray[np.int64] | None:

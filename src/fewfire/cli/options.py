@@ -1,0 +1,28 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    str, typer.Argument(help="'digits', a folder of IDX files, or an NPZ, CSV or svmlight file.")
+]
+Width = Annotated[int, typer.Option(help="Neurons in the hidden layer.")]
+Epochs = Annotated[int, typer.Option(help="Passes over the training set.")]
+BatchSize = Annotated[int, typer.Option(help="Samples a step.")]
+LearningRate = Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")]
+Schedule = Annotated[str, typer.Option(help="How the rate changes: constant, cosine (to zero) or step.")]
+DecayEvery = Annotated[
+    int | None, typer.Option(help="With the schedule step: epochs between decays; by default a third of all.")
+]
+DecayGamma = Annotated[
+    float | None, typer.Option(help="With the schedule step: what a decay multiplies by; by default 0.1.")
+]
+Loss = Annotated[str, typer.Option(help="squared, softmax or logistic.")]
+Threshold = Annotated[str, typer.Option(help="A number, or paper for sqrt(0.4 ln width).")]
+Seed = Annotated[int, typer.Option(help="Of the weights, the order of the samples and the split.")]
+Threads = Annotated[int | None, typer.Option(help="Threads; by default one a core. No result depends on it.")]
+MemoryLimit = Annotated[
+    str | None, typer.Option(help="Memory of the process in training, such as 8GB; by default no limit.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with all figures last, on stdout.")]
