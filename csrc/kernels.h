@@ -45,6 +45,15 @@ struct Kernels {
 
   // |a - b|^2.
   T (*squared_distance)(const T* a, const T* b, int64_t stride);
+
+  // out = H diag(signs) in, H the Walsh-Hadamard matrix of `size` rows, a power of two >= 16. Both are tiles
+  // (size, 64 bytes of lanes): one vector a lane. They may be the same.
+  void (*hadamard)(const T* in, T* out, int64_t size, const T* signs);
+
+  // codes[r * lanes + s]: as distance_codes, where the product of neuron r with sample s is
+  // scales[r] * tile[r * lanes + s].
+  void (*tile_codes)(const T* tile, const T* scales, const T* slack, int64_t count, const T* inverse_norms,
+                     T threshold, T resolution, T offset, uint8_t* codes);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

@@ -185,8 +185,77 @@ T squared_distance(const T* a, const T* b, int64_t stride) {
   return sum(squares);
 }
 
+// H of R rows on R vectors in registers.
+template <int R, class V>
+inline __attribute__((always_inline)) void butterflies(V* v) {
+  for (int r = 0; r < R / 2; ++r) {
+    const V a = v[r], b = v[r + R / 2];
+    v[r] = a + b;
+    v[r + R / 2] = a - b;
+  }
+  if constexpr (R > 2) {
+    butterflies<R / 2>(v);
+    butterflies<R / 2>(v + R / 2);
+  }
+}
+
+// The log2(R) largest steps of the transform; the first pass also applies the signs.
+template <class T, int R>
+void hadamard_pass(const T* in, T* out, int64_t size, const T* signs) {
+  using V = Vec<T>;
+  const int64_t step = size / R;
+  for (int64_t i = 0; i < step; ++i) {
+    V v[R];
+    for (int r = 0; r < R; ++r) v[r] = V::load(in + (i + r * step) * V::lanes);
+    if (signs)
+      for (int r = 0; r < R; ++r) v[r] = v[r] * V::broadcast(signs[i + r * step]);
+    butterflies<R>(v);
+    for (int r = 0; r < R; ++r) v[r].store(out + (i + r * step) * V::lanes);
+  }
+}
+
+// One pass over the whole tile, then each part by itself, in the nearest cache. All passes but the first are
+// of 16 rows.
+template <class T>
+void hadamard(const T* in, T* out, int64_t size, const T* signs) {
+  int64_t radix = size;
+  while (radix > 16) radix /= 16;
+  switch (radix) {
+    case 2:
+      hadamard_pass<T, 2>(in, out, size, signs);
+      break;
+    case 4:
+      hadamard_pass<T, 4>(in, out, size, signs);
+      break;
+    case 8:
+      hadamard_pass<T, 8>(in, out, size, signs);
+      break;
+    default:
+      hadamard_pass<T, 16>(in, out, size, signs);
+  }
+  const int64_t part = size / radix;
+  if (part == 1) return;
+  for (int64_t first = 0; first < size; first += part)
+    hadamard<T>(out + first * Vec<T>::lanes, out + first * Vec<T>::lanes, part, nullptr);
+}
+
+template <class T>
+void tile_codes(const T* tile, const T* scales, const T* slack, int64_t count, const T* inverse_norms,
+                T threshold, T resolution, T offset, uint8_t* codes) {
+  constexpr int lanes = Vec<T>::lanes;
+  for (int64_t r = 0; r < count; ++r) {
+    const T scale = scales[r], less = slack[r];
+    for (int l = 0; l < lanes; ++l) {
+      T code = ((threshold - scale * tile[r * lanes + l]) * inverse_norms[l] - less) * resolution + offset;
+      code = code > 0 ? code : 0;
+      code = code < 255 ? code : 255;
+      codes[r * lanes + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
+    }
+  }
+}
+
 template <class T>
 constexpr Kernels<T> table() {
-  return {dots<T>,      block_products<T>, above<T>,       distance_codes<T>,
-          within_reach, move_row<T>,       scatter_row<T>, squared_distance<T>};
+  return {dots<T>,        block_products<T>,   above<T>,    distance_codes<T>, within_reach, move_row<T>,
+          scatter_row<T>, squared_distance<T>, hadamard<T>, tile_codes<T>};
 }
