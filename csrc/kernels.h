@@ -50,10 +50,10 @@ struct Kernels {
   // (size, 64 bytes of lanes): one vector a lane. They may be the same.
   void (*hadamard)(const T* in, T* out, int64_t size, const T* signs);
 
-  // codes[r * lanes + s]: as distance_codes, where the product of neuron r with sample s is
-  // scales[r] * tile[r * lanes + s].
-  void (*tile_codes)(const T* tile, const T* scales, const T* slack, int64_t count, const T* inverse_norms,
-                     T threshold, T resolution, T offset, uint8_t* codes);
+  // codes[r * lanes + s]: the distance of neuron r to firing on the sample of lane s as a code of one byte,
+  // rounded down: code((threshold - scales[r] * tile[r * lanes + s]) * factors[s] + offsets[r]).
+  void (*tile_codes)(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
+                     T threshold, uint8_t* codes);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

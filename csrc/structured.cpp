@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "kernels.h"
@@ -43,6 +44,21 @@ void transform_samples(const Structure<T>& s, const Rows<const T>& x, int64_t i,
     kernel.hadamard(tile.data(), tile.data(), s.size, signs);
     visit(first, std::min(s.size, s.width - first), tile.data());
   }
+}
+
+// Turns bytes (64, lanes) into (lanes, 64). A perfect shuffle of 2^p bytes rotates the p bits of their places
+// by one; six bring the bits of the 64 last.
+template <int64_t LANES>
+const uint8_t* turned(uint8_t* bytes, uint8_t* other) {
+  constexpr int64_t half = kBlock * LANES / 2;
+  for (int shuffle = 0; shuffle < 6; ++shuffle) {
+    for (int64_t i = 0; i < half; ++i) {
+      other[2 * i] = bytes[i];
+      other[2 * i + 1] = bytes[half + i];
+    }
+    std::swap(bytes, other);
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -89,35 +105,34 @@ template <class T>
 void structured_lines(const Structure<T>& s, const int32_t* order, const Rows<const T>& x,
                       const T* inverse_norms, T threshold, int64_t first, int64_t count, double largest_norm,
                       const DistanceCode& code, int64_t n_tabled, uint8_t* table) {
-  // The slack beside the error: a thousandth of a code for the arithmetic of the code itself.
+  // Slack beside the error: a few thousandths of a code for the arithmetic of the code itself.
   constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
-  std::vector<T> slack(s.width);
+  std::vector<T> offsets(s.width);
   for (int64_t r = 0; r < s.width; ++r)
-    slack[r] = round_up<T>(product_error(s, r, largest_norm) + 1024 * unit / code.resolution);
+    offsets[r] =
+        static_cast<T>(1 + code.zero - 4096 * unit - code.resolution * product_error(s, r, largest_norm));
 
   parallel_for((count + kLanes<T> - 1) / kLanes<T>, [&](int64_t group) {
     static thread_local std::vector<uint8_t> codes;  // (width, lanes)
     codes.resize(s.width * kLanes<T>);
     const int64_t i = first + group * kLanes<T>;
     const int64_t samples = std::min(kLanes<T>, first + count - i);
-    T inverse[kLanes<T>] = {};
-    std::copy_n(inverse_norms + i, samples, inverse);
-    const Kernels<T>& kernel = kernels<T>();
+    T factors[kLanes<T>] = {};
+    for (int64_t lane = 0; lane < samples; ++lane)
+      factors[lane] = static_cast<T>(inverse_norms[i + lane] * code.resolution);
     transform_samples<T>(s, x, i, samples, [&](int64_t r, int64_t rows, const T* tile) {
-      kernel.tile_codes(tile, s.scales + r, slack.data() + r, rows, inverse, threshold,
-                        static_cast<T>(code.resolution), static_cast<T>(1 + code.zero),
-                        codes.data() + r * kLanes<T>);
+      kernels<T>().tile_codes(tile, s.scales + r, offsets.data() + r, rows, factors, threshold,
+                              codes.data() + r * kLanes<T>);
     });
 
     for (int64_t block = 0; block < n_tabled; ++block) {
-      uint8_t* lines = table + (block * x.count + i) * kBlock;
-      const int64_t lanes = std::min(kBlock, s.width - block * kBlock);
-      for (int64_t lane = 0; lane < lanes; ++lane) {
-        const uint8_t* from = codes.data() + order[block * kBlock + lane] * kLanes<T>;
-        for (int64_t sample = 0; sample < samples; ++sample) lines[sample * kBlock + lane] = from[sample];
-      }
-      for (int64_t sample = 0; sample < samples; ++sample)
-        std::fill(lines + sample * kBlock + lanes, lines + (sample + 1) * kBlock, 255);
+      uint8_t by_neuron[kBlock * kLanes<T>] = {}, other[kBlock * kLanes<T>];
+      const int64_t neurons = std::min(kBlock, s.width - block * kBlock);
+      for (int64_t lane = 0; lane < neurons; ++lane)
+        std::copy_n(codes.data() + order[block * kBlock + lane] * kLanes<T>, kLanes<T>,
+                    by_neuron + lane * kLanes<T>);
+      const uint8_t* by_sample = turned<kLanes<T>>(by_neuron, other);
+      std::copy_n(by_sample, samples * kBlock, table + (block * x.count + i) * kBlock);
     }
   });
 }

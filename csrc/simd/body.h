@@ -199,55 +199,71 @@ inline __attribute__((always_inline)) void butterflies(V* v) {
   }
 }
 
-// The log2(R) largest steps of the transform; the first pass also applies the signs.
-template <class T, int R>
-void hadamard_pass(const T* in, T* out, int64_t size, const T* signs) {
+// The steps of the transform between rows that lie step, 2 step, .. R/2 step apart.
+template <class T, int R, bool SIGNED>
+inline __attribute__((always_inline)) void hadamard_pass(const T* in, T* out, int64_t size, int64_t step,
+                                                         const T* signs) {
   using V = Vec<T>;
-  const int64_t step = size / R;
-  for (int64_t i = 0; i < step; ++i) {
-    V v[R];
-    for (int r = 0; r < R; ++r) v[r] = V::load(in + (i + r * step) * V::lanes);
-    if (signs)
-      for (int r = 0; r < R; ++r) v[r] = v[r] * V::broadcast(signs[i + r * step]);
-    butterflies<R>(v);
-    for (int r = 0; r < R; ++r) v[r].store(out + (i + r * step) * V::lanes);
+  for (int64_t group = 0; group < size; group += R * step) {
+    for (int64_t i = group; i < group + step; ++i) {
+      V v[R];
+      for (int r = 0; r < R; ++r) {
+        v[r] = V::load(in + (i + r * step) * V::lanes);
+        if (SIGNED) v[r] = v[r] * V::broadcast(signs[i + r * step]);
+      }
+      butterflies<R>(v);
+      for (int r = 0; r < R; ++r) v[r].store(out + (i + r * step) * V::lanes);
+    }
   }
 }
 
-// One pass over the whole tile, then each part by itself, in the nearest cache. All passes but the first are
-// of 16 rows.
+// The transform in place, for a size that is a power of 16: a pass over the tile, then each part by itself,
+// in the nearest cache.
+template <class T>
+void hadamard_part(T* tile, int64_t size) {
+  if (size == 16) {
+    hadamard_pass<T, 16, false>(tile, tile, 16, 1, nullptr);
+  } else if (size == 256) {
+    hadamard_pass<T, 16, false>(tile, tile, 256, 16, nullptr);
+    hadamard_pass<T, 16, false>(tile, tile, 256, 1, nullptr);
+  } else {
+    hadamard_pass<T, 16, false>(tile, tile, size, size / 16, nullptr);
+    for (int64_t first = 0; first < size; first += size / 16)
+      hadamard_part<T>(tile + first * Vec<T>::lanes, size / 16);
+  }
+}
+
 template <class T>
 void hadamard(const T* in, T* out, int64_t size, const T* signs) {
   int64_t radix = size;
   while (radix > 16) radix /= 16;
+  const int64_t part = size / radix;
   switch (radix) {
     case 2:
-      hadamard_pass<T, 2>(in, out, size, signs);
+      hadamard_pass<T, 2, true>(in, out, size, part, signs);
       break;
     case 4:
-      hadamard_pass<T, 4>(in, out, size, signs);
+      hadamard_pass<T, 4, true>(in, out, size, part, signs);
       break;
     case 8:
-      hadamard_pass<T, 8>(in, out, size, signs);
+      hadamard_pass<T, 8, true>(in, out, size, part, signs);
       break;
     default:
-      hadamard_pass<T, 16>(in, out, size, signs);
+      hadamard_pass<T, 16, true>(in, out, size, part, signs);
   }
-  const int64_t part = size / radix;
   if (part == 1) return;
-  for (int64_t first = 0; first < size; first += part)
-    hadamard<T>(out + first * Vec<T>::lanes, out + first * Vec<T>::lanes, part, nullptr);
+  for (int64_t first = 0; first < size; first += part) hadamard_part<T>(out + first * Vec<T>::lanes, part);
 }
 
 template <class T>
-void tile_codes(const T* tile, const T* scales, const T* slack, int64_t count, const T* inverse_norms,
-                T threshold, T resolution, T offset, uint8_t* codes) {
+void tile_codes(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
+                T threshold, uint8_t* codes) {
   constexpr int lanes = Vec<T>::lanes;
   for (int64_t r = 0; r < count; ++r) {
-    const T scale = scales[r], less = slack[r];
+    const T scale = scales[r], offset = offsets[r];
     for (int l = 0; l < lanes; ++l) {
-      T code = ((threshold - scale * tile[r * lanes + l]) * inverse_norms[l] - less) * resolution + offset;
-      code = code > 0 ? code : 0;
+      T code = (threshold - scale * tile[r * lanes + l]) * factors[l] + offset;
+      code = code > 0 ? code : 0;  // NaN becomes 0: nothing is known of the pair
       code = code < 255 ? code : 255;
       codes[r * lanes + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
     }
