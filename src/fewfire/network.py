@@ -127,8 +127,7 @@ class TwoLayerNetwork:
             threshold = paper_threshold(width)
         elif not isinstance(threshold, Real):
             raise ValueError(f"threshold must be a number or 'paper'. Got {threshold!r}.")
-        if init not in INITS:
-            raise ValueError(f"init must be one of {', '.join(INITS)}. Got {init!r}. Choose one of them.")
+        require_init(init)
         random = np.random.default_rng(seed)
         _require_float(dtype)
         weight_rows = padded_zeros(width, n_features, dtype)
@@ -225,6 +224,11 @@ class TwoLayerNetwork:
                 f"Got: {error}. Give a model that fewfire saved."
             ) from error
         return cls(weights, output_weights, threshold, weights.dtype)
+
+
+def require_init(init: str) -> None:
+    if init not in INITS:
+        raise ValueError(f"init must be one of {', '.join(INITS)}. Got {init!r}. Choose one of them.")
 
 
 def _require_float(dtype: DTypeLike) -> None:

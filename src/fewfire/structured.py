@@ -1,8 +1,8 @@
 """Structured initial weights: nearly Gaussian rows whose products with a sample come from a fast transform.
 
-In blocks of D rows, D a power of two, W = S H D1 H D2 H D3: H the Walsh-Hadamard matrix, D1, D2, D3 diagonals of
-random signs, S the scales that give rows their random norms; of the columns, the first d are kept.
-docs/theory/structured.md derives what follows from it.
+In blocks of D rows, D a power of two, W = S H D1 H D2 H D3: H the Walsh-Hadamard matrix; D1, D2, D3
+diagonals of random signs; S the scales that give the rows their random norms. Of the columns, the first d are
+kept. docs/theory/structured.md derives what follows from it.
 """
 
 from dataclasses import dataclass

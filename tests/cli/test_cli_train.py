@@ -23,7 +23,7 @@ FILES = {
 }
 SETTINGS = {
     "data", "width", "index", "epochs", "batch_size", "learning_rate", "loss", "threshold",
-    "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
+    "init", "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
     "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip
 FIGURES = {
@@ -85,7 +85,8 @@ def test_settings_and_threads_that_may_not_matter_do_not(digits_run, tmp_path):
 
 def test_settings_that_matter_do(digits_run, tmp_path):
     run, _ = digits_run
-    other = [("--seed", 1), ("--loss", "softmax"), ("--epochs", 1), ("--train-output-weights",)]
+    other = [("--seed", 1), ("--loss", "softmax"), ("--epochs", 1), ("--train-output-weights",),
+             ("--init", "structured")]  # fmt: skip
     for number, options in enumerate(other):
         assert train_digits(tmp_path / str(number), *options).code == 0
         assert model_bytes(tmp_path / str(number)) != model_bytes(run.path), options
