@@ -177,6 +177,19 @@ def test_a_fast_build_writes_the_table_of_a_slow_one_within_a_code(dtype):
     np.testing.assert_array_equal(fast._sketch_bounds, slow._sketch_bounds)
 
 
+def test_the_table_has_the_same_bytes_in_every_way_to_compute_it(dtype):
+    problem = structured_problem(300, 100, dtype=dtype)
+    found = set()
+    for instruction_set in fewfire.available_instruction_sets():
+        fewfire.use_instruction_set(instruction_set)
+        for threads in (1, 3):
+            fewfire.set_threads(threads)
+            index = DriftIndex()
+            index.build(problem.network, problem.inputs)
+            found.add((index._order.tobytes(), index._table.tobytes()))
+    assert len(found) == 1
+
+
 def test_a_fast_build_costs_additions_in_place_of_products():
     problem = structured_problem(1024, 200, n_samples=1000)
     ordering, table = 512 * 1024, 1000 * 1024
