@@ -126,14 +126,15 @@ def structured() -> str:
                  f"{mean('fire_rate_at_end'):.2%}", f"{mean('learning_rate'):.0f}",
                  f"{case['kernel_differences'][f'gaussian and {init}']:.3f}"]
             )  # fmt: skip
-    header = ["data", "width", "initial weights", "test accuracy", "of the seeds", "fire at first", "at the end",
-              "learning rate", "kernel from another Gaussian one"]  # fmt: skip
-    seconds = content["figures"]["build_seconds"]
+    header = ["data", "width", "initial weights", "test accuracy", "of the seeds", "fire at first",
+              "at the end", "learning rate", "kernel from another Gaussian one"]  # fmt: skip
+    seconds = {init: min(turns) for init, turns in content["figures"]["build_seconds"].items()}
     return (
         table(header, rows)
         + f"\n\nThe index on all of Fashion-MNIST at width {content['figures']['build_width']:,} is built in "
-        f"{seconds['gaussian']:.1f} s from Gaussian weights and in {seconds['structured']:.1f} s from structured "
-        f"ones: **{seconds['gaussian'] / seconds['structured']:.1f} x**. {made_by(content)}"
+        f"{seconds['gaussian']:.1f} s from Gaussian weights and in {seconds['structured']:.1f} s from "
+        f"structured ones: **{seconds['gaussian'] / seconds['structured']:.1f} x**, the better of two turns "
+        f"each. {made_by(content)}"
     )
 
 
