@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "codes.h"
 #include "drift.h"
 #include "fire_set.h"
 #include "gradient.h"
@@ -48,30 +49,38 @@ Vector<int64_t> counts(const std::vector<int64_t>& v) {
   return owned(std::move(copy), v.size());
 }
 
-// (begins, samples, values, and by block: near, dots, fired)
-template <class T, class Find>
-nb::tuple found(int64_t n_neurons, Find find) {
-  FireSet<T> fires;
-  FireWork work;
-  {
-    nb::gil_scoped_release release;
-    fires = find(work);
-  }
+// (begins, samples, values, and by block: near, sketched, dots, fired)
+template <class T>
+nb::tuple as_tuple(FireSet<T> fires, int64_t n_neurons, const FireWork& work) {
   const auto pairs = static_cast<size_t>(fires.begins[n_neurons]);
   return nb::make_tuple(owned(std::move(fires.begins), n_neurons + 1), owned(std::move(fires.samples), pairs),
-                        owned(std::move(fires.values), pairs), counts(work.near), counts(work.dots),
-                        counts(work.fired));
+                        owned(std::move(fires.values), pairs), counts(work.near), counts(work.sketched),
+                        counts(work.dots), counts(work.fired), counts(work.filter_ns), counts(work.dot_ns),
+                        counts(work.move_ns), counts(work.drift_ns));
 }
 
+// A batch of samples. `codes` has no rows where the samples cannot be coded.
 template <class T>
-DriftState<T> drift_state(Cube<uint8_t> table, Matrix<T> reference, Matrix<double> drift, Matrix<T> sketch,
-                          Matrix<T> sketch_bounds, Vector<uint8_t> reach, double largest_norm,
-                          double resolution, double zero) {
-  static_assert(sizeof(Drift) == 6 * sizeof(double), "a row of the drift array is one Drift");
-  return {table.data(), rows(reference),      reinterpret_cast<Drift*>(drift.data()),
-          rows(sketch), sketch_bounds.data(), reach.data(),
-          largest_norm, {resolution, zero}};
-}
+struct SampleArrays {
+  Matrix<const T> rows;
+  Vector<const T> norms;
+  Matrix<const int16_t> codes;
+
+  Samples<T> view() const {
+    return {fewfire::rows(rows), norms.data(), codes.shape(0) > 0 ? codes.data() : nullptr};
+  }
+};
+
+// The drift index's knowledge of a batch, and of the neurons: arrays that the Python side made and shares.
+template <class T>
+struct DriftBatchArrays {
+  SampleArrays<T> x;
+  Vector<const int32_t> ids;
+  Matrix<const T> sketch;
+  Vector<const T> perps;
+
+  DriftBatch<T> view() const { return {x.view(), ids.data(), rows(sketch), perps.data()}; }
+};
 
 template <class T>
 Structure<T> structure_of(const Cube<const T>& signs, const Vector<const T>& scales) {
@@ -119,76 +128,159 @@ void bind_structured(nb::module_& m) {
 }
 
 template <class T>
-void bind(nb::module_& m) {
+struct DriftArrays {
+  Vector<const int32_t> order;
+  Cube<uint8_t> table;
+  Matrix<T> reference;
+  Matrix<double> drift;
+  Matrix<T> sketch;
+  Vector<T> perps, slacks;
+  Vector<uint8_t> reach;
+  double largest_norm, resolution, zero;
+
+  DriftState<T> view() const {
+    static_assert(sizeof(Drift) == 6 * sizeof(double), "a row of the drift array is one Drift");
+    return {table.data(),    static_cast<int64_t>(table.shape(1)),
+            rows(reference), reinterpret_cast<Drift*>(drift.data()),
+            rows(sketch),    perps.data(),
+            slacks.data(),   reach.data(),
+            largest_norm,    {resolution, zero}};
+  }
+  Rows<const T> ordered(const Matrix<const T>& w) const { return rows(w, order); }
+};
+
+template <class T>
+struct DescentArrays {
+  Vector<const int64_t> begins;
+  Vector<const int32_t> samples;
+  Vector<const T> values;
+  Matrix<const T> residual;
+  SampleArrays<T> x;
+  T threshold, scale, rate, a_rate;
+  Matrix<T> w, a;
+  Vector<T> coefficients;
+  Vector<double> lengths;
+
+  Descent<T> view() const {
+    return {{begins.data(), samples.data(), values.data()},
+            rows(residual),
+            x.view(),
+            threshold,
+            scale,
+            rate,
+            a_rate,
+            rows(w),
+            rows(a),
+            coefficients.data(),
+            lengths.data()};
+  }
+};
+
+template <class T>
+void bind(nb::module_& m, const std::string& suffix) {
   using In = Matrix<const T>;
   using InVector = Vector<const T>;
+  const auto named = [&](const char* name) { return name + ("_" + suffix); };
+
+  nb::class_<SampleArrays<T>>(m, named("Samples").c_str())
+      .def(nb::new_([](In rows, InVector norms, Matrix<const int16_t> codes) {
+             return new SampleArrays<T>{rows, norms, codes};
+           }),
+           "rows"_a.noconvert(), "norms"_a.noconvert(), "codes"_a.noconvert());
+
+  nb::class_<DescentArrays<T>>(m, named("Descent").c_str())
+      .def(nb::new_([](Vector<const int64_t> begins, Vector<const int32_t> samples, InVector values,
+                       In residual, const SampleArrays<T>& x, T threshold, T scale, T rate, T a_rate,
+                       Matrix<T> w, Matrix<T> a, Vector<T> coefficients, Vector<double> lengths) {
+             return new DescentArrays<T>{begins,    samples,      values, residual, x,
+                                         threshold, scale,        rate,   a_rate,   w,
+                                         a,         coefficients, lengths};
+           }),
+           "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert(), "residual"_a.noconvert(),
+           "x"_a, "threshold"_a, "scale"_a, "rate"_a, "a_rate"_a, "w"_a.noconvert(), "a"_a.noconvert(),
+           "coefficients"_a.noconvert(), "lengths"_a.noconvert());
+
+  nb::class_<DriftBatchArrays<T>>(m, named("DriftBatch").c_str())
+      .def(nb::new_([](const SampleArrays<T>& x, Vector<const int32_t> ids, In sketch, InVector perps) {
+             return new DriftBatchArrays<T>{x, ids, sketch, perps};
+           }),
+           "x"_a, "ids"_a.noconvert(), "sketch"_a.noconvert(), "perps"_a.noconvert());
+
+  nb::class_<DriftArrays<T>>(m, named("DriftState").c_str())
+      .def(nb::new_([](Vector<const int32_t> order, Cube<uint8_t> table, Matrix<T> reference,
+                       Matrix<double> drift, Matrix<T> sketch, Vector<T> perps, Vector<T> slacks,
+                       Vector<uint8_t> reach, double largest_norm, double resolution, double zero) {
+             return new DriftArrays<T>{order,  table, reference,    drift,      sketch, perps,
+                                       slacks, reach, largest_norm, resolution, zero};
+           }),
+           "order"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(), "drift"_a.noconvert(),
+           "sketch"_a.noconvert(), "perps"_a.noconvert(), "slacks"_a.noconvert(), "reach"_a.noconvert(),
+           "largest_norm"_a, "resolution"_a, "zero"_a);
 
   m.def(
       "exhaustive_fire_set",
-      [](In w, In x, InVector x_norms, T threshold) {
-        return found<T>(w.shape(0), [&](FireWork& work) {
-          return exhaustive_fire_set<T>(rows(w), rows(x), x_norms.data(), threshold, work);
-        });
+      [](In w, const SampleArrays<T>& x, T threshold) {
+        FireSet<T> fires;
+        FireWork work;
+        {
+          nb::gil_scoped_release release;
+          fires = exhaustive_fire_set<T>(rows(w), x.view(), threshold, work);
+        }
+        return as_tuple(std::move(fires), w.shape(0), work);
       },
-      "w"_a.noconvert(), "x"_a.noconvert(), "x_norms"_a.noconvert(), "threshold"_a);
+      "w"_a.noconvert(), "x"_a, "threshold"_a);
 
   m.def(
       "drift_fire_set",
-      [](In w, Vector<const int32_t> order, In x, InVector x_norms, T threshold, Cube<const uint8_t> table,
-         Vector<const uint8_t> reach, In sketch, In sketch_bounds, InVector code_distances,
-         Vector<const int32_t> ids, In batch_sketch, InVector batch_perps) {
-        return found<T>(w.shape(0), [&](FireWork& work) {
-          const DriftFilter<T> filter{table.data(),
-                                      static_cast<int64_t>(table.shape(0)),
-                                      static_cast<int64_t>(table.shape(1)),
-                                      reach.data(),
-                                      rows(sketch),
-                                      sketch_bounds.data(),
-                                      code_distances.data()};
-          const DriftBatch<T> batch{ids.data(), rows(batch_sketch), batch_perps.data()};
-          return drift_fire_set<T>(filter, batch, rows(w, order), rows(x), x_norms.data(), threshold, work);
-        });
+      [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, In w, T threshold) {
+        FireSet<T> fires;
+        FireWork work;
+        {
+          nb::gil_scoped_release release;
+          fires = drift_fire_set<T>(state.view(), batch.view(), state.ordered(w), threshold, work);
+        }
+        return as_tuple(std::move(fires), w.shape(0), work);
       },
-      "w"_a.noconvert(), "order"_a.noconvert(), "x"_a.noconvert(), "x_norms"_a.noconvert(), "threshold"_a,
-      "table"_a.noconvert(), "reach"_a.noconvert(), "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(),
-      "code_distances"_a.noconvert(), "ids"_a.noconvert(), "batch_sketch"_a.noconvert(),
-      "batch_perps"_a.noconvert());
+      "state"_a, "batch"_a, "w"_a.noconvert(), "threshold"_a);
 
   m.def(
       "drift_refresh",
-      [](In w, Vector<const int32_t> order, In x, InVector inverse_norms, T threshold,
-         Vector<const int64_t> blocks, Cube<uint8_t> table, Matrix<T> reference, Matrix<double> drift,
-         Matrix<T> sketch, Matrix<T> sketch_bounds, Vector<uint8_t> reach, double largest_norm,
-         double resolution, double zero) {
-        const DriftState<T> state = drift_state<T>(table, reference, drift, sketch, sketch_bounds, reach,
-                                                   largest_norm, resolution, zero);
+      [](const DriftArrays<T>& state, In w, In x, InVector inverse_norms, T threshold,
+         Vector<const int64_t> blocks) {
         nb::gil_scoped_release release;
-        drift_refresh<T>(state, rows(w, order), rows(x), inverse_norms.data(), threshold, blocks.data(),
-                         blocks.shape(0));
+        drift_refresh<T>(state.view(), state.ordered(w), rows(x), inverse_norms.data(), threshold,
+                         blocks.data(), blocks.shape(0));
       },
-      "w"_a.noconvert(), "order"_a.noconvert(), "x"_a.noconvert(), "inverse_norms"_a.noconvert(),
-      "threshold"_a, "blocks"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(),
-      "drift"_a.noconvert(), "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(), "reach"_a.noconvert(),
-      "largest_norm"_a, "resolution"_a, "zero"_a);
+      "state"_a, "w"_a.noconvert(), "x"_a.noconvert(), "inverse_norms"_a.noconvert(), "threshold"_a,
+      "blocks"_a.noconvert());
 
   m.def(
       "drift_moved",
-      [](In w, Vector<const int32_t> order, Vector<const int64_t> begins, Vector<const int32_t> samples,
-         InVector coefficients, Vector<const double> lengths, In batch_sketch, InVector batch_norms,
-         Cube<uint8_t> table, Matrix<T> reference, Matrix<double> drift, Matrix<T> sketch,
-         Matrix<T> sketch_bounds, Vector<uint8_t> reach, double largest_norm, double resolution,
-         double zero) {
-        const DriftState<T> state = drift_state<T>(table, reference, drift, sketch, sketch_bounds, reach,
-                                                   largest_norm, resolution, zero);
+      [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, In w, Vector<const int64_t> begins,
+         Vector<const int32_t> samples, InVector coefficients, Vector<const double> lengths) {
         const Step<T> step{begins.data(), samples.data(), coefficients.data(), lengths.data()};
         nb::gil_scoped_release release;
-        return drift_moved<T>(state, step, rows(w, order), rows(batch_sketch), batch_norms.data());
+        return drift_moved<T>(state.view(), step, state.ordered(w), batch.view());
       },
-      "w"_a.noconvert(), "order"_a.noconvert(), "begins"_a.noconvert(), "samples"_a.noconvert(),
-      "coefficients"_a.noconvert(), "lengths"_a.noconvert(), "batch_sketch"_a.noconvert(),
-      "batch_norms"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(), "drift"_a.noconvert(),
-      "sketch"_a.noconvert(), "sketch_bounds"_a.noconvert(), "reach"_a.noconvert(), "largest_norm"_a,
-      "resolution"_a, "zero"_a);
+      "state"_a, "batch"_a, "w"_a.noconvert(), "begins"_a.noconvert(), "samples"_a.noconvert(),
+      "coefficients"_a.noconvert(), "lengths"_a.noconvert());
+
+  // The tuple of a fire set, and how many neurons were measured.
+  m.def(
+      "drift_step",
+      [](const DriftArrays<T>& state, const DescentArrays<T>& descent, const DriftBatchArrays<T>& batch,
+         const DriftBatchArrays<T>& next) {
+        FireSet<T> fires;
+        FireWork work;
+        int64_t measured = 0;
+        {
+          nb::gil_scoped_release release;
+          fires = drift_step<T>(state.view(), descent.view(), batch.view(), next.view(), state.order.data(),
+                                work, measured);
+        }
+        return nb::make_tuple(as_tuple(std::move(fires), descent.w.shape(0), work), measured);
+      },
+      "state"_a, "descent"_a, "batch"_a, "next"_a);
 
   m.def(
       "forward",
@@ -203,17 +295,11 @@ void bind(nb::module_& m) {
 
   m.def(
       "backward",
-      [](Vector<const int64_t> begins, Vector<const int32_t> samples, InVector values, In residual, In x,
-         T threshold, T scale, T rate, T a_rate, Matrix<T> w, Matrix<T> a, Vector<T> coefficients,
-         Vector<double> lengths) {
-        const FireView<T> fires{begins.data(), samples.data(), values.data()};
+      [](const DescentArrays<T>& descent) {
         nb::gil_scoped_release release;
-        backward<T>(fires, rows(residual), rows(x), threshold, scale, rate, a_rate, rows(w), rows(a),
-                    coefficients.data(), lengths.data());
+        backward<T>(descent.view());
       },
-      "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert(), "residual"_a.noconvert(),
-      "x"_a.noconvert(), "threshold"_a, "scale"_a, "rate"_a, "a_rate"_a, "w"_a.noconvert(), "a"_a.noconvert(),
-      "coefficients"_a.noconvert(), "lengths"_a.noconvert());
+      "descent"_a);
 
   m.def(
       "fire_gram",
@@ -238,8 +324,22 @@ NB_MODULE(_core, m) {
   m.def("instruction_set", &instruction_set);
   m.def("available_instruction_sets", &available_instruction_sets);
   m.def("use_instruction_set", &use_instruction_set, "name"_a);
-  bind<float>(m);
-  bind<double>(m);
+  m.def(
+      "can_be_coded",
+      [](Matrix<const float> x) {
+        nb::gil_scoped_release release;
+        return can_be_coded(rows(x));
+      },
+      "x"_a.noconvert());
+  m.def(
+      "code_rows",
+      [](Matrix<const float> x, Matrix<int16_t> codes) {
+        nb::gil_scoped_release release;
+        code_rows(rows(x), codes.data());
+      },
+      "x"_a.noconvert(), "codes"_a.noconvert());
+  bind<float>(m, "float32");
+  bind<double>(m, "float64");
   bind_structured<float>(m);
   bind_structured<double>(m);
 }

@@ -35,8 +35,8 @@ void set_bounds(const DriftState<T>& state, int64_t r) {
   // The last term: rounding of the decoded distance and of the filter's own sum.
   const double slack = d.sketch_error + rounding<T>(state.sketch.stride) * distance + error +
                        16 * unit<T> * (255 / code.resolution + distance);
-  state.sketch_bounds[2 * r] = round_up<T>(d.measured_perp + d.path_perp);
-  state.sketch_bounds[2 * r + 1] = round_up<T>(slack);
+  state.perps[r] = round_up<T>(d.measured_perp + d.path_perp);
+  state.slacks[r] = round_up<T>(slack);
 }
 
 // What is left of a length outside the sketch, given a lower bound on the part inside.
@@ -93,58 +93,67 @@ void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Row
 }
 
 template <class T>
-int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Rows<const T>& w,
-                    const Rows<const T>& batch_sketch, const T* batch_norms) {
+int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<T>& step,
+                          const Rows<const T>& w, const DriftBatch<T>& batch) {
+  const Kernels<T>& kernel = kernels<T>();
   const int64_t stride = w.stride, k = state.sketch.stride;
-  std::atomic<int64_t> measured{0};
-  const int64_t tabled = state.reference.count;  // neurons that have a table
-  parallel_for((tabled + kBlock - 1) / kBlock, [&](int64_t block) {
-    const Kernels<T>& kernel = kernels<T>();
-    const int64_t end = std::min((block + 1) * kBlock, tabled);
-    for (int64_t r = block * kBlock; r < end; ++r) {
-      const int64_t neuron = w.id(r);
-      const double length = step.lengths[neuron];
-      if (length == 0) continue;
-      Drift& d = state.drift[r];
-      d.path += length;
-      if (k > 0) {
-        const int64_t begin = step.begins[neuron], count = step.begins[neuron + 1] - begin;
-        const int32_t* ids = step.samples + begin;
-        const T* coefficients = step.coefficients + begin;
-        double total = 0;
-        for (int64_t j = 0; j < count; ++j)
-          total += std::abs(static_cast<double>(coefficients[j])) * batch_norms[ids[j]];
-        const T square = kernel.move_row(state.sketch[r], batch_sketch.data, k, ids, coefficients, count);
-        // Rounding: of w when the step is added, of the tracked sketch likewise, of both sums.
-        const double error = unit<T> * (d.reference_norm + 3 * (d.measured + d.path)) +
-                             (3 * count + 16) * unit<T> * total + kTiny;
-        d.sketch_error += error;
-        d.path_perp += outside(length, norm_below(square, k) - error);
-      }
-      // Measure again once the way is long beside the last measurement, and long enough to matter.
-      if (d.path > d.measured / 8 + 2 / state.code.resolution) {
-        ++measured;
-        d.measured = norm_above(kernel.squared_distance(w[r], state.reference[r], stride), stride);
-        d.path = 0;
-        if (k > 0) {
-          static thread_local std::vector<T> zeros;
-          zeros.assign(k, 0);
-          const T square = kernel.squared_distance(state.sketch[r], zeros.data(), k);
-          d.measured_perp = outside(d.measured, norm_below(square, k) - d.sketch_error);
-          d.path_perp = 0;
-        }
-      }
-      set_bounds(state, r);
+  const int64_t end = std::min((block + 1) * kBlock, state.reference.count);
+  int64_t measured = 0;
+  for (int64_t r = block * kBlock; r < end; ++r) {
+    const int64_t neuron = w.id(r);
+    const double length = step.lengths[neuron];
+    if (length == 0) continue;
+    Drift& d = state.drift[r];
+    d.path += length;
+    if (k > 0) {
+      const int64_t begin = step.begins[neuron], count = step.begins[neuron + 1] - begin;
+      const int32_t* ids = step.samples + begin;
+      const T* coefficients = step.coefficients + begin;
+      double total = 0;
+      for (int64_t j = 0; j < count; ++j)
+        total += std::abs(static_cast<double>(coefficients[j])) * batch.x.norms[ids[j]];
+      T* row = state.sketch[r];
+      const T square = kernel.move_row(row, row + k, batch.sketch.data, k, ids, coefficients, count);
+      // Rounding: of w when the step is added, of the tracked sketch likewise, of both sums.
+      const double error = unit<T> * (d.reference_norm + 3 * (d.measured + d.path)) +
+                           (3 * count + 16) * unit<T> * total + kTiny;
+      d.sketch_error += error;
+      d.path_perp += outside(length, norm_below(square, k) - error);
     }
-  });
+    // Measure again once the way is long beside the last measurement, and long enough to matter.
+    if (d.path > d.measured / 8 + 2 / state.code.resolution) {
+      ++measured;
+      d.measured = norm_above(kernel.squared_distance(w[r], state.reference[r], stride), stride);
+      d.path = 0;
+      if (k > 0) {
+        static thread_local std::vector<T> zeros;
+        zeros.assign(k, 0);
+        const T square = kernel.squared_distance(state.sketch[r], zeros.data(), k);
+        d.measured_perp = outside(d.measured, norm_below(square, k) - d.sketch_error);
+        d.path_perp = 0;
+      }
+    }
+    set_bounds(state, r);
+  }
+  return measured;
+}
+
+template <class T>
+int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Rows<const T>& w,
+                    const DriftBatch<T>& batch) {
+  std::atomic<int64_t> measured{0};
+  parallel_for(state.n_tabled(),
+               [&](int64_t block) { measured += drift_moved_block(state, block, step, w, batch); });
   return measured;
 }
 
 #define FEWFIRE_INSTANTIATE(T)                                                                               \
   template void drift_refresh(const DriftState<T>&, const Rows<const T>&, const Rows<const T>&, const T*, T, \
                               const int64_t*, int64_t);                                                      \
+  template int64_t drift_moved_block(const DriftState<T>&, int64_t, const Step<T>&, const Rows<const T>&,    \
+                                     const DriftBatch<T>&);                                                  \
   template int64_t drift_moved(const DriftState<T>&, const Step<T>&, const Rows<const T>&,                   \
-                               const Rows<const T>&, const T*);
+                               const DriftBatch<T>&);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)
 

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "fire_set.h"
+#include "gradient.h"
 #include "rows.h"
 
 namespace fewfire {
@@ -35,18 +37,33 @@ struct Step {
   const double* lengths;
 };
 
-// The rows of all arrays are those of the neurons that have a table, in the order of the index: whole blocks,
-// from the first on. The weights are given as rows in that order.
+// What the index knows of the neurons, in its own order: those that have a table, whole blocks, from the
+// first on. The others are searched exhaustively. Weights are given as rows in that order too; fire sets
+// never are.
 template <class T>
 struct DriftState {
-  uint8_t* table;       // (n_tabled, n_samples, 64) distance codes
+  uint8_t* table;  // (n_tabled, n_samples, 64) distance codes
+  int64_t n_samples;
   Rows<T> reference;    // (m, d) w at the reference
   Drift* drift;         // (m)
-  Rows<T> sketch;       // (m, k) P D, tracked
-  T* sketch_bounds;     // (m, 2): |D perp|, slack
-  uint8_t* reach;       // (m up to whole blocks): codes up to this may fire
+  Rows<T> sketch;       // (m, k) P D, tracked; k = 0: no sketch filter
+  T* perps;             // (m up to whole blocks) |D perp|
+  T* slacks;            // likewise: the slack of the sketch filter
+  uint8_t* reach;       // likewise: codes up to this may fire
   double largest_norm;  // of the samples
   DistanceCode code;
+
+  int64_t n_tabled() const { return (reference.count + kBlock - 1) / kBlock; }
+  const uint8_t* lines(int64_t block) const { return table + block * n_samples * kBlock; }
+};
+
+// A batch as the index needs it.
+template <class T>
+struct DriftBatch {
+  Samples<T> x;
+  const int32_t* ids;    // rows of the table
+  Rows<const T> sketch;  // (batch, k) P x
+  const T* perps;        // |x perp|
 };
 
 // Makes the present weights of `blocks` their reference: writes their lines of the table and forgets
@@ -55,10 +72,25 @@ template <class T>
 void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Rows<const T>& x,
                    const T* inverse_norms, T threshold, const int64_t* blocks, int64_t n_blocks);
 
-// Takes in a step, measures the drift anew where the way has become long, and sets the bounds that the
-// filters use. Returns how many neurons were measured.
+// Takes in how a step moved the neurons of one block, measures the drift anew where the way has become long,
+// and sets the bounds that the filters use. Returns how many neurons were measured.
+template <class T>
+int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<T>& step,
+                          const Rows<const T>& w, const DriftBatch<T>& batch);
+
+// The same for all blocks.
 template <class T>
 int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Rows<const T>& w,
-                    const Rows<const T>& batch_sketch, const T* batch_norms);
+                    const DriftBatch<T>& batch);
+
+template <class T>
+FireSet<T> drift_fire_set(const DriftState<T>& state, const DriftBatch<T>& batch, const Rows<const T>& w,
+                          T threshold, FireWork& work);
+
+// Takes a step and finds who fires on the next batch, block by block: each weight row is read and written
+// once, and asked while it is in cache.
+template <class T>
+FireSet<T> drift_step(const DriftState<T>& state, const Descent<T>& descent, const DriftBatch<T>& batch,
+                      const DriftBatch<T>& next, const int32_t* order, FireWork& work, int64_t& measured);
 
 }  // namespace fewfire

@@ -1,12 +1,14 @@
 // Who fires? The index proposes, a block of 64 neurons at a time; the shared dot kernel decides.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "kernels.h"
 #include "rows.h"
+#include "samples.h"
 
 namespace fewfire {
 
@@ -18,11 +20,40 @@ struct FireSet {
   std::unique_ptr<T[]> values;         // pre-activations
 };
 
+template <class T>
+struct FireView {
+  const int64_t* begins;
+  const int32_t* samples;
+  const T* values;
+};
+
 // What the answer cost, by block of neurons.
 struct FireWork {
-  std::vector<int64_t> near;   // pairs that passed the index's first filter
-  std::vector<int64_t> dots;   // pairs that the shared dot kernel had to decide
-  std::vector<int64_t> fired;  // pairs that fired
+  std::vector<int64_t> near;      // pairs that passed the index's first filter
+  std::vector<int64_t> sketched;  // pairs that met a sketch test
+  std::vector<int64_t> dots;      // pairs that the shared dot kernel had to decide
+  std::vector<int64_t> fired;     // pairs that fired
+  std::vector<int64_t> filter_ns, dot_ns, move_ns, drift_ns;  // where its time went
+
+  void start(int64_t blocks) {
+    for (std::vector<int64_t>* counts :
+         {&near, &sketched, &dots, &fired, &filter_ns, &dot_ns, &move_ns, &drift_ns})
+      counts->assign(blocks, 0);
+  }
+};
+
+// Nanoseconds since the last lap.
+class Stopwatch {
+ public:
+  int64_t lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const auto passed = std::chrono::duration_cast<std::chrono::nanoseconds>(now - last_).count();
+    last_ = now;
+    return passed;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 // A block of 64 rows, transposed for block_products, with a bound on each row's rounding error.
@@ -35,32 +66,6 @@ struct PackedBlock {
 
 // Every pair is looked at: one blocked GEMM, then a filter as wide as the rounding error.
 template <class T>
-FireSet<T> exhaustive_fire_set(const Rows<const T>& w, const Rows<const T>& x, const T* x_norms, T threshold,
-                               FireWork& work);
-
-// What the drift index knows of the neurons, in its own order (drift.h; docs/theory/drift_index.md). The
-// weights it is asked with are rows in that order too; fire sets never are.
-template <class T>
-struct DriftFilter {
-  const uint8_t* table;  // (n_tabled, n_samples, 64) distance codes
-  int64_t n_tabled;      // blocks that have a table; the others are searched exhaustively
-  int64_t n_samples;
-  const uint8_t* reach;     // (blocks, 64): codes up to this may fire
-  Rows<const T> sketch;     // (m, k) P D; k = 0: no sketch filter
-  const T* sketch_bounds;   // (m, 2): |D perp|, slack
-  const T* code_distances;  // (256) the distance that a code proves
-};
-
-// A batch as the drift index needs it.
-template <class T>
-struct DriftBatch {
-  const int32_t* ids;    // (batch) rows of the table
-  Rows<const T> sketch;  // (batch, k) P x
-  const T* perps;        // (batch) |x perp|
-};
-
-template <class T>
-FireSet<T> drift_fire_set(const DriftFilter<T>& filter, const DriftBatch<T>& batch, const Rows<const T>& w,
-                          const Rows<const T>& x, const T* x_norms, T threshold, FireWork& work);
+FireSet<T> exhaustive_fire_set(const Rows<const T>& w, const Samples<T>& x, T threshold, FireWork& work);
 
 }  // namespace fewfire

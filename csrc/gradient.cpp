@@ -1,6 +1,7 @@
 #include "gradient.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "kernels.h"
@@ -40,32 +41,39 @@ void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T sc
 }
 
 template <class T>
-void backward(const FireView<T>& fires, const Rows<const T>& residual, const Rows<const T>& x, T threshold,
-              T scale, T rate, T a_rate, const Rows<T>& w, const Rows<T>& a, T* coefficients,
-              double* lengths) {
-  constexpr int64_t group = 64;
-  parallel_for((w.count + group - 1) / group, [&](int64_t task) {
-    const Kernels<T>& kernel = kernels<T>();
+void Descent<T>::move(int64_t r, int64_t next) const {
+  const Kernels<T>& kernel = kernels<T>();
+  const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+  const int32_t* ids = fires.samples + begin;
+  T* c = coefficients + begin;
+  kernel.dots(a[r], residual.data, residual.stride, ids, count, c);
+  for (int64_t j = 0; j < count; ++j) c[j] *= -rate * scale;
+  const double square = x.move(w[r], w[next], ids, c, count);
+  lengths[r] = std::sqrt(square) * (1 + rounding<T>(w.stride)) + 1e-18;
+  if (a_rate > 0) {
     static thread_local std::vector<T> pulls;
-    const int64_t end = std::min((task + 1) * group, w.count);
-    for (int64_t r = task * group; r < end; ++r) {
-      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
-      lengths[r] = 0;
-      if (count == 0) continue;
-      const int32_t* ids = fires.samples + begin;
-      T* c = coefficients + begin;
-      kernel.dots(a[r], a[r] + a.stride, residual.data, residual.stride, ids, count, c);
-      for (int64_t j = 0; j < count; ++j) c[j] *= -rate * scale;
-      const double square = kernel.move_row(w[r], x.data, x.stride, ids, c, count);
-      lengths[r] = std::sqrt(square) * (1 + rounding<T>(x.stride)) + 1e-18;
-      if (a_rate > 0) {
-        pulls.resize(std::max<size_t>(pulls.size(), count));
-        for (int64_t j = 0; j < count; ++j)
-          pulls[j] = -a_rate * scale * (fires.values[begin + j] - threshold);
-        kernel.move_row(a[r], residual.data, residual.stride, ids, pulls.data(), count);
-      }
-    }
-  });
+    pulls.resize(std::max<size_t>(pulls.size(), count));
+    for (int64_t j = 0; j < count; ++j) pulls[j] = -a_rate * scale * (fires.values[begin + j] - threshold);
+    kernel.move_row(a[r], a[next], residual.data, residual.stride, ids, pulls.data(), count);
+  }
+}
+
+template <class T>
+void Descent<T>::move_block(const int32_t* order, int64_t block) const {
+  const int64_t first = block * kBlock, end = std::min(first + kBlock, w.count);
+  int64_t firing[kBlock + 1], count = 0;
+  for (int64_t position = first; position < end; ++position) {
+    const int64_t r = order ? order[position] : position;
+    lengths[r] = 0;
+    if (fires.begins[r] < fires.begins[r + 1]) firing[count++] = r;
+  }
+  for (int64_t i = 0; i < count; ++i) move(firing[i], firing[std::min(i + 1, count - 1)]);
+}
+
+template <class T>
+void backward(const Descent<T>& descent) {
+  parallel_for((descent.w.count + kBlock - 1) / kBlock,
+               [&](int64_t block) { descent.move_block(nullptr, block); });
 }
 
 template <class T>
@@ -90,10 +98,10 @@ void fire_gram(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples, T
   });
 }
 
-#define FEWFIRE_INSTANTIATE(T)                                                                       \
-  template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&);             \
-  template void backward(const FireView<T>&, const Rows<const T>&, const Rows<const T>&, T, T, T, T, \
-                         const Rows<T>&, const Rows<T>&, T*, double*);                               \
+#define FEWFIRE_INSTANTIATE(T)                                                           \
+  template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&); \
+  template struct Descent<T>;                                                            \
+  template void backward(const Descent<T>&);                                             \
   template void fire_gram(const FireView<T>&, int64_t, int64_t, T, bool, double*);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)

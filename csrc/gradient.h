@@ -4,28 +4,39 @@
 
 #include <cstdint>
 
+#include "fire_set.h"
 #include "rows.h"
+#include "samples.h"
 
 namespace fewfire {
-
-template <class T>
-struct FireView {
-  const int64_t* begins;
-  const int32_t* samples;
-  const T* values;
-};
 
 // outputs[i] = scale * sum_r a_r (<w_r, x_i> - b) over the neurons that fire on i.
 template <class T>
 void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs);
 
-// Moves each neuron that fired by -rate * scale * sum_i <a_r, residual_i> x_i, and, where a_rate > 0, its
-// output weights by -a_rate * scale * sum_i (<w_r, x_i> - b) residual_i. Writes the coefficient of each
-// pair and an upper bound on the length of each neuron's move.
+// A step of gradient descent, decided but not yet taken. It moves each neuron that fired by
+// -rate * scale * sum_i <a_r, residual_i> x_i, and, where a_rate > 0, its output weights by
+// -a_rate * scale * sum_i (<w_r, x_i> - b) residual_i.
 template <class T>
-void backward(const FireView<T>& fires, const Rows<const T>& residual, const Rows<const T>& x, T threshold,
-              T scale, T rate, T a_rate, const Rows<T>& w, const Rows<T>& a, T* coefficients,
-              double* lengths);
+struct Descent {
+  FireView<T> fires;
+  Rows<const T> residual;
+  Samples<T> x;
+  T threshold, scale, rate, a_rate;
+  Rows<T> w, a;
+  T* coefficients;  // of each pair: written
+  double* lengths;  // an upper bound on how far each neuron moved: written
+
+  // Moves the neurons that stand at the 64 positions of a block (in the given order, or their own).
+  void move_block(const int32_t* order, int64_t block) const;
+
+ private:
+  void move(int64_t r, int64_t next) const;  // neuron r; `next` is the one whose turn comes then
+};
+
+// Moves all neurons.
+template <class T>
+void backward(const Descent<T>& descent);
 
 // gram[i, j] = sum_r u_ri u_rj over the neurons that fire on both, u = 1 or (<w_r, x_i> - b).
 template <class T>

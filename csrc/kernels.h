@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "codes.h"
+
 namespace fewfire {
 
 // Neurons are handled in blocks of 64: one cache line of bytes, one bit mask, one GEMM tile.
@@ -15,10 +17,15 @@ constexpr int64_t kBlock = 64;
 
 template <class T>
 struct Kernels {
-  // The shared dot kernel, which decides who fires: out[j] = <w, x[ids[j]]>. `next` is the row that will be
-  // w in the next call, and is fetched meanwhile.
-  void (*dots)(const T* w, const T* next, const T* x, int64_t stride, const int32_t* ids, int64_t count,
-               T* out);
+  // out[j] = <w, x[ids[j]]>: one row with several.
+  void (*dots)(const T* w, const T* x, int64_t stride, const int32_t* ids, int64_t count, T* out);
+
+  // The shared dot kernel, which decides who fires: out[j] = <w[lanes[j]], x[ids[j]]>, lanes ascending.
+  // The second reads the samples as codes (codes.h) and gives the same bits; of float only.
+  void (*pair_dots)(const T* const* w, const uint8_t* lanes, const T* x, int64_t stride, const int32_t* ids,
+                    int64_t count, T* out);
+  void (*pair_dots_coded)(const T* const* w, const uint8_t* lanes, const int16_t* x, int64_t stride,
+                          const int32_t* ids, int64_t count, T* out);
 
   // products[s * 64 + lane] = <w_lane, x_s> for `packed` (stride, 64), a block of 64 rows transposed.
   // As fast as a GEMM, but summed in another order: only within rounding of the shared dot.
@@ -36,8 +43,19 @@ struct Kernels {
   void (*within_reach)(const uint8_t* lines, const uint8_t* reach, const int32_t* ids, int64_t count,
                        uint64_t* masks);
 
-  // w += sum_j coefficients[j] x[ids[j]], added up before it meets w; returns |w_new - w_old|^2.
-  T (*move_row)(T* w, const T* x, int64_t stride, const int32_t* ids, const T* coefficients, int64_t count);
+  // masks[s] loses the lanes that the sketch bound proves silent on sample ids[s]: those whose line holds a
+  // code c > 0 with  products[s] + perps[lane] x_perps[s] + slack[lane] x_norms[s] <= (c unit - zero)
+  // x_norms[s].
+  void (*sketch_bound)(const T* products, const uint8_t* lines, const int32_t* ids, const T* perps,
+                       const T* slack, const T* x_perps, const T* x_norms, int64_t count, T unit, T zero,
+                       uint64_t* masks);
+
+  // w += sum_j coefficients[j] x[ids[j]], added up before it meets w; returns |w_new - w_old|^2. `next` is
+  // the row that comes next, and is fetched meanwhile. The second as above.
+  T (*move_row)(T* w, const T* next, const T* x, int64_t stride, const int32_t* ids, const T* coefficients,
+                int64_t count);
+  T (*move_row_coded)(T* w, const T* next, const int16_t* x, int64_t stride, const int32_t* ids,
+                      const T* coefficients, int64_t count);
 
   // out[ids[j]] += factors[j] * row, for each j in order.
   void (*scatter_row)(const T* row, int64_t stride, const int32_t* ids, const T* factors, int64_t count,

@@ -8,12 +8,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <numeric>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
+#include "codes.h"
 #include "drift.h"
 #include "fire_set.h"
 #include "gradient.h"
@@ -80,12 +83,13 @@ struct Shape {
 
 // A set of samples with what the drift index knows of each. The sketch directions are the first k axes.
 template <class T>
-struct Samples {
+struct SampleSet {
   Matrix<T> x, sketch;
   std::vector<T> norms, inverse_norms, perps;
   std::vector<int32_t> ids;
+  std::vector<int16_t> codes;  // of float samples that can be coded
 
-  Samples(Matrix<T> rows, int64_t k) : x(std::move(rows)), sketch(x.count, k) {
+  SampleSet(Matrix<T> rows, int64_t k) : x(std::move(rows)), sketch(x.count, k) {
     for (int64_t i = 0; i < x.count; ++i) {
       const double length = norm(x[i], x.columns);
       norms.push_back(round_up<T>(length));
@@ -94,13 +98,22 @@ struct Samples {
       ids.push_back(static_cast<int32_t>(i));
       std::copy(x[i], x[i] + k, sketch[i]);
     }
+    if constexpr (std::is_same_v<T, float>) {
+      if (!can_be_coded(x.view())) return;
+      codes.resize(x.count * coded_stride(x.stride));
+      code_rows(x.view(), codes.data());
+    }
   }
 
-  Samples batch(const std::vector<int32_t>& chosen) const {
+  Samples<T> view() const { return {x.view(), norms.data(), codes.empty() ? nullptr : codes.data()}; }
+  Samples<T> plain() const { return {x.view(), norms.data()}; }
+  DriftBatch<T> known() const { return {view(), ids.data(), sketch.view(), perps.data()}; }
+
+  SampleSet batch(const std::vector<int32_t>& chosen) const {
     Matrix<T> rows(static_cast<int64_t>(chosen.size()), x.columns);
     for (size_t j = 0; j < chosen.size(); ++j)
       std::copy(x[chosen[j]], x[chosen[j]] + x.stride, rows[static_cast<int64_t>(j)]);
-    Samples out(std::move(rows), sketch.columns);
+    SampleSet out(std::move(rows), sketch.columns);
     out.ids = chosen;
     return out;
   }
@@ -112,15 +125,15 @@ struct DriftIndex {
   static constexpr double resolution = 127, zero = 32;
 
   const Shape shape;
-  const Samples<T>& samples;
+  const SampleSet<T>& samples;
   std::vector<int32_t> order;  // any will do
   std::vector<uint8_t> table, reach;
   Matrix<T> reference, sketch;
   std::vector<Drift> drift;
-  std::vector<T> sketch_bounds, code_distances;
+  std::vector<T> perps, slacks;
   DriftState<T> state;
 
-  DriftIndex(const Shape& shape, const Samples<T>& samples)
+  DriftIndex(const Shape& shape, const SampleSet<T>& samples)
       : shape(shape),
         samples(samples),
         order(shape.width),
@@ -129,20 +142,15 @@ struct DriftIndex {
         reference(std::min(shape.n_tabled * kBlock, shape.width), shape.n_features),
         sketch(reference.count, shape.k),
         drift(reference.count),
-        sketch_bounds(2 * reference.count),
-        state{table.data(),
-              reference.rows(),
-              drift.data(),
-              sketch.rows(),
-              sketch_bounds.data(),
-              reach.data(),
-              *std::max_element(samples.norms.begin(), samples.norms.end()),
-              {resolution, zero}} {
+        perps(reach.size()),
+        slacks(reach.size()),
+        state{
+            table.data(),      shape.n_samples, reference.rows(),
+            drift.data(),      sketch.rows(),   perps.data(),
+            slacks.data(),     reach.data(),    *std::max_element(samples.norms.begin(), samples.norms.end()),
+            {resolution, zero}} {
     std::iota(order.begin(), order.end(), 0);
     std::shuffle(order.begin(), order.end(), std::mt19937(0));
-    for (int code = 0; code < 256; ++code)
-      code_distances.push_back(static_cast<T>((code - 1 - zero) / resolution));
-    code_distances[0] = std::numeric_limits<T>::quiet_NaN();
   }
 
   Rows<const T> ordered(const Matrix<T>& w) const {
@@ -156,11 +164,8 @@ struct DriftIndex {
                      blocks.data(), static_cast<int64_t>(blocks.size()));
   }
 
-  FireSet<T> fire_set(const Matrix<T>& w, const Samples<T>& batch, T threshold, FireWork& work) const {
-    const DriftFilter<T> filter{table.data(),  shape.n_tabled,       shape.n_samples,      reach.data(),
-                                sketch.view(), sketch_bounds.data(), code_distances.data()};
-    const DriftBatch<T> asked{batch.ids.data(), batch.sketch.view(), batch.perps.data()};
-    return drift_fire_set<T>(filter, asked, ordered(w), batch.x.view(), batch.norms.data(), threshold, work);
+  FireSet<T> fire_set(const Matrix<T>& w, const SampleSet<T>& batch, T threshold, FireWork& work) const {
+    return drift_fire_set<T>(state, batch.known(), ordered(w), threshold, work);
   }
 };
 
@@ -238,31 +243,48 @@ void check_gram(const FireSet<T>& fires, int64_t width, int64_t n_samples) {
   check(gram == exact, "the gram matrix counts the neurons that fire on both");
 }
 
+// Normally distributed samples, or whole multiples of 2^-15, which can be coded.
+template <class T>
+SampleSet<T> random_samples(const Shape& shape, bool coded, std::mt19937& random) {
+  Matrix<T> x = random_matrix<T>(shape.n_samples, shape.n_features, random);
+  if (coded)
+    for (T& value : x.data) value = static_cast<T>(std::round(value / 8 * kCodesPerOne)) / kCodesPerOne;
+  SampleSet<T> samples(std::move(x), shape.k);
+  check(samples.codes.empty() != (coded && std::is_same_v<T, float>), "what can be coded is");
+  return samples;
+}
+
 // A random walk of the network through both indexes; returns the weights at its end.
 template <class T>
-std::vector<T> walk(const Shape& shape) {
+std::vector<T> walk(const Shape& shape, bool coded) {
   std::mt19937 random(1);
-  const T threshold = static_cast<T>(0.5), scale = static_cast<T>(1 / std::sqrt(shape.width));
+  const T threshold = static_cast<T>(coded ? 0.1 : 0.5), scale = static_cast<T>(1 / std::sqrt(shape.width));
   Matrix<T> w = random_matrix<T>(shape.width, shape.n_features, random);
   Matrix<T> a = random_matrix<T>(shape.width, shape.n_outputs, random);
-  const Samples<T> all(random_matrix<T>(shape.n_samples, shape.n_features, random), shape.k);
+  const SampleSet<T> all = random_samples<T>(shape, coded, random);
 
   DriftIndex<T> index(shape, all);
   std::vector<int64_t> blocks(shape.n_tabled);
   for (int64_t block = 0; block < shape.n_tabled; ++block) blocks[block] = block;
   index.refresh(w, threshold, blocks);
 
+  FireSet<T> ahead;  // found by the step before
   const double rates[] = {0.01, 0.1, 1, 10, 0.01, 1000, 1};
-  for (size_t step = 0; step < std::size(rates); ++step) {
+  std::vector<SampleSet<T>> batches;
+  for (size_t step = 0; step <= std::size(rates); ++step) {
     std::vector<int32_t> chosen((shape.n_samples + 1) / 2 + step % 2);
     for (int32_t& id : chosen) id = static_cast<int32_t>(random() % shape.n_samples);
-    const Samples<T> batch = all.batch(chosen);
-
+    batches.push_back(all.batch(chosen));
+  }
+  for (size_t step = 0; step < std::size(rates); ++step) {
+    const SampleSet<T>&batch = batches[step], &next = batches[step + 1];
     FireWork work, index_work;
-    const FireSet<T> fires =
-        exhaustive_fire_set<T>(w.view(), batch.x.view(), batch.norms.data(), threshold, work);
+    const FireSet<T> fires = exhaustive_fire_set<T>(w.view(), batch.view(), threshold, work);
     const FireSet<T> found = index.fire_set(w, batch, threshold, index_work);
     check(identical(fires, found, shape.width), "both indexes find the same fire set");
+    if (ahead.begins) check(identical(fires, ahead, shape.width), "so does the step before");
+    const FireSet<T> uncoded = exhaustive_fire_set<T>(w.view(), batch.plain(), threshold, work);
+    check(identical(fires, uncoded, shape.width), "codes give the bits of the rows");
     check_against_plain_loops(fires, w, batch.x, threshold);
     check_gram(fires, shape.width, batch.x.count);
 
@@ -276,12 +298,24 @@ std::vector<T> walk(const Shape& shape) {
     std::vector<T> coefficients(fires.begins[shape.width]);
     std::vector<double> lengths(shape.width, -1);
     const T rate = static_cast<T>(rates[step]);
-    backward<T>(view, residual.view(), batch.x.view(), threshold, scale, rate, rate / 1000, w.rows(),
-                a.rows(), coefficients.data(), lengths.data());
+    Descent<T> descent{view,        residual.view(), batch.view(), threshold,           scale,         rate,
+                       rate / 1000, w.rows(),        a.rows(),     coefficients.data(), lengths.data()};
+    Matrix<T> other_w = w, other_a = a;
+    descent.x = batch.plain(), descent.w = other_w.rows(), descent.a = other_a.rows();
+    backward<T>(descent);
+    descent.x = batch.view(), descent.w = w.rows(), descent.a = a.rows();
+    if (step % 2 == 0) {
+      int64_t measured = 0;
+      ahead = drift_step<T>(index.state, descent, batch.known(), next.known(), index.order.data(), work,
+                            measured);
+    } else {
+      backward<T>(descent);
+      const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data()};
+      drift_moved<T>(index.state, moved, index.ordered(w), batch.known());
+      ahead = FireSet<T>();
+    }
+    check(w.data == other_w.data && a.data == other_a.data, "both ways to take a step move alike");
     check_moves(before, w, fires, lengths);
-
-    const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data()};
-    drift_moved<T>(index.state, moved, index.ordered(w), batch.sketch.view(), batch.norms.data());
     if (step == 2 && shape.n_tabled > 0) index.refresh(w, threshold, {shape.n_tabled - 1});
     if (step == 5) index.refresh(w, threshold, blocks);
   }
@@ -295,20 +329,21 @@ void check_all_ways(const char* precision) {
   const Shape shapes[] = {{1, 1, 1, 1, 0, 1},       {1, 5, 3, 2, 2, 1},       {63, 3, 9, 2, 0, 1},
                           {64, 16, 64, 16, 4, 1},   {65, 17, 50, 3, 17, 2},   {130, 33, 65, 1, 8, 3},
                           {200, 70, 97, 10, 20, 2}, {300, 129, 31, 17, 32, 0}};
-  for (const Shape& shape : shapes) {
-    std::map<bool, std::vector<T>> expected;  // by whether multiply-adds are fused
-    for (const std::string& set : available_instruction_sets()) {
-      for (int count = 1; count <= 3; ++count) {
-        where = set + ", " + precision + ", " + std::to_string(count) + " threads, width " +
-                std::to_string(shape.width);
-        use_instruction_set(set);
-        set_threads(count);
-        const std::vector<T> weights = walk<T>(shape);
-        const auto first = expected.emplace(set != "base", weights).first;
-        check(weights == first->second, "all ways to compute give the same weights");
+  for (const Shape& shape : shapes)
+    for (const bool coded : {false, true}) {
+      std::map<bool, std::vector<T>> expected;  // by whether multiply-adds are fused
+      for (const std::string& set : available_instruction_sets()) {
+        for (int count = 1; count <= 3; ++count) {
+          where = set + ", " + precision + ", " + std::to_string(count) + " threads, width " +
+                  std::to_string(shape.width) + (coded ? ", coded" : "");
+          use_instruction_set(set);
+          set_threads(count);
+          const std::vector<T> weights = walk<T>(shape, coded);
+          const auto first = expected.emplace(set != "base", weights).first;
+          check(weights == first->second, "all ways to compute give the same weights");
+        }
       }
     }
-  }
 }
 
 // Fast products and the lines made of them, against plain loops over the stored weights.

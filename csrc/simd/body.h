@@ -2,34 +2,98 @@
 // this file inside a namespace of its own, after its vec_<set>.h. No templates of the standard library
 // here: the linker could merge their copies across instruction sets.
 
-// Four dots at once. The first four of a row also fetch the next row of the weights: its dots come next,
-// and it lies beyond what the hardware foresees.
-template <class T, bool FETCH_NEXT>
-void four_dots(const T* w, const T* next, const T* const rows[4], int64_t stride, T* out) {
-  using V = Vec<T>;
-  V sums[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
-  for (int64_t f = 0; f < stride; f += V::lanes) {
-    if (FETCH_NEXT) __builtin_prefetch(next + f);
-    const V wv = V::load(w + f);
-    for (int i = 0; i < 4; ++i) sums[i] = V::fma(wv, V::load(rows[i] + f), sums[i]);
+// Samples as rows of numbers, and as 16-bit codes: how a kernel gets VECS vectors of one from an address.
+template <class Number>
+struct Plain {
+  using T = Number;
+  using Row = const T*;
+  static constexpr int vecs = 1;
+  static int64_t stride(int64_t stride) { return stride; }
+  static T scaled(T sum) { return sum; }
+  template <int VECS>
+  static void load(Row p, Vec<T>* out) {
+    for (int v = 0; v < VECS; ++v) out[v] = Vec<T>::load(p + v * Vec<T>::lanes);
   }
+};
+
+struct Coded {
+  using T = float;
+  using Row = const int16_t*;
+  static constexpr int vecs = 2;
+  static int64_t stride(int64_t stride) { return coded_stride(stride); }
+  static T scaled(T sum) { return sum * kCodeUnit; }
+  template <int VECS>
+  static void load(Row p, Vec<T>* out) {
+    for (int v = 0; v < VECS; v += 2) {
+      Vec<T> high;
+      load_codes(p + v * Vec<T>::lanes, out[v], v + 1 < VECS ? out[v + 1] : high);
+    }
+  }
+};
+
+// One step along four dots at once, of four rows of weights or of one and the SAME.
+template <class Source, bool SAME, int VECS>
+inline void four_step(const typename Source::T* const w[4], const typename Source::Row x[4], int64_t f,
+                      Vec<typename Source::T> sums[4]) {
+  using V = Vec<typename Source::T>;
+  V wv[VECS], xv[VECS];
+  for (int v = 0; v < VECS; ++v) wv[v] = V::load(w[0] + f + v * V::lanes);
+  for (int i = 0; i < 4; ++i) {
+    Source::template load<VECS>(x[i] + f, xv);
+    for (int v = 0; v < VECS; ++v)
+      sums[i] = V::fma(SAME ? wv[v] : V::load(w[i] + f + v * V::lanes), xv[v], sums[i]);
+  }
+}
+
+template <class Source, bool SAME>
+void four_dots(const typename Source::T* const w[4], const typename Source::T* next,
+               const typename Source::Row x[4], int64_t stride, typename Source::T* out) {
+  using V = Vec<typename Source::T>;
+  constexpr int step = Source::vecs * V::lanes;
+  V sums[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+  int64_t f = 0;
+  for (; f + step <= stride; f += step) {
+    for (int v = 0; v < Source::vecs; ++v) __builtin_prefetch(next + f + v * V::lanes);
+    four_step<Source, SAME, Source::vecs>(w, x, f, sums);
+  }
+  if (f < stride) four_step<Source, SAME, 1>(w, x, f, sums);
   V::sum4(sums, out);
+  for (int i = 0; i < 4; ++i) out[i] = Source::scaled(out[i]);
+}
+
+// Pairs four by four, whatever their neurons. `next` is the row of the pair that opens the group after.
+template <class Source>
+void pair_dots(const typename Source::T* const* w, const uint8_t* lanes, typename Source::Row x,
+               int64_t stride, const int32_t* ids, int64_t count, typename Source::T* out) {
+  using T = typename Source::T;
+  const int64_t x_stride = Source::stride(stride);
+  for (int64_t j = 0; j < count; j += 4) {
+    const T* rows[4];
+    typename Source::Row samples[4];
+    for (int64_t i = 0; i < 4; ++i) {
+      const int64_t pair = j + i < count ? j + i : count - 1;  // a short last group repeats its last pair
+      rows[i] = w[lanes[pair]];
+      samples[i] = x + ids[pair] * x_stride;
+    }
+    const T* next = w[lanes[j + 7 < count ? j + 7 : count - 1]];
+    T four[4];
+    if (rows[0] == rows[3])
+      four_dots<Source, true>(rows, next, samples, stride, four);
+    else
+      four_dots<Source, false>(rows, next, samples, stride, four);
+    for (int64_t i = 0; i < 4 && j + i < count; ++i) out[j + i] = four[i];
+  }
 }
 
 template <class T>
-void dots(const T* w, const T* next, const T* x, int64_t stride, const int32_t* ids, int64_t count, T* out) {
+void dots(const T* w, const T* x, int64_t stride, const int32_t* ids, int64_t count, T* out) {
+  const T* const rows[4] = {w, w, w, w};
   for (int64_t j = 0; j < count; j += 4) {
-    const int64_t left = count - j;
-    const T* first = x + ids[j] * stride;  // a short last group repeats its first row
-    const T* const rows[4] = {first, left > 1 ? x + ids[j + 1] * stride : first,
-                              left > 2 ? x + ids[j + 2] * stride : first,
-                              left > 3 ? x + ids[j + 3] * stride : first};
+    const T* samples[4];
+    for (int64_t i = 0; i < 4; ++i) samples[i] = x + ids[j + i < count ? j + i : j] * stride;
     T four[4];
-    if (j == 0)
-      four_dots<T, true>(w, next, rows, stride, four);
-    else
-      four_dots<T, false>(w, next, rows, stride, four);
-    for (int64_t i = 0; i < (left < 4 ? left : 4); ++i) out[j + i] = four[i];
+    four_dots<Plain<T>, true>(rows, w, samples, stride, four);
+    for (int64_t i = 0; i < 4 && j + i < count; ++i) out[j + i] = four[i];
   }
 }
 
@@ -119,18 +183,40 @@ inline void within_reach(const uint8_t* lines, const uint8_t* reach, const int32
   }
 }
 
-// One strip of VECS vectors of the row: the samples are added up in registers, then meet w once.
-template <class T, int VECS>
-Vec<T> move_strip(T* w, const T* x, int64_t stride, const int32_t* ids, const T* coefficients, int64_t count,
-                  Vec<T> squares) {
+template <class T>
+void sketch_bound(const T* products, const uint8_t* lines, const int32_t* ids, const T* perps, const T* slack,
+                  const T* x_perps, const T* x_norms, int64_t count, T unit, T zero, uint64_t* masks) {
   using V = Vec<T>;
-  V step[VECS];
+  static const uint8_t nothing[kBlock] = {};
+  const V units = V::broadcast(unit), zeros = V::broadcast(zero);
+  for (int64_t s = 0; s < count; ++s) {
+    const uint8_t* line = lines + ids[s] * kBlock;
+    const V perp = V::broadcast(x_perps[s]), norm = V::broadcast(x_norms[s]);
+    uint64_t mask = lanes_le(line, nothing);
+    for (int l = 0; l < kBlock; l += V::lanes) {
+      V moved = V::fma(V::load(perps + l), perp, V::load(products + s * kBlock + l));
+      moved = V::fma(V::load(slack + l), norm, moved);
+      const V distance = load_bytes(line + l, units) - zeros;
+      mask |= V::not_le(moved, distance * norm) << l;
+    }
+    masks[s] &= mask;
+  }
+}
+
+// One strip of VECS vectors of the row: the samples are added up in registers, then meet w once.
+template <class Source, int VECS>
+inline Vec<typename Source::T> move_strip(typename Source::T* w, const typename Source::T* next,
+                                          typename Source::Row x, int64_t x_stride, const int32_t* ids,
+                                          const typename Source::T* coefficients, int64_t count,
+                                          Vec<typename Source::T> squares) {
+  using V = Vec<typename Source::T>;
+  V step[VECS], xv[VECS];
   for (int v = 0; v < VECS; ++v) step[v] = V::zero();
-  for (int v = 0; v < VECS; ++v) __builtin_prefetch(w + stride + v * V::lanes, 1);  // the next row
+  for (int v = 0; v < VECS; ++v) __builtin_prefetch(next + v * V::lanes, 1);
   for (int64_t j = 0; j < count; ++j) {
-    const V c = V::broadcast(coefficients[j]);
-    const T* row = x + ids[j] * stride;
-    for (int v = 0; v < VECS; ++v) step[v] = V::fma(c, V::load(row + v * V::lanes), step[v]);
+    const V c = V::broadcast(Source::scaled(coefficients[j]));
+    Source::template load<VECS>(x + ids[j] * x_stride, xv);
+    for (int v = 0; v < VECS; ++v) step[v] = V::fma(c, xv[v], step[v]);
   }
   for (int v = 0; v < VECS; ++v) {
     const V before = V::load(w + v * V::lanes);
@@ -150,15 +236,22 @@ T sum(const Vec<T>& vec) {
   return out[0];
 }
 
-template <class T>
-T move_row(T* w, const T* x, int64_t stride, const int32_t* ids, const T* coefficients, int64_t count) {
-  using V = Vec<T>;
+template <class Source>
+typename Source::T move_row(typename Source::T* w, const typename Source::T* next, typename Source::Row x,
+                            int64_t stride, const int32_t* ids, const typename Source::T* coefficients,
+                            int64_t count) {
+  using V = Vec<typename Source::T>;
+  const int64_t x_stride = Source::stride(stride);
   V squares = V::zero();
   int64_t f = 0;
   for (; f + 4 * V::lanes <= stride; f += 4 * V::lanes)
-    squares = move_strip<T, 4>(w + f, x + f, stride, ids, coefficients, count, squares);
-  for (; f < stride; f += V::lanes)
-    squares = move_strip<T, 1>(w + f, x + f, stride, ids, coefficients, count, squares);
+    squares = move_strip<Source, 4>(w + f, next + f, x + f, x_stride, ids, coefficients, count, squares);
+  if (f + 2 * V::lanes <= stride) {
+    squares = move_strip<Source, 2>(w + f, next + f, x + f, x_stride, ids, coefficients, count, squares);
+    f += 2 * V::lanes;
+  }
+  if (f < stride)
+    squares = move_strip<Source, 1>(w + f, next + f, x + f, x_stride, ids, coefficients, count, squares);
   return sum(squares);
 }
 
@@ -271,7 +364,30 @@ void tile_codes(const T* tile, const T* scales, const T* offsets, int64_t count,
 }
 
 template <class T>
+struct CodedKernels {  // of float only
+  static constexpr decltype(Kernels<T>::pair_dots_coded) dots = nullptr;
+  static constexpr decltype(Kernels<T>::move_row_coded) move = nullptr;
+};
+template <>
+struct CodedKernels<float> {
+  static constexpr decltype(Kernels<float>::pair_dots_coded) dots = pair_dots<Coded>;
+  static constexpr decltype(Kernels<float>::move_row_coded) move = move_row<Coded>;
+};
+
+template <class T>
 constexpr Kernels<T> table() {
-  return {dots<T>,        block_products<T>,   above<T>,    distance_codes<T>, within_reach, move_row<T>,
-          scatter_row<T>, squared_distance<T>, hadamard<T>, tile_codes<T>};
+  return {dots<T>,
+          pair_dots<Plain<T>>,
+          CodedKernels<T>::dots,
+          block_products<T>,
+          above<T>,
+          distance_codes<T>,
+          within_reach,
+          sketch_bound<T>,
+          move_row<Plain<T>>,
+          CodedKernels<T>::move,
+          scatter_row<T>,
+          squared_distance<T>,
+          hadamard<T>,
+          tile_codes<T>};
 }

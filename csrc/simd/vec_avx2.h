@@ -74,6 +74,30 @@ struct Vec<double> {
   }
 };
 
+// The 32 codes at p as numbers, those of the first 16 features and of the next (codes.h).
+inline void load_codes(const int16_t* p, Vec<float>& low, Vec<float>& high) {
+  const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 16));
+  const __m256i upper = _mm256_set1_epi32(-65536);
+  low = {_mm256_cvtepi32_ps(_mm256_slli_epi32(first, 16)), _mm256_cvtepi32_ps(_mm256_slli_epi32(second, 16))};
+  high = {_mm256_cvtepi32_ps(_mm256_and_si256(first, upper)),
+          _mm256_cvtepi32_ps(_mm256_and_si256(second, upper))};
+}
+
+// As many bytes as there are lanes, as numbers, times unit.
+inline Vec<float> load_bytes(const uint8_t* p, Vec<float> unit) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return Vec<float>{_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+                    _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))} *
+         unit;
+}
+inline Vec<double> load_bytes(const uint8_t* p, Vec<double> unit) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return Vec<double>{_mm256_cvtepi32_pd(_mm_cvtepu8_epi32(bytes)),
+                     _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_srli_si128(bytes, 4)))} *
+         unit;
+}
+
 inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
   uint64_t mask = 0;
   for (int half = 0; half < 2; ++half) {

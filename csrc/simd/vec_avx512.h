@@ -58,6 +58,23 @@ struct Vec<double> {
   }
 };
 
+// The 32 codes at p as numbers, those of the first 16 features and of the next (codes.h).
+inline void load_codes(const int16_t* p, Vec<float>& low, Vec<float>& high) {
+  const __m512i pairs = _mm512_loadu_si512(p);
+  low.v = _mm512_cvtepi32_ps(_mm512_slli_epi32(pairs, 16));
+  high.v = _mm512_cvtepi32_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(-65536)));
+}
+
+// As many bytes as there are lanes, as numbers, times unit.
+inline Vec<float> load_bytes(const uint8_t* p, Vec<float> unit) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return Vec<float>{_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes))} * unit;
+}
+inline Vec<double> load_bytes(const uint8_t* p, Vec<double> unit) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return Vec<double>{_mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(bytes))} * unit;
+}
+
 inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
   return _mm512_cmple_epu8_mask(_mm512_loadu_si512(line), _mm512_loadu_si512(reach));
 }

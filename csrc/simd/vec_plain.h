@@ -62,6 +62,18 @@ struct Vec {
   }
 };
 
+// The 32 codes at p as numbers, those of the first 16 features and of the next (codes.h).
+inline void load_codes(const int16_t* p, Vec<float>& low, Vec<float>& high) {
+  low = Vec<float>::each([=](int l) { return p[2 * l] * 65536.0f; });
+  high = Vec<float>::each([=](int l) { return p[2 * l + 1] * 65536.0f; });
+}
+
+// As many bytes as there are lanes, as numbers, times unit.
+template <class T>
+Vec<T> load_bytes(const uint8_t* p, const Vec<T>& unit) {
+  return Vec<T>::each([&](int l) { return p[l] * unit.v[l]; });
+}
+
 inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
   uint64_t mask = 0;
   for (int l = 0; l < 64; ++l) mask |= uint64_t{line[l] <= reach[l]} << l;

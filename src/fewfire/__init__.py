@@ -2,7 +2,7 @@
 
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
-from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index
+from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, arrange
 from fewfire.inputs import Inputs
 from fewfire.machine import (
     available_instruction_sets,
@@ -29,6 +29,7 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "TwoLayerNetwork",
+    "arrange",
     "available_instruction_sets",
     "instruction_set",
     "predict",

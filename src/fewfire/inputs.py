@@ -1,15 +1,21 @@
 """Inputs as the kernels want them: padded rows and their norms, with or without sample ids."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fewfire import _core
 from fewfire.errors import DataError
-from fewfire.rows import padded
+from fewfire.rows import aligned_empty, padded
 
 # Shorter rows may underflow in a product: nothing is proven of them by scaling (docs/theory/rounding.md).
 SHORTEST_PROVABLE = 1e-15
+CODED_FROM = 256  # features: shorter rows stay in the innermost cache, and codes gain nothing
+CODES_PER_ONE = 32768  # 2^15
+CODE_GROUP = 32  # features: codes are padded to whole groups
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,9 @@ class Inputs:
         Their reciprocals; 0 for rows too short to divide by.
     ids : (n,) int32 or None
         The place of each row in the training set that an index was built on; None for new samples.
+    coded : bool
+        Whether the kernels may read the rows as 16-bit codes: long rows of float32, every number a whole
+        multiple of 2^-15 between -1 and 1, as `InputScaling` makes them. Half the bytes, the same numbers.
     """
 
     rows: NDArray
@@ -34,6 +43,7 @@ class Inputs:
     norms: NDArray
     inverse_norms: NDArray
     ids: NDArray[np.int32] | None = None
+    coded: bool = False
 
     @classmethod
     def of(cls, samples: ArrayLike, dtype: DTypeLike = np.float32) -> "Inputs":
@@ -71,6 +81,7 @@ class Inputs:
             norms=norms,
             inverse_norms=inverse.astype(dtype),
             ids=np.arange(len(rows), dtype=np.int32),
+            coded=values.shape[1] >= CODED_FROM and rows.dtype == np.float32 and _core.can_be_coded(rows),
         )
 
     def __len__(self) -> int:
@@ -93,4 +104,14 @@ class Inputs:
             norms=self.norms[positions],
             inverse_norms=self.inverse_norms[positions],
             ids=None if self.ids is None else self.ids[positions],
+            coded=self.coded,
         )
+
+    @cached_property
+    def kernel_rows(self) -> Any:
+        """The rows and norms, and their codes where they have some, as the compiled core takes them."""
+        codes = np.empty((0, 0), np.int16)
+        if self.coded:
+            codes = aligned_empty((len(self), -(-self.rows.shape[1] // CODE_GROUP) * CODE_GROUP), np.int16)
+            _core.code_rows(self.rows, codes)
+        return getattr(_core, f"Samples_{self.dtype}")(self.rows, self.norms, codes)

@@ -5,7 +5,7 @@ diagonals of random signs; S the scales that give the rows their random norms. O
 kept. docs/theory/structured.md derives what follows from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -29,6 +29,8 @@ class StructuredWeights:
         |row| / D^(3/2), the norm before columns were left out; those norms are chi-distributed.
     n_features : int
         d: columns kept.
+    places : (width,) int32
+        Neuron r has row places[r] of W.
 
     Notes
     -----
@@ -38,6 +40,7 @@ class StructuredWeights:
     signs: NDArray
     scales: NDArray
     n_features: int
+    places: NDArray[np.int32]
 
     @classmethod
     def draw(
@@ -46,7 +49,12 @@ class StructuredWeights:
         size = max(SMALLEST_BLOCK, 1 << (n_features - 1).bit_length())
         signs = random.integers(0, 2, (-(-width // size), 3, size)) * 2 - 1
         norms = np.sqrt(random.chisquare(size, width))
-        return cls(signs.astype(dtype), (norms / size**1.5).astype(dtype), n_features)
+        scales = (norms / size**1.5).astype(dtype)
+        return cls(signs.astype(dtype), scales, n_features, np.arange(width, dtype=np.int32))
+
+    def arranged(self, order: NDArray[np.int32]) -> "StructuredWeights":
+        """Those of a network whose neuron order[r] has become neuron r."""
+        return replace(self, places=self.places[order])
 
     @property
     def block_size(self) -> int:
@@ -59,23 +67,24 @@ class StructuredWeights:
         return 3 * (self.block_size.bit_length() - 1)
 
     def write(self, weight_rows: NDArray) -> None:
-        """Write the weights into padded rows (width, stride)."""
+        """Write W, in its own order, into padded rows (width, stride)."""
         _core.structured_rows(self.signs, self.scales, self.n_features, weight_rows)
 
     def made(self, weight_rows: NDArray) -> bool:
-        """Whether these are still the weights that `write` wrote."""
-        size = self.block_size
+        """Whether these are still the weights of this structure."""
+        size, neurons = self.block_size, np.argsort(self.places)
         block = aligned_empty((size, weight_rows.shape[1]), weight_rows.dtype)
         for number, first in enumerate(range(0, len(weight_rows), size)):
-            present = weight_rows[first : first + size]
+            present = weight_rows[neurons[first : first + size], : self.n_features]
+            expected = block[: len(present)]
             _core.structured_rows(self.signs[number : number + 1], self.scales[first : first + size],
-                                  self.n_features, block[: len(present)])  # fmt: skip
-            if not np.array_equal(present[:, : self.n_features], block[: len(present), : self.n_features]):
+                                  self.n_features, expected)  # fmt: skip
+            if not np.array_equal(present, expected[:, : self.n_features]):
                 return False
         return True
 
     def products(self, inputs: Inputs) -> NDArray:
-        """<w_r, x_i> for all pairs, (n, width), by the fast transform."""
+        """Products of all rows of W, in its own order, with all inputs, (n, width), by the fast transform."""
         products = np.empty((len(inputs), len(self.scales)), inputs.dtype)
         _core.structured_products(self.signs, self.scales, inputs.rows, products)
         return products

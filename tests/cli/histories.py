@@ -6,7 +6,7 @@ from fewfire import EpochRecord
 
 RECORD = EpochRecord(
     epoch=1, steps=3, loss=0.5, accuracy=0.25, fire_rate=0.02, near_rate=0.1, dot_rate=0.03, work_share=0.04,
-    seconds=1.0, seconds_fire_set=0.25, seconds_forward=0.25, seconds_backward=0.25, seconds_index=0.25,
+    seconds=1.0, seconds_find=0.25, seconds_forward=0.25, seconds_move=0.5,
     refreshes=0, index_bytes=1000,
 )  # fmt: skip
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fewfire import FireSet, Inputs, TwoLayerNetwork
-from fewfire.indexes import Step
-from fewfire.training import gradient_step
+from fewfire.step import Descent, Step
 
 
 @dataclass(frozen=True)
@@ -84,4 +83,4 @@ def random_step(
 ) -> Step:
     """Move the neurons that fired on a batch as residuals of any kind would; the index is not yet told."""
     residuals = random.standard_normal((len(batch), problem.network.n_outputs))
-    return gradient_step(problem.network, batch, fires, residuals, rate)
+    return Descent(problem.network, batch, fires, residuals, rate).take()

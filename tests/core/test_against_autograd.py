@@ -7,7 +7,7 @@ from problems import clustered_problem, exact_problem
 
 from fewfire import reference
 from fewfire.loss import loss_named
-from fewfire.training import gradient_step
+from fewfire.step import Descent
 
 torch = pytest.importorskip("torch")
 
@@ -57,6 +57,6 @@ def test_the_gradient_is_that_of_autograd(problem, loss):
     moved = network.copy()
     fires = exhaustive_fire_set(moved, batch)
     residuals = loss_named(loss).residuals(moved.outputs(fires), targets)
-    gradient_step(moved, batch, fires, residuals, 1.0, 1.0)
+    Descent(moved, batch, fires, residuals, 1.0, 1.0).take()
     np.testing.assert_allclose(moved.weights, network.weights - expected[0], rtol=0, atol=1e-14)
     np.testing.assert_allclose(moved.output_weights, network.output_weights - expected[1], rtol=0, atol=1e-14)

@@ -11,7 +11,7 @@ from problems import clustered_problem, exact_problem, threshold_in_gap
 
 import fewfire
 from fewfire import reference
-from fewfire.training import gradient_step
+from fewfire.step import Descent
 
 SHAPES = pytest.mark.parametrize(
     "shape",  # width, features, samples, outputs
@@ -75,7 +75,7 @@ def test_a_step_moves_both_layers_down_the_gradient(problem):
     plain_output_weights = old_output_weights - share * (np.maximum(pre_activations, 0).T @ residuals)
 
     fires = exhaustive_fire_set(network, batch)
-    gradient_step(network, batch, fires, residuals, float(rate), float(rate))
+    Descent(network, batch, fires, residuals, float(rate), float(rate)).take()
     exact_weights = old_weights - float(rate) * gradients[0]
     exact_output_weights = old_output_weights - float(rate) * gradients[1]
     assert_no_worse_than_plain(network.weights, plain_weights, exact_weights)
@@ -89,7 +89,7 @@ def test_the_step_tells_how_far_each_neuron_moved(problem):
     old = network.weights.copy()
     fires = exhaustive_fire_set(network, batch)
     residuals = np.random.default_rng(0).standard_normal(problem.targets.shape)
-    step = gradient_step(network, batch, fires, residuals, 10.0)
+    step = Descent(network, batch, fires, residuals, 10.0).take()
     moved = np.linalg.norm(network.weights.astype(np.float64) - old, axis=1)
     assert np.all(moved <= step.lengths)
     assert np.all(step.lengths <= 1.001 * moved + 1e-17)
@@ -102,14 +102,14 @@ def test_frozen_output_weights_are_not_touched():
     problem = clustered_problem()
     before = problem.network.output_weights.copy()
     fires = exhaustive_fire_set(problem.network, problem.everything)
-    gradient_step(problem.network, problem.everything, fires, problem.targets, 10.0)
+    Descent(problem.network, problem.everything, fires, problem.targets, 10.0).take()
     np.testing.assert_array_equal(problem.network.output_weights, before)
 
 
 def test_padding_stays_zero():
     problem = clustered_problem(n_features=17, n_outputs=3)
     fires = exhaustive_fire_set(problem.network, problem.everything)
-    gradient_step(problem.network, problem.everything, fires, problem.targets, 10.0, 10.0)
+    Descent(problem.network, problem.everything, fires, problem.targets, 10.0, 10.0).take()
     assert not problem.network.weight_rows[:, 17:].any()
     assert not problem.network.output_rows[:, 3:].any()
 
@@ -121,7 +121,7 @@ def test_exact_numbers_give_exact_outputs_and_steps(dtype):
     fires = exhaustive_fire_set(network, batch)
     np.testing.assert_array_equal(network.outputs(fires), reference.forward(*old, batch.samples, b))
     rate = 16.0 * len(batch)
-    gradient_step(network, batch, fires, problem.targets, rate, rate)
+    Descent(network, batch, fires, problem.targets, rate, rate).take()
     gradients = reference.gradients(*old, batch.samples, b, problem.targets)
     np.testing.assert_array_equal(network.weights, old[0] - rate * gradients[0])
     np.testing.assert_array_equal(network.output_weights, old[1] - rate * gradients[1])

@@ -6,7 +6,7 @@ from checks import assert_right, mask_of
 from problems import clustered_problem, exact_problem, random_step
 
 from fewfire import reference
-from fewfire.training import gradient_step
+from fewfire.step import Descent
 
 N_FEATURES = pytest.mark.parametrize("n_features", [20, 70])  # without and with a sketch by default
 
@@ -57,7 +57,7 @@ def test_ties_are_decided_exactly_after_exact_steps(make_index, dtype):
         fires = index.fire_set(batch)
         expected = reference.fires(network.weights, batch.samples, network.threshold)
         np.testing.assert_array_equal(mask_of(fires), expected)
-        index.moved(gradient_step(network, batch, fires, problem.targets, 16.0 * len(batch)))
+        index.moved(Descent(network, batch, fires, problem.targets, 16.0 * len(batch)).take())
         index.check_invariants()
 
 

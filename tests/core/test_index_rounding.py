@@ -6,7 +6,7 @@ from checks import assert_well_formed, exhaustive_fire_set, mask_of
 from problems import clustered_problem
 
 from fewfire import DriftIndex, Inputs, TwoLayerNetwork
-from fewfire.training import gradient_step
+from fewfire.step import Descent
 
 
 @pytest.mark.parametrize("n_features", [20, 70])
@@ -37,7 +37,7 @@ def test_steps_too_small_to_move_a_weight_do_not_deceive_the_sketch():
     before, batch = network.weights.copy(), inputs.batch(np.array([0]))
     for _ in range(3000):
         fires = index.fire_set(batch)
-        index.moved(gradient_step(network, batch, fires, np.ones((1, 1)), 1e-5))
+        index.moved(Descent(network, batch, fires, np.ones((1, 1)), 1e-5).take())
     np.testing.assert_array_equal(network.weights, before)
     index.check_invariants()
     assert index.fire_set(inputs).identical(exhaustive_fire_set(network, inputs))

@@ -114,7 +114,7 @@ def test_an_epoch_records_what_it_did():
     assert first.work_share == pytest.approx((first.dot_rate + first.fire_rate) / 2, rel=0.1)
     assert first.index_bytes == trainer.index.nbytes
     parts = [value for name, value in first.as_dict().items() if name.startswith("seconds_")]
-    assert len(parts) == 4
+    assert len(parts) == 3
     assert all(seconds > 0 for seconds in parts)
     assert sum(parts) <= first.seconds
     assert set(first.as_dict()) == {field.name for field in fields(EpochRecord)}

@@ -6,7 +6,7 @@ from checks import exhaustive_fire_set, rounding_band
 from problems import clustered_problem
 
 from fewfire import Trainer, reference
-from fewfire.training import gradient_step
+from fewfire.step import Descent
 
 STEPS = 50
 
@@ -57,7 +57,7 @@ def test_a_pair_within_rounding_of_the_threshold_moves_its_own_neuron_alone():
         old - reference.gradients(old, network.output_weights, batch.samples, threshold, residuals)[0]
         for threshold in (b - 1e-12, b + 1e-12)
     )
-    gradient_step(network, batch, exhaustive_fire_set(network, batch), residuals, 1.0)
+    Descent(network, batch, exhaustive_fire_set(network, batch), residuals, 1.0).take()
     as_firing, as_silent = (np.isclose(network.weights, way, rtol=0, atol=1e-13).all(axis=1)
                             for way in (firing, silent))  # fmt: skip
     others = np.arange(network.width) != neuron

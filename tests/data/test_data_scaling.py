@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from fewfire import Inputs
 from fewfire.data import InputScaling, scaling
 from fewfire.errors import DataError
 
@@ -24,7 +25,7 @@ def plain_transform(train, inputs, standardise):
     """The definition, in a few lines of NumPy."""
     spread = train.std(axis=0) if standardise else np.ones(train.shape[1])
     train, inputs = ((x - train.mean(axis=0)) / spread for x in (train, inputs))
-    constant = np.sqrt((train**2).sum(axis=1).mean())
+    constant = (1 if standardise else 0.3) * np.sqrt((train**2).sum(axis=1).mean())
     rows = np.column_stack([inputs, np.full(len(inputs), constant)])
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
@@ -38,6 +39,20 @@ def test_scaling_is_what_its_definition_says(standardise, dtype):
     expected = plain_transform(train.astype(float), test.astype(float), standardise)
     np.testing.assert_allclose(fitted.transform(test, np.float64), expected, rtol=1e-12)
     np.testing.assert_allclose(fitted.transform(test), expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_long_rows_of_float32_are_whole_multiples_that_can_be_coded(standardise):
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 300))
+    pictures[0, 1:] = 0  # nearly all of the norm in one feature: rounds to less than 1
+    fitted = InputScaling.fit(pictures, standardise=standardise)
+    exact, rounded = fitted.transform(pictures, np.float64), fitted.transform(pictures)
+    codes = rounded * 2.0**15
+    np.testing.assert_array_equal(codes, np.rint(codes))
+    np.testing.assert_allclose(rounded, exact, atol=2.0**-15)
+    assert Inputs.of(rounded).coded
+    assert not Inputs.of(exact.astype(np.float32)).coded
+    assert not Inputs.of(rounded.astype(np.float64), np.float64).coded
 
 
 @settings(deadline=None)
@@ -131,7 +146,7 @@ def test_images_are_centred_but_not_divided():
     fitted = InputScaling.fit(images, standardise=False)
     assert fitted.mean.tolist() == [50, 225]
     assert fitted.scale.tolist() == [1, 1]
-    assert fitted.constant == pytest.approx(np.hypot(50, 25))
+    assert fitted.constant == pytest.approx(0.3 * np.hypot(50, 25))
 
 
 def test_no_rows_give_no_rows():

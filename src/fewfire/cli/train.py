@@ -17,7 +17,7 @@ from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire
 from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
 from fewfire.errors import MemoryLimitError, TrainingError
-from fewfire.indexes import index_named
+from fewfire.indexes import arrange, index_named
 from fewfire.inputs import Inputs
 from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
@@ -30,7 +30,7 @@ from fewfire.training.loop import PREDICT_BATCH
 INTERRUPTED = 130
 SPARE_BYTES = 256_000_000  # batches, work arrays and libraries, beside what is counted
 FIRING_PAIR_BYTES = 16  # in a fire set and while it is made
-STRUCTURE_BYTES, CODE_BYTES = 16, 16  # of a neuron: signs and scale; codes that a thread has in hand
+STRUCTURE_BYTES, CODE_BYTES = 20, 16  # of a neuron: signs, scale and place; codes that a thread has in hand
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0}
 COMPARED = ("dense_seconds_per_step", "speedup", "max_weight_difference")  # None without --compare-dense
 
@@ -126,6 +126,7 @@ def _prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         init=options.init,
         seed=options.seed,
     )
+    arrange(network, inputs)
     trainer = Trainer(
         network,
         inputs,

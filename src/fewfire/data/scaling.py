@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fewfire.errors import DataError
+from fewfire.inputs import CODED_FROM, CODES_PER_ONE
 
 CHUNK_VALUES = 2**18  # float64 values worked on at a time: 2 MiB
 NO_SPREAD = 1e-12  # a standard deviation below this part of the mean is rounding, not signal
+PICTURE_CONSTANT = 0.3  # of the root mean square norm: a larger one would only slow training down
 NO_NORM = 1e-150  # the square of a smaller norm loses digits, and in the end vanishes
 
 
@@ -24,14 +26,16 @@ class InputScaling:
         The standard deviation of each column where the inputs are standardised, else 1. A column
         without spread has max(1, |mean|), so that the rounding of a huge constant stays small.
     constant : float, > 0
-        The appended feature: the root mean square norm of the centred and divided training rows,
-        or 1 where these have no norm worth the name.
+        The appended feature: the root mean square norm of the centred and divided training rows, 0.3 of it
+        where they are not standardised, or 1 where they have no norm worth the name.
         With it the network is not blind to the scale and offset of a row.
 
     Notes
     -----
     Mean test accuracy over 20 tabular sets is 0.840 without the constant
-    and 0.863 with it (two-dimensional `banana`: 0.65 and 0.91).
+    and 0.863 with it (two-dimensional `banana`: 0.65 and 0.91). On pictures it mostly adds to the largest
+    eigenvalue of the firing kernel, which bounds the learning rate: with 0.3 of it, ten epochs of
+    Fashion-MNIST at width 8,192 end at 0.886 instead of 0.870.
     """
 
     mean: npt.NDArray[np.float64]
@@ -73,7 +77,8 @@ class InputScaling:
         if standardise:
             spreads = deviation > NO_SPREAD * np.abs(mean)
             scale = np.where(spreads, deviation, np.maximum(1.0, np.abs(mean)))
-        constant = float(np.sqrt(np.square(deviation / scale).sum()))
+        share = 1.0 if standardise else PICTURE_CONSTANT
+        constant = share * float(np.sqrt(np.square(deviation / scale).sum()))
         return cls(mean, scale, constant if constant > NO_NORM else 1.0)
 
     def transform(self, inputs: np.ndarray, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
@@ -87,7 +92,8 @@ class InputScaling:
         Returns
         -------
         array (n, d + 1), C-contiguous
-            Rows of Euclidean norm 1 up to the rounding of `dtype`; the norm is taken in float64.
+            Rows of Euclidean norm 1 up to the rounding of `dtype`; the norm is taken in float64. Long rows
+            of float32 are rounded to whole multiples of 2^-15, which the kernels can read as 16-bit codes.
             A row's result does not depend on the other rows. Memory: this array and one chunk.
 
         Raises
@@ -114,8 +120,11 @@ class InputScaling:
                         "Remove that row, or bring its values to the scale of training."
                     )
                 stop = start + len(centred)
-                unit_rows[start:stop, :-1] = centred / norms[:, None]
-                unit_rows[start:stop, -1] = self.constant / norms
+                rows = np.column_stack([centred, np.full(len(centred), self.constant)]) / norms[:, None]
+                if unit_rows.dtype == np.float32 and n_features + 1 >= CODED_FROM:
+                    largest = CODES_PER_ONE - 1
+                    rows = np.clip(np.rint(rows * CODES_PER_ONE), -largest, largest) / CODES_PER_ONE
+                unit_rows[start:stop] = rows
                 start = stop
         return unit_rows
 

@@ -1,6 +1,7 @@
 """Who fires? One file a structure, one small abstract base."""
 
-from fewfire.indexes.base import Index, Step
+from fewfire.indexes.arrange import arrange
+from fewfire.indexes.base import Index
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 
@@ -14,4 +15,4 @@ def index_named(name: str, memory_limit: int | None = None) -> Index:
     return INDEXES[name](memory_limit=memory_limit)
 
 
-__all__ = ["INDEXES", "DriftIndex", "ExhaustiveIndex", "Index", "Step", "index_named"]
+__all__ = ["INDEXES", "DriftIndex", "ExhaustiveIndex", "Index", "arrange", "index_named"]

@@ -2,39 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fewfire.fire_set import FireSet
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
+from fewfire.step import Descent, Step
 from fewfire.work import Work
 
 Progress = Callable[[float], None]  # told the share that is done, 0 .. 1
-
-
-@dataclass(frozen=True)
-class Step:
-    """How one training step moved the weights: neuron r by sum_i coefficient_ri x_i over its fire set.
-
-    Attributes
-    ----------
-    fires : FireSet
-        Of the batch, before the step.
-    coefficients : (n_pairs,)
-        One for each firing pair, in the order of the fire set.
-    lengths : (width,) float64
-        Upper bounds on how far each neuron moved, rounding included; 0 where it did not.
-    batch : Inputs
-    """
-
-    fires: FireSet
-    coefficients: NDArray
-    lengths: NDArray[np.float64]
-    batch: Inputs
 
 
 class Index(ABC):
@@ -67,6 +43,11 @@ class Index(ABC):
     @abstractmethod
     def moved(self, step: Step) -> None:
         """Be told how the last step moved the weights. Every move must be told, or the index is stale."""
+
+    def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
+        """Take a step, and say who fires on the next batch: what take, `moved` and `fire_set` do in turn."""
+        self.moved(descent.take())
+        return self.fire_set(next_batch)
 
     @property
     @abstractmethod

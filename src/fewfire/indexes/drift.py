@@ -5,7 +5,8 @@ move before it can fire on the sample: (b - <w_r, x_i>) / |x_i| at a reference t
 less than that, the pair is silent and no product is spent on it. docs/theory/drift_index.md derives it.
 """
 
-from typing import ClassVar
+from time import perf_counter
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 from fewfire import _core
 from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
-from fewfire.indexes.base import Index, Progress, Step, require_built, require_fitting
-from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
+from fewfire.indexes.base import Index, Progress, require_built, require_fitting
 from fewfire.indexes.sketch import default_sketch_size, principal_directions, sketch_of
 from fewfire.inputs import Inputs
+from fewfire.machine import threads
 from fewfire.network import TwoLayerNetwork
 from fewfire.rows import BLOCK, aligned_empty, padded_zeros
+from fewfire.step import Descent, Step
 from fewfire.structured import StructuredWeights
 from fewfire.work import Work
 
@@ -26,10 +29,10 @@ from fewfire.work import Work
 FIRING_CODES = 32  # kept for pairs that fire at the reference, by a little
 CODES_PER_SIGMA = 127  # resolution: codes a standard deviation of the pre-activations
 DRIFT_FIELDS = 6  # of the compiled core's struct Drift
+PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the compiled core takes
 
 # Cost of a multiply-add in the blocked product that writes the table, beside one in a dot of a single pair.
 PRODUCT_COST = 0.25
-ORDERING_SAMPLES = 512  # that tell which neurons fire often
 BUILD_CHUNK = 16  # blocks written between two signs of progress
 BUILD_SAMPLES = 4096  # the same, where all blocks are written at once
 
@@ -44,6 +47,11 @@ class DriftIndex(Index):
     memory_limit : int, optional
         Bytes that the index may hold. Where n * m bytes do not fit, only some of the neurons get a table, and
         the others are searched exhaustively.
+
+    Attributes
+    ----------
+    seconds : dict
+        Where time went: filters, dots, moves, drift (each as if shared by all threads) and refresh.
 
     Notes
     -----
@@ -65,6 +73,7 @@ class DriftIndex(Index):
         self.sketch_size = sketch_size
         self.memory_limit = memory_limit
         self.work = Work()
+        self.seconds: dict[str, float] = dict.fromkeys((*PARTS, "refresh"), 0.0)
         self._network: TwoLayerNetwork | None = None
 
     def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
@@ -78,7 +87,8 @@ class DriftIndex(Index):
         self._inputs, self._largest_norm = inputs, float(inputs.norms.max())
         self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
 
-        self._order = self._busiest_first(network)
+        self._order = busiest_first(network, inputs)
+        self.work.multiplied += network.width * min(n, COUNTED_SAMPLES)
 
         n_blocks = -(-m // BLOCK)
         tabled = self._blocks_within_limit(n_blocks, network)
@@ -86,7 +96,7 @@ class DriftIndex(Index):
         self._table = aligned_empty((tabled, n, BLOCK), np.uint8)
         self._reference = aligned_empty((rows, network.weight_rows.shape[1]), dtype)
         self._sketch = padded_zeros(rows, self.k, dtype)
-        self._sketch_bounds = np.zeros((rows, 2), dtype)
+        self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
         self._drift = np.zeros((rows, DRIFT_FIELDS))
         self._reach = np.zeros(tabled * BLOCK, np.uint8)
         self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
@@ -94,9 +104,10 @@ class DriftIndex(Index):
         with np.errstate(over="ignore"):
             sigma = float(np.sqrt(np.mean(np.square(network.weights[:4096], dtype=np.float64))))
         self._resolution = CODES_PER_SIGMA / sigma if 1e-18 < sigma < 1e18 else CODES_PER_SIGMA
-        self._code_distances = ((np.arange(256) - 1 - FIRING_CODES) / self._resolution).astype(dtype)
-        self._code_distances[0] = np.nan  # compares as neither: proves nothing
-
+        self._state = getattr(_core, f"DriftState_{dtype}")(
+            self._order, self._table, self._reference, self._drift, self._sketch, self._perps, self._slacks,
+            self._reach, self._largest_norm, self._resolution, float(FIRING_CODES),
+        )  # fmt: skip
         self._network = network
         structure = network.structure
         if structure is not None and structure.made(network.weight_rows):
@@ -111,33 +122,20 @@ class DriftIndex(Index):
         """Make the present weights the reference where they are still those of a structure."""
         network, inputs = require_built(self._network, self), self._inputs
         n, tabled = len(inputs), len(self._table)
-        state = self._state() | {"table": self._table[:, :0]}
-        _core.drift_refresh(network.weight_rows, self._order, inputs.rows[:0], inputs.inverse_norms[:0],
-                            network.threshold, np.arange(tabled), **state)  # all but the lines  # fmt: skip
+        # A refresh on no samples: everything but the lines.
+        _core.drift_refresh(self._state, network.weight_rows, inputs.rows[:0], inputs.inverse_norms[:0],
+                            network.threshold, np.arange(tabled))  # fmt: skip
+        places = structure.places[self._order]
         for first in range(0, n, BUILD_SAMPLES):
             count = min(BUILD_SAMPLES, n - first)
             _core.structured_lines(
-                structure.signs, structure.scales, self._order, inputs.rows, inputs.inverse_norms,
+                structure.signs, structure.scales, places, inputs.rows, inputs.inverse_norms,
                 network.threshold, first, count, self._table, self._largest_norm, self._resolution,
                 float(FIRING_CODES),
             )  # fmt: skip
             if progress is not None:
                 progress((first + count) / n)
         self.work.multiplied += network.width * n * structure.additions // network.n_features
-
-    def _busiest_first(self, network: TwoLayerNetwork) -> NDArray[np.int32]:
-        """Neurons in the order of how often they fire on a few of the samples.
-
-        The more often a neuron fires, the further it drifts. Side by side in a block, those that drift far
-        are refreshed together, and the others need not be.
-        """
-        n = len(self._inputs)
-        few = np.linspace(0, n - 1, min(n, ORDERING_SAMPLES)).astype(np.int64)
-        exhaustive = ExhaustiveIndex()
-        exhaustive.build(network)
-        fires = exhaustive.fire_set(self._inputs.batch(few))
-        self.work.multiplied += exhaustive.work.multiplied
-        return np.argsort(-np.diff(fires.begins), kind="stable").astype(np.int32)
 
     def _blocks_within_limit(self, n_blocks: int, network: TwoLayerNetwork) -> int:
         """How many blocks of 64 neurons may have a table."""
@@ -157,49 +155,70 @@ class DriftIndex(Index):
         return min(n_blocks, (self.memory_limit - samples) // a_block)
 
     def _small_arrays(self) -> list[NDArray]:
-        return [self._reference, self._sketch, self._sketch_bounds, self._drift, self._reach,
+        return [self._reference, self._sketch, self._perps, self._slacks, self._drift, self._reach,
                 self._sample_sketch, self._sample_perps, self._order, self._wasted]  # fmt: skip
-
-    def _state(self) -> dict[str, object]:
-        return {
-            "table": self._table, "reference": self._reference, "drift": self._drift,
-            "sketch": self._sketch, "sketch_bounds": self._sketch_bounds, "reach": self._reach,
-            "largest_norm": self._largest_norm,
-            "resolution": self._resolution, "zero": float(FIRING_CODES),
-        }  # fmt: skip
 
     def _refresh(self, blocks: NDArray[np.int64]) -> None:
         """Make the present weights of these blocks their reference."""
         network, inputs = require_built(self._network, self), self._inputs
-        _core.drift_refresh(network.weight_rows, self._order, inputs.rows, inputs.inverse_norms,
-                            network.threshold, blocks, **self._state())  # fmt: skip
+        _core.drift_refresh(self._state, network.weight_rows, inputs.rows, inputs.inverse_norms,
+                            network.threshold, blocks)  # fmt: skip
         self._wasted[blocks] = 0
         self.work.multiplied += len(blocks) * BLOCK * len(inputs)
 
     def fire_set(self, batch: Inputs) -> FireSet:
         network = require_built(self._network, self)
         require_fitting(network, batch)
-        ids = self._ids(batch)
-        begins, samples, values, near, dots, fired = _core.drift_fire_set(
-            network.weight_rows, self._order, batch.rows, batch.norms, network.threshold, self._table,
-            self._reach, self._sketch, self._sketch_bounds, self._code_distances, ids,
-            self._sample_sketch.take(ids, axis=0), self._sample_perps[ids],
-        )  # fmt: skip
-        fires = FireSet(begins, samples, values, len(batch))
+        known = self._known(batch)
+        found = _core.drift_fire_set(self._state, known, network.weight_rows, network.threshold)
+        return self._counted(found, len(batch))
 
+    def moved(self, step: Step) -> None:
+        network = require_built(self._network, self)
+        fires = step.fires
+        self.work.measured += _core.drift_moved(
+            self._state, self._known(step.batch), network.weight_rows, fires.begins, fires.samples,
+            step.coefficients, step.lengths,
+        )  # fmt: skip
+        self._refresh_where_due()
+
+    def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
+        """In one pass over the weights: each block of rows is moved, then asked while it is in cache."""
+        require_fitting(require_built(self._network, self), next_batch)
+        found, measured = _core.drift_step(
+            self._state, descent.kernel_step, self._known(descent.batch), self._known(next_batch)
+        )
+        self.work.measured += measured
+        fires = self._counted(found, len(next_batch))
+        self._refresh_where_due()
+        return fires
+
+    def _known(self, batch: Inputs) -> Any:
+        """A batch with what the index knows of its samples, as the compiled core takes it."""
+        ids = self._ids(batch)
+        return getattr(_core, f"DriftBatch_{batch.dtype}")(
+            batch.kernel_rows, ids, self._sample_sketch.take(ids, axis=0), self._sample_perps[ids]
+        )
+
+    def _counted(self, found: tuple[NDArray, ...], n_samples: int) -> FireSet:
+        """The fire set that the core found, once its work is written down."""
+        network = require_built(self._network, self)
+        begins, samples, values, near, sketched, dots, fired, *nanoseconds = found
+        for part, spent in zip(PARTS, nanoseconds, strict=True):
+            self.seconds[part] += 1e-9 * float(spent.sum()) / threads()
         tabled = len(self._table)
         wasted = (near - fired) * self.k + (dots - fired) * network.n_features
         self._wasted += wasted[:tabled]
-        in_table = min(tabled * BLOCK, network.width) * len(batch)
+        in_table = min(tabled * BLOCK, network.width) * n_samples
         work = self.work
-        work.asked += network.width * len(batch)
+        work.asked += network.width * n_samples
         work.checked += in_table
-        work.multiplied += network.width * len(batch) - in_table
+        work.multiplied += network.width * n_samples - in_table
         work.near += int(near.sum())
-        work.sketch_products += int(near[:tabled].sum()) * self.k
+        work.sketch_products += int(sketched.sum()) * self.k
         work.dots += int(dots.sum())
-        work.fired += len(fires)
-        return fires
+        work.fired += len(samples)
+        return FireSet(begins, samples, values, n_samples)
 
     def _ids(self, batch: Inputs) -> NDArray[np.int32]:
         known = batch.ids is not None and bool(np.all((batch.ids >= 0) & (batch.ids < len(self._inputs))))
@@ -211,18 +230,15 @@ class DriftIndex(Index):
             )
         return batch.ids
 
-    def moved(self, step: Step) -> None:
+    def _refresh_where_due(self) -> None:
         network = require_built(self._network, self)
-        fires, batch = step.fires, step.batch
-        self.work.measured += _core.drift_moved(
-            network.weight_rows, self._order, fires.begins, fires.samples, step.coefficients, step.lengths,
-            self._sample_sketch.take(self._ids(batch), axis=0), batch.norms, **self._state(),
-        )  # fmt: skip
         price = PRODUCT_COST * BLOCK * len(self._inputs) * network.n_features
         due = np.flatnonzero(self._wasted >= price)
         if len(due):
+            start = perf_counter()
             self._refresh(due)
             self.work.refreshed += len(due)
+            self.seconds["refresh"] += perf_counter() - start
 
     @property
     def nbytes(self) -> int:
@@ -253,8 +269,9 @@ class DriftIndex(Index):
             silence = network.threshold - reference @ samples.T  # how far below the threshold it was
             slack = 1e-12 * (1 + np.abs(silence))
             codes = self._table.transpose(0, 2, 1).reshape(-1, len(inputs))[:tabled]
-            proven = self._code_distances.astype(np.float64)[codes] * norms
-            assert not (silence + slack < proven).any(), "a code promises too much"
+            distances = (np.arange(256) - 1 - FIRING_CODES) / self._resolution
+            distances[0] = np.nan  # compares as neither: proves nothing
+            assert not (silence + slack < distances[codes] * norms).any(), "a code promises too much"
 
             change = moved @ samples.T
             fires = change - silence > slack
@@ -262,7 +279,7 @@ class DriftIndex(Index):
                 "the norm filter would miss a pair"
             )
             if self.k:
-                perp, spare = self._sketch_bounds.T.astype(np.float64)
+                perp, spare = self._perps[:tabled].astype(float), self._slacks[:tabled].astype(float)
                 bound = self._sketch.astype(np.float64) @ self._sample_sketch.T
                 bound += np.outer(perp, self._sample_perps) + np.outer(spare, norms)
                 assert not (change > bound + slack).any(), "the sketch bound does not hold"

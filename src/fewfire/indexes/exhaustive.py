@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from fewfire import _core
 from fewfire.fire_set import FireSet
-from fewfire.indexes.base import Index, Progress, Step, require_built, require_fitting
+from fewfire.indexes.base import Index, Progress, require_built, require_fitting
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
+from fewfire.step import Step
 from fewfire.work import Work
 
 
@@ -41,8 +42,8 @@ class ExhaustiveIndex(Index):
     def fire_set(self, batch: Inputs) -> FireSet:
         network = require_built(self._network, self)
         require_fitting(network, batch)
-        begins, samples, values, near, dots, _ = _core.exhaustive_fire_set(
-            network.weight_rows, batch.rows, batch.norms, network.threshold
+        begins, samples, values, near, _, dots, *_ = _core.exhaustive_fire_set(
+            network.weight_rows, batch.kernel_rows, network.threshold
         )
         pairs = network.width * len(batch)
         self.work.asked += pairs

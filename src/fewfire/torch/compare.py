@@ -70,10 +70,11 @@ def compare_dense(
     _timed_step(_dense(best, trainer), trainer, batches[0])  # warm, on weights of its own
     ours, theirs = [], []
     for first in range(0, steps, TURN):
-        turn = [batches[step % len(batches)] for step in range(first, min(first + TURN, steps))]
-        ours.append([_timed(trainer.step, ids) for ids in turn][-1])
-        theirs.append([_timed_step(dense, trainer, ids) for ids in turn][-1])
-        done = first + len(turn)
+        # One more than a turn: a step of ours finds who fires in the next one.
+        turn = [batches[step % len(batches)] for step in range(first, min(first + TURN, steps) + 1)]
+        ours.append([_timed(trainer.step, *ids) for ids in zip(turn[:-1], turn[1:], strict=True)][-1])
+        theirs.append([_timed_step(dense, trainer, ids) for ids in turn[:-1]][-1])
+        done = first + len(turn) - 1
         say(f"step {done} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
     return Comparison(
         seconds_per_step=median(ours),
@@ -91,9 +92,9 @@ def _dense(name: str, trainer: Trainer) -> DenseStep:
     return DENSE_STEPS[name](trainer.network, trainer.loss.name, trainer.learning_rate, output_rate)
 
 
-def _timed(step: Callable[[NDArray[np.int64]], object], ids: NDArray[np.int64]) -> float:
+def _timed(step: Callable[..., object], *ids: NDArray[np.int64]) -> float:
     start = perf_counter()
-    step(ids)
+    step(*ids)
     return perf_counter() - start
 
 

@@ -1,8 +1,7 @@
 """How weights move."""
 
-from fewfire.training.gradient import gradient_step
 from fewfire.training.history import EpochRecord
 from fewfire.training.learning_rate import stable_learning_rate
 from fewfire.training.loop import Trainer, predict, train
 
-__all__ = ["EpochRecord", "Trainer", "gradient_step", "predict", "stable_learning_rate", "train"]
+__all__ = ["EpochRecord", "Trainer", "predict", "stable_learning_rate", "train"]

@@ -15,7 +15,8 @@ class EpochRecord:
     fire_rate, near_rate, dot_rate : shares of all pairs that fired, passed the first filter, and passed
         all filters, so that they needed a dot
     work_share : multiply-adds of the steps over those of dense steps
-    seconds : of the whole epoch; seconds_fire_set, seconds_forward, seconds_backward, seconds_index : parts
+    seconds : of the whole epoch; seconds_find, seconds_forward, seconds_move : its parts. Moving includes
+        finding who fires next.
     refreshes : blocks of 64 neurons whose table was written again
     index_bytes : bytes the index holds
     steps : steps taken
@@ -30,10 +31,9 @@ class EpochRecord:
     dot_rate: float
     work_share: float
     seconds: float
-    seconds_fire_set: float
+    seconds_find: float
     seconds_forward: float
-    seconds_backward: float
-    seconds_index: float
+    seconds_move: float
     refreshes: int
     index_bytes: int
 

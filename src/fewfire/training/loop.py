@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.errors import DataError, TrainingError
 from fewfire.fire_set import FireSet
-from fewfire.indexes import ExhaustiveIndex, Index, Step, index_named
+from fewfire.indexes import ExhaustiveIndex, Index, index_named
 from fewfire.indexes.base import Progress
 from fewfire.inputs import Inputs
 from fewfire.loss import Loss, loss_named, predicted_classes
 from fewfire.network import TwoLayerNetwork
-from fewfire.training.gradient import gradient_step
+from fewfire.step import Descent
 from fewfire.training.history import EpochRecord
 from fewfire.training.learning_rate import stable_learning_rate
 
@@ -78,7 +78,8 @@ class Trainer:
         self.train_output_weights = train_output_weights
         self.seed = seed
         self.history: list[EpochRecord] = []
-        self.seconds = dict.fromkeys(("fire_set", "forward", "backward", "index"), 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(("find", "forward", "move"), 0.0)
+        self._ahead: tuple[NDArray[np.int64], Inputs, FireSet] | None = None  # found for the next step
         self._classes = _classes_of(self.targets)
         self._index_is_stale = False  # the weights moved and it was not told
         self.learning_rate = self._checked_rate(learning_rate)
@@ -97,6 +98,7 @@ class Trainer:
 
     def build(self, progress: Progress | None = None) -> None:
         """Build the index on the training set."""
+        self._ahead = None
         self.index.build(self.network, self.inputs, progress)
         self._index_is_stale = False
 
@@ -111,8 +113,15 @@ class Trainer:
         n_batches = -(-len(order) // self.batch_size)
         return [np.sort(ids) for ids in np.array_split(order, n_batches)]
 
-    def step(self, ids: NDArray[np.int64]) -> tuple[float, int]:
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
         """One gradient step on these samples.
+
+        Parameters
+        ----------
+        ids : sample ids of the batch
+        next_ids : optional
+            Those of the next step. Who fires on them is then found in the same pass over the weights, and
+            kept for it.
 
         Returns
         -------
@@ -126,10 +135,10 @@ class Trainer:
         """
         if self._index_is_stale:  # after training that failed or was interrupted
             self.build()
-        times = [perf_counter()]
-        batch, targets = self.inputs.batch(ids), self.targets[ids]
-        fires = self.index.fire_set(batch)
-        times.append(perf_counter())
+        start = perf_counter()
+        batch, fires = self._found(ids)
+        found = perf_counter()
+        targets = self.targets[ids]
         outputs = self.network.outputs(fires)
         # An overflow is reported below, with its cause, rather than as a warning of NumPy's.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -139,16 +148,29 @@ class Trainer:
         correct = 0
         if self._classes is not None:
             correct = int((predicted_classes(outputs) == self._classes[ids]).sum())
-        times.append(perf_counter())
+        decided = perf_counter()
         self._index_is_stale = True
-        step = self._move(batch, fires, residuals)
-        times.append(perf_counter())
-        self.index.moved(step)
+        output_rate = self.learning_rate if self.train_output_weights else 0.0
+        descent = Descent(self.network, batch, fires, residuals, self.learning_rate, output_rate)
+        if next_ids is None:
+            self.index.moved(descent.take())
+        else:
+            next_batch = self.inputs.batch(next_ids)
+            self._ahead = next_ids, next_batch, self.index.descend(descent, next_batch)
         self._index_is_stale = False
-        times.append(perf_counter())
-        for part, seconds in zip(self.seconds, np.diff(times), strict=True):
-            self.seconds[part] += float(seconds)
+        taken = perf_counter()
+        self.seconds["find"] += found - start
+        self.seconds["forward"] += decided - found
+        self.seconds["move"] += taken - decided
         return loss, correct
+
+    def _found(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
+        """The batch and who fires on it: found by the step before, or now."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] is ids:
+            return ahead[1:]
+        batch = self.inputs.batch(ids)
+        return batch, self.index.fire_set(batch)
 
     def _require_finite(self, what: str, value: float) -> None:
         if not np.isfinite(value):
@@ -156,10 +178,6 @@ class Trainer:
                 f"{what} must stay finite. Got {value} at learning_rate={self.learning_rate:g}. "
                 "Use a smaller one, or 'auto'."
             )
-
-    def _move(self, batch: Inputs, fires: FireSet, residuals: NDArray) -> Step:
-        output_rate = self.learning_rate if self.train_output_weights else 0.0
-        return gradient_step(self.network, batch, fires, residuals, self.learning_rate, output_rate)
 
     def epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochRecord:
         """One pass over the training set; its record is added to the history.
@@ -182,8 +200,8 @@ class Trainer:
         batches = self.batches(number)
         done = 0
         try:
-            for done, ids in enumerate(batches, start=1):
-                loss, correct = self.step(ids)
+            for done, (ids, next_ids) in enumerate(zip(batches, [*batches[1:], None], strict=True), start=1):
+                loss, correct = self.step(ids, next_ids)
                 total_loss += loss * len(ids)
                 total_correct += correct
                 if on_step is not None:

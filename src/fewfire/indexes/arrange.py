@@ -1,0 +1,45 @@
+"""Neurons in the order of how busy they are: those that fire often side by side.
+
+The more often a neuron fires, the further it drifts. Side by side, the neurons that drift far are refreshed
+together, and the others need not be; and weights that stand in memory in the order of their use are read
+faster.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.inputs import Inputs
+from fewfire.network import TwoLayerNetwork
+
+COUNTED_SAMPLES = 512  # on which firing is counted
+
+
+def busiest_first(network: TwoLayerNetwork, inputs: Inputs) -> NDArray[np.int32]:
+    """Neurons by how often they fire on a few of the samples, (width,); ties in their present order."""
+    n = len(inputs)
+    few = np.linspace(0, n - 1, min(n, COUNTED_SAMPLES)).astype(np.int64)
+    exhaustive = ExhaustiveIndex()
+    exhaustive.build(network)
+    fires = exhaustive.fire_set(inputs.batch(few))
+    return np.argsort(-np.diff(fires.begins), kind="stable").astype(np.int32)
+
+
+def arrange(network: TwoLayerNetwork, inputs: Inputs) -> None:
+    """Put the neurons of a network into the order of how busy they are on these samples, in place.
+
+    The network computes the same function; only the rows of its weights change places. The drift index then
+    walks through them in one direction, which saves a quarter of a step's time (benchmarks/NOTES.md).
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+        Best one that was not trained yet.
+    inputs : Inputs
+        The samples it will be trained on.
+    """
+    order = busiest_first(network, inputs)
+    for rows in (network.weight_rows, network.output_rows):
+        rows[:] = rows[order]
+    if network.structure is not None:
+        network.structure = network.structure.arranged(order)
