@@ -12,6 +12,7 @@
 #include "instruction_set.h"
 #include "pool.h"
 #include "screened.h"
+#include "structured.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -90,6 +91,51 @@ ScreenedWeights screened_weights(Vector<const int32_t> columns, Cube<int8_t> byt
           bytes.data(),
           offsets.data(),
           terms.data()};
+}
+
+template <class T>
+Structure<T> structure_of(const Cube<const T>& signs, const Vector<const T>& scales) {
+  return {signs.data(), scales.data(), static_cast<int64_t>(signs.shape(2)),
+          static_cast<int64_t>(scales.shape(0))};
+}
+
+template <class T>
+void bind_structured(nb::module_& m) {
+  using In = Matrix<const T>;
+  using InVector = Vector<const T>;
+
+  m.def(
+      "structured_rows",
+      [](Cube<const T> signs, InVector scales, int64_t n_features, Matrix<T> out) {
+        const Structure<T> structure = structure_of<T>(signs, scales);
+        nb::gil_scoped_release release;
+        structured_rows<T>(structure, n_features, rows(out));
+      },
+      "signs"_a.noconvert(), "scales"_a.noconvert(), "n_features"_a, "rows"_a.noconvert());
+
+  m.def(
+      "structured_products",
+      [](Cube<const T> signs, InVector scales, In x, Matrix<T> products) {
+        const Structure<T> structure = structure_of<T>(signs, scales);
+        nb::gil_scoped_release release;
+        structured_products<T>(structure, rows(x), products.data());
+      },
+      "signs"_a.noconvert(), "scales"_a.noconvert(), "x"_a.noconvert(), "products"_a.noconvert());
+
+  m.def(
+      "structured_lines",
+      [](Cube<const T> signs, InVector scales, Vector<const int32_t> order, In x, InVector inverse_norms,
+         T threshold, int64_t first, int64_t count, Cube<uint8_t> table, double largest_norm,
+         double resolution, double zero) {
+        const Structure<T> structure = structure_of<T>(signs, scales);
+        nb::gil_scoped_release release;
+        structured_lines<T>(structure, order.data(), rows(x), inverse_norms.data(), threshold, first, count,
+                            largest_norm, {resolution, zero}, static_cast<int64_t>(table.shape(0)),
+                            table.data());
+      },
+      "signs"_a.noconvert(), "scales"_a.noconvert(), "order"_a.noconvert(), "x"_a.noconvert(),
+      "inverse_norms"_a.noconvert(), "threshold"_a, "first"_a, "count"_a, "table"_a.noconvert(),
+      "largest_norm"_a, "resolution"_a, "zero"_a);
 }
 
 template <class T>
@@ -347,6 +393,8 @@ NB_MODULE(_core, m) {
       "x"_a.noconvert(), "codes"_a.noconvert());
   bind<float>(m, "float32");
   bind<double>(m, "float64");
+  bind_structured<float>(m);
+  bind_structured<double>(m);
 }
 
 }  // namespace fewfire

@@ -82,6 +82,14 @@ struct Kernels {
   // numbers: w is (features / 4, 64, 4) and x is (count, features), features a multiple of 4.
   void (*upper_bounds)(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
                        const float* x_terms, int64_t features, int64_t count, float* bounds);
+  // out = H diag(signs) in, H the Walsh-Hadamard matrix of `size` rows, a power of two >= 16. Both are tiles
+  // (size, 64 bytes of lanes): one vector a lane. They may be the same.
+  void (*hadamard)(const T* in, T* out, int64_t size, const T* signs);
+
+  // codes[r * lanes + s]: the distance of neuron r to firing on the sample of lane s as a code of one byte,
+  // rounded down: code((threshold - scales[r] * tile[r * lanes + s]) * factors[s] + offsets[r]).
+  void (*tile_codes)(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
+                     T threshold, uint8_t* codes);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

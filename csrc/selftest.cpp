@@ -23,6 +23,7 @@
 #include "instruction_set.h"
 #include "pool.h"
 #include "screened.h"
+#include "structured.h"
 
 namespace fewfire {
 namespace {
@@ -389,6 +390,67 @@ void check_all_ways(const char* precision) {
     }
 }
 
+// Fast products and the lines made of them, against plain loops over the stored weights.
+template <class T>
+void check_structured(int64_t width, int64_t n_features, int64_t size) {
+  std::mt19937 random(2);
+  const int64_t blocks = (width + size - 1) / size, n_samples = 21, n_tabled = (width + kBlock - 1) / kBlock;
+  std::vector<T> signs(blocks * 3 * size), scales(width), products(n_samples * width), inverse_norms;
+  for (T& sign : signs) sign = random() % 2 == 0 ? T{1} : T{-1};
+  for (T& scale : scales) scale = static_cast<T>((1 + random() % 100 / 100.0) / size);
+  const Structure<T> structure{signs.data(), scales.data(), size, width};
+  Matrix<T> w(width, n_features), x = random_matrix<T>(n_samples, n_features, random);
+  structured_rows<T>(structure, n_features, w.rows());
+  structured_products<T>(structure, x.view(), products.data());
+
+  double largest_norm = 0;
+  for (int64_t i = 0; i < n_samples; ++i) {
+    inverse_norms.push_back(static_cast<T>(1 / norm(x[i], n_features)));
+    largest_norm = std::max(largest_norm, norm(x[i], n_features));
+  }
+  const T threshold = static_cast<T>(0.5);
+  const DistanceCode code{20, 32};
+  std::vector<int32_t> order(width);
+  std::iota(order.begin(), order.end(), 0);
+  std::shuffle(order.begin(), order.end(), random);
+  std::vector<uint8_t> table(n_tabled * n_samples * kBlock);
+  for (int64_t first = 0; first < n_samples; first += 19)
+    structured_lines<T>(structure, order.data(), x.view(), inverse_norms.data(), threshold, first,
+                        std::min<int64_t>(19, n_samples - first), largest_norm, code, n_tabled, table.data());
+
+  bool close = true, proven = true, sharp = true;
+  for (int64_t p = 0; p < width; ++p) {
+    const int64_t r = order[p];
+    const double error =
+        rounding<T>(3 * static_cast<int64_t>(std::log2(size))) * scales[r] * std::pow(size, 1.5);
+    for (int64_t i = 0; i < n_samples; ++i) {
+      const double exact = dot(w[r], x[i], n_features), length = norm(x[i], n_features);
+      close &= std::abs(products[i * width + r] - exact) <= error * length;
+      const double distance = (threshold - exact) / length * code.resolution + 1 + code.zero;
+      const uint8_t found = table[(p / kBlock * n_samples + i) * kBlock + p % kBlock];
+      proven &= found == 0 || found <= distance;
+      sharp &= found == 255 || found > distance - 1.01 - 2 * error * code.resolution;
+    }
+  }
+  check(close, "fast products are those of plain loops");
+  check(proven, "the lines of structured weights promise no more than the distance");
+  check(sharp, "and no less than it by more than a code");
+}
+
+void check_structures() {
+  for (const std::string& set : available_instruction_sets()) {
+    use_instruction_set(set);
+    for (int count : {1, 3}) {
+      set_threads(count);
+      for (const int64_t size : {64, 128, 256, 512, 1024, 4096}) {
+        where = "structured, " + set + ", blocks of " + std::to_string(size);
+        check_structured<float>(size + 70, size - 13, size);
+        check_structured<double>(size / 2 + 1, size, size);
+      }
+    }
+  }
+}
+
 void check_pool() {
   where = "pool";
   for (int count : {1, 2, 3, 5, 2}) {
@@ -425,6 +487,7 @@ void check_pool() {
 
 int main() {
   fewfire::check_pool();
+  fewfire::check_structures();
   fewfire::check_all_ways<float>("float");
   fewfire::check_all_ways<double>("double");
   std::printf("selftest: %lld checks passed\n", static_cast<long long>(fewfire::passed));

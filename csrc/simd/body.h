@@ -278,6 +278,91 @@ T squared_distance(const T* a, const T* b, int64_t stride) {
   return sum(squares);
 }
 
+// H of R rows on R vectors in registers.
+template <int R, class V>
+inline __attribute__((always_inline)) void butterflies(V* v) {
+  for (int r = 0; r < R / 2; ++r) {
+    const V a = v[r], b = v[r + R / 2];
+    v[r] = a + b;
+    v[r + R / 2] = a - b;
+  }
+  if constexpr (R > 2) {
+    butterflies<R / 2>(v);
+    butterflies<R / 2>(v + R / 2);
+  }
+}
+
+// The steps of the transform between rows that lie step, 2 step, .. R/2 step apart.
+template <class T, int R, bool SIGNED>
+inline __attribute__((always_inline)) void hadamard_pass(const T* in, T* out, int64_t size, int64_t step,
+                                                         const T* signs) {
+  using V = Vec<T>;
+  for (int64_t group = 0; group < size; group += R * step) {
+    for (int64_t i = group; i < group + step; ++i) {
+      V v[R];
+      for (int r = 0; r < R; ++r) {
+        v[r] = V::load(in + (i + r * step) * V::lanes);
+        if (SIGNED) v[r] = v[r] * V::broadcast(signs[i + r * step]);
+      }
+      butterflies<R>(v);
+      for (int r = 0; r < R; ++r) v[r].store(out + (i + r * step) * V::lanes);
+    }
+  }
+}
+
+// The transform in place, for a size that is a power of 16: a pass over the tile, then each part by itself,
+// in the nearest cache.
+template <class T>
+void hadamard_part(T* tile, int64_t size) {
+  if (size == 16) {
+    hadamard_pass<T, 16, false>(tile, tile, 16, 1, nullptr);
+  } else if (size == 256) {
+    hadamard_pass<T, 16, false>(tile, tile, 256, 16, nullptr);
+    hadamard_pass<T, 16, false>(tile, tile, 256, 1, nullptr);
+  } else {
+    hadamard_pass<T, 16, false>(tile, tile, size, size / 16, nullptr);
+    for (int64_t first = 0; first < size; first += size / 16)
+      hadamard_part<T>(tile + first * Vec<T>::lanes, size / 16);
+  }
+}
+
+template <class T>
+void hadamard(const T* in, T* out, int64_t size, const T* signs) {
+  int64_t radix = size;
+  while (radix > 16) radix /= 16;
+  const int64_t part = size / radix;
+  switch (radix) {
+    case 2:
+      hadamard_pass<T, 2, true>(in, out, size, part, signs);
+      break;
+    case 4:
+      hadamard_pass<T, 4, true>(in, out, size, part, signs);
+      break;
+    case 8:
+      hadamard_pass<T, 8, true>(in, out, size, part, signs);
+      break;
+    default:
+      hadamard_pass<T, 16, true>(in, out, size, part, signs);
+  }
+  if (part == 1) return;
+  for (int64_t first = 0; first < size; first += part) hadamard_part<T>(out + first * Vec<T>::lanes, part);
+}
+
+template <class T>
+void tile_codes(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
+                T threshold, uint8_t* codes) {
+  constexpr int lanes = Vec<T>::lanes;
+  for (int64_t r = 0; r < count; ++r) {
+    const T scale = scales[r], offset = offsets[r];
+    for (int l = 0; l < lanes; ++l) {
+      T code = (threshold - scale * tile[r * lanes + l]) * factors[l] + offset;
+      code = code > 0 ? code : 0;  // NaN becomes 0: nothing is known of the pair
+      code = code < 255 ? code : 255;
+      codes[r * lanes + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
+    }
+  }
+}
+
 template <class T>
 T largest(const T* row, int64_t stride) {
   constexpr int lanes = Vec<T>::lanes;
@@ -387,5 +472,7 @@ constexpr Kernels<T> table() {
           largest<T>,
           squared_norm<T>,
           quantise<T>,
-          upper_bounds};
+          upper_bounds,
+          hadamard<T>,
+          tile_codes<T>};
 }

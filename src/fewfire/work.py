@@ -11,7 +11,8 @@ class Work:
     ----------
     asked : pairs (width * batch) asked about
     checked : pairs looked at by a byte of a table
-    multiplied : pairs multiplied in a blocked GEMM of any precision, each d multiply-adds
+    multiplied : pairs multiplied in a blocked GEMM of any precision, each d multiply-adds, or as many as
+        cost that
     near : pairs that passed the first filter
     sketch_products : multiply-adds of the sketch tests, k for each pair tested
     dots : pairs that the shared dot kernel decided, each d multiply-adds

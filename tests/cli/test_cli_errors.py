@@ -21,6 +21,7 @@ BAD_OPTIONS = [
     (("--compare-dense", -1), r"--compare-dense must be >= 0\. Got -1\."),
     (("--index", "tree"), r"the index must be one of exhaustive, screened, drift\. Got 'tree'\. Choose one"),
     (("--loss", "hinge"), r"the loss must be one of squared, softmax, logistic\. Got 'hinge'\. Choose one"),
+    (("--init", "zeros"), r"init must be one of gaussian, structured\. Got 'zeros'\. Choose one"),
     (
         ("--learning-rate", "fast"),
         r"--learning-rate must be a finite number or 'auto'\. Got 'fast'\. Write for example 0\.5\.",

@@ -23,8 +23,9 @@ FILES = {
 }
 SETTINGS = {
     "data", "width", "index", "epochs", "batch_size", "learning_rate", "loss", "threshold",
-    "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
-    "schedule", "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
+    "schedule",
+    "init", "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
+    "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip
 FIGURES = {
     "test_accuracy", "train_loss", "train_accuracy", "fire_rate", "work_share", "refreshes", "steps",
@@ -91,6 +92,7 @@ def test_settings_that_matter_do(digits_run, tmp_path):
         ("--loss", "softmax"),
         ("--epochs", 1),
         ("--train-output-weights",),
+        ("--init", "structured"),
     ]
     for number, options in enumerate(other):
         assert train_digits(tmp_path / str(number), *options).code == 0

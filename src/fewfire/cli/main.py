@@ -57,6 +57,9 @@ def train(
     fire_rate: Annotated[
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
     ] = None,
+    init: Annotated[
+        str, typer.Option(help="Initial weights: gaussian, or structured for a faster build of the index.")
+    ] = "gaussian",
     train_output_weights: Annotated[
         bool, typer.Option("--train-output-weights", help="Train the output weights too.")
     ] = False,
@@ -94,6 +97,7 @@ def train(
             loss=loss,
             threshold=_number("--threshold", threshold, "paper"),
             fire_rate=fire_rate,
+            init=init,
             train_output_weights=train_output_weights,
             test_fraction=test_fraction,
             seed=seed,

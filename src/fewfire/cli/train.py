@@ -24,7 +24,7 @@ from fewfire.indexes import arrange, index_named
 from fewfire.inputs import Inputs
 from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
-from fewfire.network import TwoLayerNetwork
+from fewfire.network import TwoLayerNetwork, require_init
 from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
 from fewfire.training import Trainer
@@ -34,6 +34,7 @@ from fewfire.training.schedule import Schedule, schedule_named
 INTERRUPTED = 130
 SPARE_BYTES = 256_000_000  # batches, work arrays and libraries, beside what is counted
 FIRING_PAIR_BYTES = 16  # in a fire set and while it is made
+STRUCTURE_BYTES, CODE_BYTES = 20, 16  # of a neuron: signs, scale and place; codes that a thread has in hand
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0}
 COMPARED = ("dense_seconds_per_step", "speedup", "max_weight_difference")  # None without --compare-dense
 
@@ -54,6 +55,7 @@ class TrainOptions:
     loss: str
     threshold: float | str
     fire_rate: float | None = None
+    init: str = "gaussian"
     train_output_weights: bool = False
     test_fraction: float = 0.2
     seed: int
@@ -121,6 +123,7 @@ def _check(options: TrainOptions) -> None:
     index_named(options.index)
     loss_named(options.loss)
     _schedule(options)
+    require_init(options.init)
     if options.fire_rate is not None:
         threshold_for_fire_rate(options.fire_rate)
     if options.compare_dense and find_spec("torch") is None:
@@ -148,6 +151,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         targets.shape[1],
         threshold=options.threshold,
         fire_rate=options.fire_rate,
+        init=options.init,
         seed=options.seed,
     )
     arrange(network, inputs)
@@ -173,6 +177,8 @@ def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int |
         return None
     a_neuron = 4 * (stride_of(inputs.n_features, np.float32) + stride_of(n_outputs, np.float32))
     networks = 2 * options.width * a_neuron  # the last good weights as well
+    if options.init == "structured":
+        networks += options.width * (STRUCTURE_BYTES + CODE_BYTES * options.threads)
     threshold = paper_threshold(options.width) if options.threshold == "paper" else float(options.threshold)
     fire_rate = fire_rate_at(threshold) if options.fire_rate is None else options.fire_rate
     batch = max(min(options.batch_size, len(inputs)), PREDICT_BATCH)

@@ -41,3 +41,5 @@ def arrange(network: TwoLayerNetwork, inputs: Inputs) -> None:
     order = busiest_first(network, inputs)
     for rows in (network.weight_rows, network.output_rows):
         rows[:] = rows[order]
+    if network.structure is not None:
+        network.structure = network.structure.arranged(order)
