@@ -17,17 +17,20 @@ void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T sc
   const int64_t groups = std::max<int64_t>(
       1, std::min<int64_t>({64, (a.count + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
   const int64_t group = (a.count + groups - 1) / groups;
-  std::vector<T> partial(groups * size, T{0});
+  static thread_local std::vector<T> sums_of_groups;  // kept: fresh memory would cost more than the sums
+  sums_of_groups.resize(std::max<size_t>(sums_of_groups.size(), groups * size));
+  T* partial = sums_of_groups.data();
   parallel_for(groups, [&](int64_t g) {
     const Kernels<T>& kernel = kernels<T>();
     static thread_local std::vector<T> activations;
+    std::fill_n(partial + g * size, size, T{0});
     const int64_t end = std::min((g + 1) * group, a.count);
     for (int64_t r = g * group; r < end; ++r) {
       const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
       activations.resize(std::max<size_t>(activations.size(), count));
       for (int64_t j = 0; j < count; ++j) activations[j] = fires.values[begin + j] - threshold;
       kernel.scatter_row(a[r], a.stride, fires.samples + begin, activations.data(), count,
-                         partial.data() + g * size);
+                         partial + g * size);
     }
   });
   constexpr int64_t strip = 1024;

@@ -13,7 +13,7 @@ from fewfire.rows import aligned_empty, stride_of
 
 SAMPLED_ROWS = 4096  # rows that the directions are found from
 CHUNK = 4096  # rows sketched at one time
-SMALLEST_N_FEATURES = 64  # below about this a dot is as cheap as the sketch test
+SMALLEST_N_FEATURES = 128  # below about this a dot is as cheap as the sketch test
 LARGEST_SKETCH = 32
 
 

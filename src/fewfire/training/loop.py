@@ -88,6 +88,7 @@ class Trainer:
         self.steps_taken = 0
         self.seconds: dict[str, float] = dict.fromkeys(("find", "forward", "move"), 0.0)
         self._ahead: tuple[NDArray[np.int64], Inputs, FireSet] | None = None  # found for the next step
+        self._epoch_ahead: tuple[int, list[NDArray[np.int64]]] | None = None  # its number and batches
         self._classes = _classes_of(self.targets)
         self._index_is_stale = False  # the weights moved and it was not told
         self.learning_rate = self._checked_rate(learning_rate)
@@ -197,6 +198,14 @@ class Trainer:
                 "Use a smaller one, or 'auto'."
             )
 
+    def _batches_now_and_next(self, epoch: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+        """Those of this epoch and of the next: its first batch is asked about in this epoch's last step."""
+        known = self._epoch_ahead
+        now = known[1] if known is not None and known[0] == epoch else self.batches(epoch)
+        following = self.batches(epoch + 1)
+        self._epoch_ahead = epoch + 1, following
+        return now, following
+
     def epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochRecord:
         """One pass over the training set; its record is added to the history.
 
@@ -216,10 +225,11 @@ class Trainer:
         work, seconds, begin = self.index.work.copy(), dict(self.seconds), perf_counter()
         steps_before = self.steps_taken
         total_loss, total_correct = 0.0, 0
-        batches = self.batches(number)
+        batches, following = self._batches_now_and_next(number)
         done = 0
         try:
-            for done, (ids, next_ids) in enumerate(zip(batches, [*batches[1:], None], strict=True), start=1):
+            ahead = [*batches[1:], following[0]]
+            for done, (ids, next_ids) in enumerate(zip(batches, ahead, strict=True), start=1):
                 loss, correct = self.step(ids, next_ids)
                 total_loss += loss * len(ids)
                 total_correct += correct
