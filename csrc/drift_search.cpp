@@ -11,7 +11,7 @@ constexpr int64_t kChunk = 48;  // samples whose sketches are multiplied with a 
 
 // Beyond this share of pairs that pass the first filter, the sketch test of all pairs of a block in one
 // blocked product is cheaper than one test for each.
-constexpr double kDenseShare = 0.06;
+constexpr double kDenseShare = 0.16;
 
 template <class T>
 class DriftFilters {
