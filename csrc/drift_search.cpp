@@ -56,14 +56,10 @@ class DriftFilters {
  private:
   // The norm bound: proposes the pairs whose code is within the neuron's reach.
   int64_t within_reach(int64_t block, Scratch<T>& s) const {
-    const int64_t count = batch_.x.count();
-    kernels<T>().within_reach(state_.lines(block), state_.reach + block * kBlock, batch_.ids, count,
-                              s.masks.data());
     const int64_t lanes = std::min(kBlock, state_.reference.count - block * kBlock);
-    const uint64_t real = lanes == kBlock ? ~uint64_t{0} : (uint64_t{1} << lanes) - 1;
-    int64_t near = 0;
-    for (int64_t i = 0; i < count; ++i) near += __builtin_popcountll(s.masks[i] &= real);
-    return near;
+    return kernels<T>().within_reach(state_.lines(block), state_.reach + block * kBlock,
+                                     ~uint64_t{0} >> (kBlock - lanes), batch_.ids, batch_.x.count(),
+                                     s.masks.data());
   }
 
   // The sketch bound for all pairs of a block.

@@ -62,7 +62,7 @@ class FireSearch {
     Scratch<T>& s = Scratch<T>::mine();
     const int64_t words = (x_.count() + 63) / 64;
     s.masks.resize(words * 64);
-    s.ids.resize(kWaiting + x_.count());
+    s.ids.resize(kWaiting + x_.count() + 16);  // set_bits writes beyond its end
     s.lanes.resize(kWaiting + x_.count());
     s.values.resize(kWaiting + x_.count());
     std::fill(s.masks.begin() + x_.count(), s.masks.end(), 0);
@@ -80,10 +80,7 @@ class FireSearch {
     int64_t waiting = 0;
     for (int64_t lane = 0; lane < lanes; ++lane) {
       int32_t* ids = s.ids.data() + waiting;
-      int64_t count = 0;
-      for (int64_t word = 0; word < words; ++word)
-        for (uint64_t bits = s.masks[word * 64 + lane]; bits != 0; bits &= bits - 1)
-          ids[count++] = static_cast<int32_t>(word * 64 + __builtin_ctzll(bits));
+      int64_t count = kernels<T>().set_bits(s.masks.data() + lane, words, ids);
       if (count == 0) continue;
       count = keep(first + lane, ids, count);
       std::fill_n(s.lanes.data() + waiting, count, static_cast<uint8_t>(lane));

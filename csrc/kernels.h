@@ -42,9 +42,13 @@ struct Kernels {
   void (*distance_codes)(const T* products, const T* inverse_norms, int64_t count, T threshold,
                          const T* slack, T resolution, T offset, uint8_t* lines);
 
-  // masks[j]: the lanes where lines[ids[j]] <= reach, for 64 bytes at once.
-  void (*within_reach)(const uint8_t* lines, const uint8_t* reach, const int32_t* ids, int64_t count,
-                       uint64_t* masks);
+  // masks[j]: those of `lanes` where lines[ids[j]] <= reach, for 64 bytes at once. Returns how many in all.
+  int64_t (*within_reach)(const uint8_t* lines, const uint8_t* reach, uint64_t lanes, const int32_t* ids,
+                          int64_t count, uint64_t* masks);
+
+  // ids: the places of the bits that are set in words[0], words[64], .. words[64 (n_words - 1)], ascending.
+  // Returns how many; up to 16 more are overwritten.
+  int64_t (*set_bits)(const uint64_t* words, int64_t n_words, int32_t* ids);
 
   // masks[s] loses the lanes that the sketch bound proves silent on sample ids[s]: those whose line holds a
   // code c > 0 with  products[s] + perps[lane] x_perps[s] + slack[lane] x_norms[s] <= (c unit - zero)

@@ -174,13 +174,24 @@ void distance_codes(const T* products, const T* inverse_norms, int64_t count, T 
   }
 }
 
-inline void within_reach(const uint8_t* lines, const uint8_t* reach, const int32_t* ids, int64_t count,
-                         uint64_t* masks) {
+inline int64_t within_reach(const uint8_t* lines, const uint8_t* reach, uint64_t lanes, const int32_t* ids,
+                            int64_t count, uint64_t* masks) {
   constexpr int64_t ahead = 24;  // the lines lie far apart: ask for them early
+  int64_t all = 0;
   for (int64_t j = 0; j < count; ++j) {
     if (j + ahead < count) __builtin_prefetch(lines + ids[j + ahead] * kBlock);
-    masks[j] = lanes_le(lines + ids[j] * kBlock, reach);
+    masks[j] = lanes & lanes_le(lines + ids[j] * kBlock, reach);
+    all += __builtin_popcountll(masks[j]);
   }
+  return all;
+}
+
+inline int64_t set_bits(const uint64_t* words, int64_t n_words, int32_t* ids) {
+  int64_t count = 0;
+  for (int64_t word = 0; word < n_words; ++word)
+    if (words[word * kBlock] != 0)
+      count += bits_of(words[word * kBlock], static_cast<int32_t>(64 * word), ids + count);
+  return count;
 }
 
 template <class T>
@@ -464,6 +475,7 @@ constexpr Kernels<T> table() {
           above<T>,
           distance_codes<T>,
           within_reach,
+          set_bits,
           sketch_bound<T>,
           move_row<Plain<T>>,
           CodedKernels<T>::move,

@@ -98,6 +98,13 @@ inline Vec<double> load_bytes(const uint8_t* p, Vec<double> unit) {
          unit;
 }
 
+// first + the place of each bit that is set, ascending; returns how many.
+inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {
+  int64_t count = 0;
+  for (; bits != 0; bits &= bits - 1) ids[count++] = first + __builtin_ctzll(bits);
+  return count;
+}
+
 inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
   uint64_t mask = 0;
   for (int half = 0; half < 2; ++half) {

@@ -75,6 +75,22 @@ inline Vec<double> load_bytes(const uint8_t* p, Vec<double> unit) {
   return Vec<double>{_mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(bytes))} * unit;
 }
 
+// first + the place of each bit that is set, ascending; returns how many. Without branches: they could not be
+// foreseen.
+inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {
+  const __m512i sixteen = _mm512_set1_epi32(16);
+  __m512i places = _mm512_add_epi32(_mm512_set1_epi32(first),
+                                    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  int64_t count = 0;
+  for (int quarter = 0; quarter < 64; quarter += 16) {
+    const auto mask = static_cast<__mmask16>(bits >> quarter);
+    _mm512_storeu_si512(ids + count, _mm512_maskz_compress_epi32(mask, places));
+    count += __builtin_popcount(mask);
+    places = _mm512_add_epi32(places, sixteen);
+  }
+  return count;
+}
+
 inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
   return _mm512_cmple_epu8_mask(_mm512_loadu_si512(line), _mm512_loadu_si512(reach));
 }

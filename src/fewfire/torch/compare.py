@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from statistics import median
 from time import perf_counter
 
@@ -13,13 +14,14 @@ from fewfire.machine import threads
 from fewfire.torch.dense import DENSE_STEPS, DenseStep
 from fewfire.training import Trainer
 
-TURN = 2  # steps at a turn; the last one counts, when caches and threads are no longer the other's
+TURN = 2  # steps at a turn at the least; the last one counts
+TURN_SECONDS = 0.06  # of dense steps at the least: after that the other's threads do not spin any more
 TRIALS = 3  # timed steps of each way to write the dense step, after one that is not counted
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ratios of medians over steps taken in turns of two, of which the second counts.
+    """Ratios of medians over steps taken in turns, of which the last of each turn counts.
 
     Attributes
     ----------
@@ -50,7 +52,8 @@ def compare_dense(
     *,
     ways: Sequence[str] = tuple(DENSE_STEPS),
 ) -> Comparison:
-    """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch, two at a turn.
+    """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch, two at a
+    turn, or as many short ones as take 60 ms densely.
 
     PyTorch gets as many threads as fewfire, and the fastest of a hand-written step in two layouts, autograd
     and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those
@@ -64,15 +67,16 @@ def compare_dense(
     torch.set_num_threads(threads())
     say("trying ways to write the dense step")
     trials = {name: _trial(name, trainer, batches[0]) for name in ways}
-    best = min((seconds, name) for name, seconds in trials.items() if seconds is not None)[1]
+    best_seconds, best = min((seconds, name) for name, seconds in trials.items() if seconds is not None)
+    turn_steps = max(TURN, ceil(TURN_SECONDS / best_seconds))
 
     dense = _dense(best, trainer)
     _timed_step(_dense(best, trainer), trainer, batches[0])  # warm, on weights of its own
     ours, theirs = [], []
     begin = trainer.steps_taken
-    for first in range(0, steps, TURN):
+    for first in range(0, steps, turn_steps):
         # One more than a turn: a step of ours finds who fires in the next one.
-        turn = [batches[step % len(batches)] for step in range(first, min(first + TURN, steps) + 1)]
+        turn = [batches[step % len(batches)] for step in range(first, min(first + turn_steps, steps) + 1)]
         ours.append([_timed(trainer.step, *ids) for ids in zip(turn[:-1], turn[1:], strict=True)][-1])
         seconds = []
         for number, ids in enumerate(turn[:-1], start=begin + first):
