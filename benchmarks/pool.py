@@ -12,6 +12,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+
 from common import save, unit_rows
 from fewfire import ExhaustiveIndex, Inputs, TwoLayerNetwork, threads
 

@@ -8,8 +8,18 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-for script in ("exactness", "grid", "screened", "widths", "structured", "fashion_mnist"):
-    given = sys.argv[1:] if script not in ("exactness", "grid") else []
+for script in (
+    "exactness",
+    "grid",
+    "pool",
+    "screened",
+    "slope",
+    "widths",
+    "structured",
+    "fashion_mnist",
+    "targets",
+):
+    given = sys.argv[1:] if script not in ("exactness", "grid", "pool") else []
     print(f"== {script}", flush=True)
     subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)
 subprocess.run([sys.executable, HERE / "tables.py"], check=True)

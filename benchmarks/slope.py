@@ -11,6 +11,7 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
+
 from common import DATA, save
 from fewfire import Inputs, Trainer, TwoLayerNetwork, arrange
 from fewfire.data import Classes, InputScaling, load_dataset

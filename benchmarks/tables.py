@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/benchmarks.md")
+PAGES = ("README.md", "docs/benchmarks.md", "docs/decisions/0003-own-thread-pool.md")
 
 
 def result(name: str) -> dict[str, Any]:
@@ -157,9 +157,54 @@ def structured() -> str:
     )
 
 
+def targets() -> str:
+    content = result("targets")
+    rows = []
+    for row in content["figures"]:
+        run = f"{row['run_speedup']:.1f}"
+        if row["run_target"] is not None:
+            run += f" ({row['run_target']:.0f})"
+        rows.append(
+            [row["name"], f"{row['samples']:,}", f"{row['width']:,}", str(row["batch_size"]),
+             f"{row['fire_rate']:.1%}", f"{row['dot_rate']:.1%}", milliseconds(row["seconds_per_step"]),
+             milliseconds(row["dense_seconds_per_step"]),
+             f"**{row['speedup']:.1f}** ({row['step_target']:.0f})", run, f"{row['times_the_limit']:.1f}",
+             f"{row['test_accuracy']:.3f}", f"{row['peak_memory_bytes'] / 1e9:.1f} GB"]
+        )  # fmt: skip
+    header = ["case", "samples", "width", "batch", "fires", "needs a dot", "ms a step", "dense ms",
+              "step: ratio (aim)", "whole run: ratio (aim)", "times the limit", "test accuracy",
+              "peak memory"]  # fmt: skip
+    return table(header, rows) + f"\n\n{made_by(content)}"
+
+
+def slope() -> str:
+    content = result("slope")
+    rows = [
+        [f"{row['width']:,}", f"{row['fire_rate']:.2%}", f"{row['dot_rate']:.2%}",
+         milliseconds(row["seconds_per_step"])]
+        for row in content["figures"]["widths"]
+    ]  # fmt: skip
+    header = ["width", "fires", "needs a dot", "ms a step"]
+    return (
+        f"{table(header, rows)}\n\nThe time grows as the width to the power "
+        f"**{content['figures']['slope']:.2f}**. {made_by(content)}"
+    )
+
+
+def pool() -> str:
+    content = result("pool")
+    names = list(content["figures"]["alone_seconds"])
+    ratios = {(row["after"], row["task"]): row["ratio"] for row in content["figures"]["slowdown"]}
+    rows = [
+        [f"after {first}", *(f"{ratios[first, task]:.2f}" if first != task else "1" for task in names)]
+        for first in names
+    ]
+    return table(["", *names], rows) + f"\n\n{made_by(content)}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "exactness": exactness, "screened": screened,
-    "structured": structured,
+    "structured": structured, "targets": targets, "slope": slope, "pool": pool,
 }  # fmt: skip
 
 

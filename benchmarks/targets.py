@@ -2,10 +2,10 @@
 
     python benchmarks/targets.py [FOLDER] [CASE ...]      about forty minutes on two cores, 17 GB
 
-FOLDER holds Fashion-MNIST. Each case trains from a fresh network, index and refreshes counted, then takes steps
-in turn with the fastest way to write the dense step. The limit of a step is the larger of two times, both
-measured here: the arithmetic of the pairs that fire at the rate of a matrix product, and one read and one write
-of the weights that move at the speed of a copy.
+FOLDER holds Fashion-MNIST. Each case trains from a fresh network, index and refreshes counted, then takes
+steps in turn with the fastest way to write the dense step. The limit of a step is the larger of two times,
+both measured here: the arithmetic of the pairs that fire at the rate of a matrix product, and one read and
+one write of the weights that move at the speed of a copy.
 """
 
 import json
@@ -175,10 +175,11 @@ def main() -> None:
         print(case.name, flush=True)
         row = done[case.name] = measure(case, folder)
         print(
-            f"  step {1e3 * row['seconds_per_step']:.1f} ms, dense {1e3 * row['dense_seconds_per_step']:.0f} ms: "
-            f"{row['speedup']:.1f} x; run {row['run_seconds']:.0f} s: {row['run_speedup']:.1f} x; "
-            f"{row['times_the_limit']:.1f} times the limit; accuracy {row['test_accuracy']:.4f}; peak "
-            f"{row['peak_memory_bytes'] / 1e9:.2f} GB\n  ms a step:",
+            f"  step {1e3 * row['seconds_per_step']:.1f} ms, dense "
+            f"{1e3 * row['dense_seconds_per_step']:.0f} ms: {row['speedup']:.1f} x; run "
+            f"{row['run_seconds']:.0f} s: {row['run_speedup']:.1f} x; {row['times_the_limit']:.1f} times the "
+            f"limit; accuracy {row['test_accuracy']:.4f}; peak {row['peak_memory_bytes'] / 1e9:.2f} GB\n"
+            "  ms a step:",
             {part: round(1e3 * seconds, 2) for part, seconds in row["parts"].items()},
             flush=True,
         )
