@@ -55,40 +55,48 @@ void set_bounds(const DriftState<T>& state, int64_t r) {
   state.slacks[r] = round_up<T>(slack);
 }
 
+// The present rows of a block become its reference; their drift is forgotten.
+template <class T>
+void refer(const DriftState<T>& state, const Rows<const T>& w, int64_t block, const double* norms) {
+  const int64_t first = block * kBlock, lanes = std::min(kBlock, w.count - first);
+  for (int64_t r = first; r < first + lanes; ++r) std::copy_n(w[r], w.stride, state.reference[r]);
+  std::fill_n(state.sketch[first], lanes * state.sketch.stride, T{0});
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    state.drift[first + lane] = {norms[lane], 0, 0, 0, 0, 0, 0};
+    set_bounds(state, first + lane);
+  }
+}
+
 }  // namespace
 
 template <class T>
 void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Rows<const T>& x,
                    const T* inverse_norms, T threshold, const int64_t* blocks, int64_t n_blocks) {
-  const int64_t k = state.sketch.stride;
-  parallel_for(n_blocks, [&](int64_t task) {
+  // Few blocks are shared out by parts of the samples.
+  const int64_t parts = n_blocks < 4 * threads() ? 2 * threads() : 1;
+  const int64_t part_size = ((x.count + parts - 1) / parts + kChunk - 1) / kChunk * kChunk;
+  parallel_for(n_blocks * parts, [&](int64_t task) {
     static thread_local PackedBlock<T> block;
     static thread_local std::vector<T> products;
     products.resize(kChunk * kBlock);
-    const int64_t first = blocks[task] * kBlock;
-    const int64_t lanes = std::min(kBlock, w.count - first);
-    block.pack(w, blocks[task]);
+    const int64_t number = blocks[task / parts], part = task % parts;
+    block.pack(w, number);
 
     T slack[kBlock];
     for (int64_t lane = 0; lane < kBlock; ++lane)
       slack[lane] = round_up<T>(dot_error<T>(block.norms[lane], x.stride, state.largest_norm) +
-                                1024 * unit<T> / state.code.resolution);
-    uint8_t* lines = state.table + blocks[task] * x.count * kBlock;
+                                2048 * unit<T> / state.code.resolution);
+    uint8_t* lines = state.table + number * x.count * kBlock;
     const Kernels<T>& kernel = kernels<T>();
-    for (int64_t i = 0; i < x.count; i += kChunk) {
-      const int64_t count = std::min(kChunk, x.count - i);
+    const int64_t end = std::min((part + 1) * part_size, x.count);
+    for (int64_t i = part * part_size; i < end; i += kChunk) {
+      const int64_t count = std::min(kChunk, end - i);
       kernel.block_products(block.columns.data(), x[i], x.stride, count, products.data());
       kernel.distance_codes(products.data(), inverse_norms + i, count, threshold, slack,
                             static_cast<T>(state.code.resolution), static_cast<T>(1 + state.code.zero),
                             lines + i * kBlock);
     }
-
-    for (int64_t r = first; r < first + lanes; ++r) std::copy_n(w[r], w.stride, state.reference[r]);
-    std::fill(state.sketch[first], state.sketch[first] + lanes * k, T{0});
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      state.drift[first + lane] = {block.norms[lane], 0, 0, 0, 0, 0, 0};
-      set_bounds(state, first + lane);
-    }
+    if (part == 0) refer(state, w, number, block.norms);
   });
 }
 
