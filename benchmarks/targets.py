@@ -49,7 +49,7 @@ class Case:
 
 CASES = (
     Case("Fashion-MNIST, 10 epochs", "fashion_mnist", 65_536, 256, 10, learning_rate=300.0, run_target=12),
-    Case("Fashion-MNIST, 30 epochs", "fashion_mnist", 65_536, 256, 30, run_target=16),
+    Case("Fashion-MNIST, 30 epochs", "fashion_mnist", 65_536, 256, 30, learning_rate=300.0, run_target=16),
     Case("width 262,144", "fashion_mnist", 262_144, 256, 2, 48_000, memory_limit="16GB", compared_steps=16,
          step_target=30),
     Case("batch 1,024", "fashion_mnist", 65_536, 1_024, 4, compared_steps=16, step_target=30),

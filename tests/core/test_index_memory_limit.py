@@ -1,13 +1,15 @@
 """The memory limit of the drift index is kept, at the price of searching some neurons exhaustively."""
 
 import re
+import weakref
 
 import numpy as np
 import pytest
 from problems import clustered_problem, random_step
 
 from fewfire import DriftIndex, MemoryLimitError
-from fewfire.rows import BLOCK
+from fewfire.indexes import drift
+from fewfire.rows import BLOCK, aligned_empty
 
 
 def bytes_of(blocks, *, of, **settings):
@@ -65,3 +67,20 @@ def test_the_bytes_that_an_error_names_are_enough():
     DriftIndex(memory_limit=bytes_of(1, of=5)).build(problem.network, problem.inputs)
     with pytest.raises(MemoryLimitError):
         DriftIndex(memory_limit=bytes_of(1, of=5) - 1).build(problem.network, problem.inputs)
+
+
+def test_building_again_first_frees_what_was_built_before(monkeypatch):
+    problem = clustered_problem()
+    index = DriftIndex()
+    index.build(problem.network, problem.inputs)
+    old = weakref.ref(index._table.base)
+    alive = []
+
+    def spy(shape, dtype):
+        alive.append((shape[0] > 0, old() is not None))
+        return aligned_empty(shape, dtype)
+
+    monkeypatch.setattr(drift, "aligned_empty", spy)
+    index.build(problem.network, problem.inputs)
+    assert (True, False) in alive
+    assert (True, True) not in alive

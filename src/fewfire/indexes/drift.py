@@ -79,7 +79,8 @@ class DriftIndex(Index):
     def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
         require_fitting(network, inputs)
         self._network = None  # until all is in place
-        self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before
+        self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before,
+        self._state: Any = None  # with the core's hold on it
         m, n, dtype = network.width, len(inputs), network.dtype
         k = default_sketch_size(network.n_features) if self.sketch_size is None else self.sketch_size
         directions = principal_directions(inputs, min(k, network.n_features, len(inputs)))
