@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 import torch
 
 from fewfire import Trainer, TwoLayerNetwork, set_threads
-from fewfire.torch import DENSE_STEPS, compare_dense
+from fewfire.torch import DENSE_STEPS, compare, compare_dense
 from fewfire.torch.dense import Autograd, Compiled, HandWritten
 from fewfire.training import Cosine, StepDecay
 
@@ -169,7 +169,15 @@ def test_both_take_the_rates_of_the_schedule(schedule, way):
     assert trainer.steps_taken == 10
 
 
-def test_the_figures_of_a_comparison_agree():
+def test_short_steps_take_longer_turns(monkeypatch):
+    monkeypatch.setattr(compare, "TURN_SECONDS", 1e6)
+    said = []
+    compare_dense(trainer_of(), 5, said.append, ways=EAGER)
+    assert [line.split(":")[0] for line in said[1:]] == ["step 5 of 5"]
+
+
+def test_the_figures_of_a_comparison_agree(monkeypatch):
+    monkeypatch.setattr(compare, "TURN_SECONDS", 0)
     said = []
     comparison = compare_dense(trainer_of(), 5, said.append, ways=EAGER)
     assert comparison.speedup == comparison.dense_seconds_per_step / comparison.seconds_per_step
@@ -182,6 +190,7 @@ def test_the_figures_of_a_comparison_agree():
 
 
 def test_steps_are_taken_in_turns_of_two_after_trials_of_the_dense_ones(monkeypatch):
+    monkeypatch.setattr(compare, "TURN_SECONDS", 0)
     order = []
     step, dense_step = Trainer.step, HandWritten.__call__
     monkeypatch.setattr(Trainer, "step", lambda *a: (order.append("ours"), step(*a))[1])

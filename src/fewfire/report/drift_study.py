@@ -68,7 +68,7 @@ class DriftRecorder:
     trainer : Trainer
     every : int
         Steps that a record is of; fewer at the end of an epoch. A step finds who fires in the next one, so
-        the last of an epoch has nothing to find, and shares the record of the step before.
+        the first record is of one batch more.
 
     Attributes
     ----------
@@ -93,8 +93,7 @@ class DriftRecorder:
 
     def stepped(self, done: int, steps_in_epoch: int) -> None:
         """To be told after each step."""
-        left = steps_in_epoch - done
-        if left == 1 or (left and done % self.every):
+        if done < steps_in_epoch and done % self.every:
             return
         trainer, begin, work, seconds = self.trainer, self._steps, self._work, self._seconds
         self._look()
