@@ -2,6 +2,7 @@
 // and finiteness; nothing is converted or copied here, and the GIL is released while a kernel runs.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -13,6 +14,7 @@
 #include "pool.h"
 #include "screened.h"
 #include "structured.h"
+#include "words.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -254,16 +256,34 @@ void bind(nb::module_& m, const std::string& suffix) {
       },
       "state"_a, "batch"_a, "w"_a.noconvert(), "threshold"_a);
 
+  // The largest norm of a row of words, and what is lost of a row at most, beside its norm.
+  m.def(
+      "word_inputs",
+      [](In x, Matrix<int16_t> words, Vector<T> units) {
+        nb::gil_scoped_release release;
+        const WordLimits limits =
+            word_inputs<T>(rows(x), static_cast<int64_t>(words.shape(1)), words.data(), units.data());
+        return std::make_pair(limits.largest, limits.lost);
+      },
+      "x"_a.noconvert(), "words"_a.noconvert(), "units"_a.noconvert());
+
   m.def(
       "drift_refresh",
-      [](const DriftArrays<T>& state, In w, In x, InVector inverse_norms, T threshold,
+      [](const DriftArrays<T>& state, In w, Matrix<const int16_t> words, InVector units,
+         std::pair<double, double> limits, InVector inverse_norms, T threshold,
          Vector<const int64_t> blocks) {
+        const WordInputs<T> x{words.data(),
+                              units.data(),
+                              static_cast<int64_t>(words.shape(0)),
+                              static_cast<int64_t>(words.shape(1)),
+                              limits.first,
+                              limits.second};
         nb::gil_scoped_release release;
-        drift_refresh<T>(state.view(), state.ordered(w), rows(x), inverse_norms.data(), threshold,
-                         blocks.data(), blocks.shape(0));
+        drift_refresh<T>(state.view(), state.ordered(w), x, inverse_norms.data(), threshold, blocks.data(),
+                         blocks.shape(0));
       },
-      "state"_a, "w"_a.noconvert(), "x"_a.noconvert(), "inverse_norms"_a.noconvert(), "threshold"_a,
-      "blocks"_a.noconvert());
+      "state"_a, "w"_a.noconvert(), "words"_a.noconvert(), "units"_a.noconvert(), "limits"_a,
+      "inverse_norms"_a.noconvert(), "threshold"_a, "blocks"_a.noconvert());
 
   m.def(
       "drift_moved",

@@ -12,6 +12,7 @@ namespace fewfire {
 namespace {
 
 constexpr int64_t kChunk = 48;  // samples multiplied with a packed block before they are coded
+constexpr int64_t kGroup = 4;   // blocks that read the samples together
 
 template <class T>
 constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
@@ -70,33 +71,43 @@ void refer(const DriftState<T>& state, const Rows<const T>& w, int64_t block, co
 }  // namespace
 
 template <class T>
-void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Rows<const T>& x,
+void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const WordInputs<T>& x,
                    const T* inverse_norms, T threshold, const int64_t* blocks, int64_t n_blocks) {
-  // Few blocks are shared out by parts of the samples.
-  const int64_t parts = n_blocks < 4 * threads() ? 2 * threads() : 1;
+  // Few blocks are shared out by parts of the samples, many by groups that read the samples together.
+  const bool few = n_blocks < 4 * threads();
+  const int64_t group_size = few ? 1 : kGroup, parts = few ? 2 * threads() : 1;
   const int64_t part_size = ((x.count + parts - 1) / parts + kChunk - 1) / kChunk * kChunk;
-  parallel_for(n_blocks * parts, [&](int64_t task) {
-    static thread_local PackedBlock<T> block;
-    static thread_local std::vector<T> products;
-    products.resize(kChunk * kBlock);
-    const int64_t number = blocks[task / parts], part = task % parts;
-    block.pack(w, number);
-
-    T slack[kBlock];
-    for (int64_t lane = 0; lane < kBlock; ++lane)
-      slack[lane] = round_up<T>(dot_error<T>(block.norms[lane], x.stride, state.largest_norm) +
-                                2048 * unit<T> / state.code.resolution);
-    uint8_t* lines = state.table + number * x.count * kBlock;
+  const int64_t groups = (n_blocks + group_size - 1) / group_size;
+  parallel_for(groups * parts, [&](int64_t task) {
+    static thread_local WordBlock<T> packed[kGroup];
+    static thread_local std::vector<int32_t> products(kChunk * kBlock);
+    T slack[kGroup][kBlock];
+    const int64_t* mine = blocks + task / parts * group_size;
+    const int64_t count_of_mine = std::min(group_size, blocks + n_blocks - mine), part = task % parts;
+    for (int64_t g = 0; g < count_of_mine; ++g) {
+      WordBlock<T>& block = packed[g];
+      block.pack(w, mine[g], x.stride, x.largest);
+      for (int64_t lane = 0; lane < kBlock; ++lane) {
+        const double norm = block.norms[lane], lost = block.lost[lane];
+        slack[g][lane] = round_up<T>(lost + (norm + lost) * x.lost + rounding<T>(0) * norm +
+                                     2048 * unit<T> / state.code.resolution);
+      }
+    }
     const Kernels<T>& kernel = kernels<T>();
     const int64_t end = std::min((part + 1) * part_size, x.count);
     for (int64_t i = part * part_size; i < end; i += kChunk) {
       const int64_t count = std::min(kChunk, end - i);
-      kernel.block_products(block.columns.data(), x[i], x.stride, count, products.data());
-      kernel.distance_codes(products.data(), inverse_norms + i, count, threshold, slack,
-                            static_cast<T>(state.code.resolution), static_cast<T>(1 + state.code.zero),
-                            lines + i * kBlock);
+      for (int64_t g = 0; g < count_of_mine; ++g) {
+        kernel.word_products(packed[g].columns.data(), x.words + i * x.stride, x.stride, count,
+                             products.data());
+        kernel.distance_codes(products.data(), packed[g].units, x.units + i, inverse_norms + i, count,
+                              threshold, slack[g], static_cast<T>(state.code.resolution),
+                              static_cast<T>(1 + state.code.zero),
+                              state.table + (mine[g] * state.n_samples + i) * kBlock);
+      }
     }
-    if (part == 0) refer(state, w, number, block.norms);
+    if (part == 0)
+      for (int64_t g = 0; g < count_of_mine; ++g) refer(state, w, mine[g], packed[g].norms);
   });
 }
 
@@ -161,7 +172,7 @@ int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Rows<
 }
 
 #define FEWFIRE_INSTANTIATE(T)                                                                               \
-  template void drift_refresh(const DriftState<T>&, const Rows<const T>&, const Rows<const T>&, const T*, T, \
+  template void drift_refresh(const DriftState<T>&, const Rows<const T>&, const WordInputs<T>&, const T*, T, \
                               const int64_t*, int64_t);                                                      \
   template int64_t drift_moved_block(const DriftState<T>&, int64_t, const Step<T>&, const Rows<const T>&,    \
                                      const DriftBatch<T>&);                                                  \

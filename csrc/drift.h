@@ -7,6 +7,7 @@
 #include "fire_set.h"
 #include "gradient.h"
 #include "rows.h"
+#include "words.h"
 
 namespace fewfire {
 
@@ -70,7 +71,7 @@ struct DriftBatch {
 // Makes the present weights of `blocks` their reference: writes their lines of the table and forgets
 // their drift.
 template <class T>
-void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Rows<const T>& x,
+void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const WordInputs<T>& x,
                    const T* inverse_norms, T threshold, const int64_t* blocks, int64_t n_blocks);
 
 // Takes in how a step moved the neurons of one block, measures the drift anew where the way has become long,

@@ -37,10 +37,16 @@ struct Kernels {
   // masks[s]: the lanes of products[s] that are not <= ceiling - norms[s] * band[lane] (NaN counts).
   void (*above)(const T* products, const T* norms, int64_t count, T ceiling, const T* band, uint64_t* masks);
 
+  // products[s * 64 + lane] = <w_lane, x_s> of rows of whole numbers (words.h): exact, in any order.
+  // `packed` is (stride / 2, 64, 2).
+  void (*word_products)(const int16_t* packed, const int16_t* x, int64_t stride, int64_t count,
+                        int32_t* products);
+
   // lines[s * 64 + lane]: the distance of neuron `lane` to firing on sample s as a code of one byte,
-  // rounded down: code(((b - product) * inverse_norms[s] - slack[lane]) * resolution + offset).
-  void (*distance_codes)(const T* products, const T* inverse_norms, int64_t count, T threshold,
-                         const T* slack, T resolution, T offset, uint8_t* lines);
+  // rounded down: code(((b - product) * inverse_norms[s] - slack[lane]) * resolution + offset), where
+  // product = sums[s * 64 + lane] * units[lane] * x_units[s].
+  void (*distance_codes)(const int32_t* sums, const T* units, const T* x_units, const T* inverse_norms,
+                         int64_t count, T threshold, const T* slack, T resolution, T offset, uint8_t* lines);
 
   // masks[j]: those of `lanes` where lines[ids[j]] <= reach, for 64 bytes at once. Returns how many in all.
   int64_t (*within_reach)(const uint8_t* lines, const uint8_t* reach, uint64_t lanes, const int32_t* ids,

@@ -24,6 +24,7 @@
 #include "pool.h"
 #include "screened.h"
 #include "structured.h"
+#include "words.h"
 
 namespace fewfire {
 namespace {
@@ -132,6 +133,9 @@ struct DriftIndex {
   Matrix<T> reference, sketch;
   std::vector<Drift> drift;
   std::vector<T> perps, slacks;
+  std::vector<int16_t> words;
+  std::vector<T> word_units;
+  WordLimits word_limits;
   DriftState<T> state;
 
   DriftIndex(const Shape& shape, const SampleSet<T>& samples)
@@ -145,6 +149,9 @@ struct DriftIndex {
         drift(reference.count),
         perps(reach.size()),
         slacks(reach.size()),
+        words(samples.x.count * samples.x.stride),
+        word_units(samples.x.count),
+        word_limits(word_inputs<T>(samples.x.view(), samples.x.stride, words.data(), word_units.data())),
         state{
             table.data(),      shape.n_samples, reference.rows(),
             drift.data(),      sketch.rows(),   perps.data(),
@@ -161,8 +168,10 @@ struct DriftIndex {
   }
 
   void refresh(const Matrix<T>& w, T threshold, const std::vector<int64_t>& blocks) {
-    drift_refresh<T>(state, ordered(w), samples.x.view(), samples.inverse_norms.data(), threshold,
-                     blocks.data(), static_cast<int64_t>(blocks.size()));
+    const WordInputs<T> x{words.data(),     word_units.data(),   samples.x.count,
+                          samples.x.stride, word_limits.largest, word_limits.lost};
+    drift_refresh<T>(state, ordered(w), x, samples.inverse_norms.data(), threshold, blocks.data(),
+                     static_cast<int64_t>(blocks.size()));
   }
 
   FireSet<T> fire_set(const Matrix<T>& w, const SampleSet<T>& batch, T threshold, FireWork& work) const {

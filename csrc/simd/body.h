@@ -161,16 +161,48 @@ void above(const T* products, const T* norms, int64_t count, T ceiling, const T*
 }
 
 template <class T>
-void distance_codes(const T* products, const T* inverse_norms, int64_t count, T threshold, const T* slack,
-                    T resolution, T offset, uint8_t* lines) {
+void distance_codes(const int32_t* sums, const T* units, const T* x_units, const T* inverse_norms,
+                    int64_t count, T threshold, const T* slack, T resolution, T offset, uint8_t* lines) {
   for (int64_t s = 0; s < count; ++s) {
-    const T inverse = inverse_norms[s];
+    const T unit = x_units[s], inverse = inverse_norms[s];
     for (int l = 0; l < kBlock; ++l) {
-      T code = ((threshold - products[s * kBlock + l]) * inverse - slack[l]) * resolution + offset;
+      const T product = static_cast<T>(sums[s * kBlock + l]) * units[l] * unit;
+      T code = ((threshold - product) * inverse - slack[l]) * resolution + offset;
       code = code > 0 ? code : 0;  // NaN becomes 0: nothing is known of the pair
       code = code < 255 ? code : 255;
       lines[s * kBlock + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
     }
+  }
+}
+
+// One register tile of word_products, of the shape of tile_products.
+template <int SAMPLES>
+void tile_word_products(const int16_t* packed, const int16_t* x, int64_t stride, int32_t* products) {
+  constexpr int lanes = Vec<float>::lanes;
+  Sums sums[SAMPLES][kTileVecs];
+  for (int s = 0; s < SAMPLES; ++s)
+    for (int v = 0; v < kTileVecs; ++v) sums[s][v] = Sums::zero();
+  for (int64_t f = 0; f < stride; f += 2) {
+    WordPairs w[kTileVecs];
+    for (int v = 0; v < kTileVecs; ++v) w[v] = WordPairs::load(packed + f * kBlock + v * 2 * lanes);
+    for (int s = 0; s < SAMPLES; ++s) {
+      const WordPairs two = WordPairs::broadcast(x + s * stride + f);
+      for (int v = 0; v < kTileVecs; ++v) sums[s][v].add_products(two, w[v]);
+    }
+  }
+  for (int s = 0; s < SAMPLES; ++s)
+    for (int v = 0; v < kTileVecs; ++v) sums[s][v].store(products + s * kBlock + v * lanes);
+}
+
+inline void word_products(const int16_t* packed, const int16_t* x, int64_t stride, int64_t count,
+                          int32_t* products) {
+  constexpr int width = kTileVecs * Vec<float>::lanes, samples = 6;
+  for (int64_t s = 0; s < count;) {
+    const bool whole = s + samples <= count;
+    for (int column = 0; column < kBlock; column += width)
+      (whole ? tile_word_products<samples> : tile_word_products<1>)(packed + 2 * column, x + s * stride,
+                                                                    stride, products + s * kBlock + column);
+    s += whole ? samples : 1;
   }
 }
 
@@ -473,6 +505,7 @@ constexpr Kernels<T> table() {
           CodedKernels<T>::dots,
           block_products<T>,
           above<T>,
+          word_products,
           distance_codes<T>,
           within_reach,
           set_bits,

@@ -139,8 +139,33 @@ struct SignedBytes {
     return out;
   }
 };
+// 16 lanes of two words.
+struct WordPairs {
+  __m256i v[2];
+  static WordPairs load(const int16_t* p) {
+    return {{_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+             _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 16))}};
+  }
+  static WordPairs broadcast(const int16_t* two) {
+    int32_t bits;
+    __builtin_memcpy(&bits, two, 4);
+    return {{_mm256_set1_epi32(bits), _mm256_set1_epi32(bits)}};
+  }
+};
 struct Sums {
   __v8si v[2];  // as __m256i GCC would keep them in memory
+  static Sums zero() {
+    const auto none = reinterpret_cast<__v8si>(_mm256_setzero_si256());
+    return {{none, none}};
+  }
+  void store(int32_t* p) const {
+    for (int half = 0; half < 2; ++half)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * half), reinterpret_cast<__m256i>(v[half]));
+  }
+  void add_products(const WordPairs& a, const WordPairs& b) {
+    for (int half = 0; half < 2; ++half)
+      v[half] += reinterpret_cast<__v8si>(_mm256_madd_epi16(a.v[half], b.v[half]));
+  }
   static __v8si load_half(const int32_t* p) {
     return reinterpret_cast<__v8si>(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }

@@ -108,8 +108,27 @@ struct SignedBytes {
   __m512i v;
   static SignedBytes load(const int8_t* p) { return {_mm512_loadu_si512(p)}; }
 };
+// 16 lanes of two words.
+struct WordPairs {
+  __m512i v;
+  static WordPairs load(const int16_t* p) { return {_mm512_loadu_si512(p)}; }
+  static WordPairs broadcast(const int16_t* two) {
+    int32_t bits;
+    __builtin_memcpy(&bits, two, 4);
+    return {_mm512_set1_epi32(bits)};
+  }
+};
 struct Sums {
   __v16si v;  // as an __m512i GCC would keep it in memory
+  static Sums zero() { return {reinterpret_cast<__v16si>(_mm512_setzero_si512())}; }
+  void store(int32_t* p) const { _mm512_storeu_si512(p, reinterpret_cast<__m512i>(v)); }
+  void add_products(WordPairs a, WordPairs b) {
+#ifdef __AVX512VNNI__
+    v = reinterpret_cast<__v16si>(_mm512_dpwssd_epi32(reinterpret_cast<__m512i>(v), a.v, b.v));
+#else
+    v += reinterpret_cast<__v16si>(_mm512_madd_epi16(a.v, b.v));
+#endif
+  }
   static Sums load(const int32_t* p) { return {reinterpret_cast<__v16si>(_mm512_loadu_si512(p))}; }
   Vec<float> floats() const { return {_mm512_cvtepi32_ps(reinterpret_cast<__m512i>(v))}; }
   void add_products(UnsignedBytes a, SignedBytes b) {

@@ -96,8 +96,25 @@ struct SignedBytes {
   const int8_t* v;
   static SignedBytes load(const int8_t* p) { return {p}; }
 };
+// 16 lanes of two words; a broadcast is one pair for all lanes.
+struct WordPairs {
+  const int16_t* v;
+  static WordPairs load(const int16_t* p) { return {p}; }
+  static WordPairs broadcast(const int16_t* two) { return {two}; }
+};
 struct Sums {
   int32_t v[16];
+  static Sums zero() {
+    Sums out;
+    for (int l = 0; l < 16; ++l) out.v[l] = 0;
+    return out;
+  }
+  void store(int32_t* p) const {
+    for (int l = 0; l < 16; ++l) p[l] = v[l];
+  }
+  void add_products(WordPairs a, WordPairs b) {
+    for (int l = 0; l < 16; ++l) v[l] += a.v[0] * b.v[2 * l] + a.v[1] * b.v[2 * l + 1];
+  }
   static Sums load(const int32_t* p) {
     Sums out;
     for (int l = 0; l < 16; ++l) out.v[l] = p[l];

@@ -185,7 +185,7 @@ def test_a_fast_build_writes_the_table_of_a_slow_one_within_a_code(dtype):
     lanes = np.arange(len(fast._table) * BLOCK).reshape(-1, 1, BLOCK) < 1000
     apart = np.where(lanes, fast._table.astype(int) - slow._table, 0)
     assert np.abs(apart).max() <= 1
-    assert np.mean(apart != 0) < 0.05  # rounding(d) |w| is 0.046 codes in float32
+    assert np.mean(apart != 0) < 0.3  # words of 2^-11 lose up to a quarter of a code; a transform a twentieth
     np.testing.assert_array_equal(fast._reference, slow._reference)
     np.testing.assert_array_equal(fast._drift, slow._drift)
     np.testing.assert_array_equal(fast._reach, slow._reach)

@@ -87,6 +87,9 @@ class DriftIndex(Index):
         self.k = directions.shape[1]
         self._inputs, self._largest_norm = inputs, float(inputs.norms.max())
         self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
+        self._words = np.empty((n, inputs.n_features + inputs.n_features % 2), np.int16)
+        self._word_units = np.empty(n, dtype)
+        self._word_limits = _core.word_inputs(inputs.rows, self._words, self._word_units)
 
         self._order = busiest_first(network, inputs)
         self.work.multiplied += network.width * min(n, COUNTED_SAMPLES)
@@ -121,11 +124,10 @@ class DriftIndex(Index):
 
     def _build_fast(self, structure: StructuredWeights, progress: Progress | None) -> None:
         """Make the present weights the reference where they are still those of a structure."""
-        network, inputs = require_built(self._network, self), self._inputs
-        n, tabled = len(inputs), len(self._table)
+        inputs = self._inputs
+        network, n, tabled = require_built(self._network, self), len(inputs), len(self._table)
         # A refresh on no samples: everything but the lines.
-        _core.drift_refresh(self._state, network.weight_rows, inputs.rows[:0], inputs.inverse_norms[:0],
-                            network.threshold, np.arange(tabled))  # fmt: skip
+        self._rewrite(np.arange(tabled), 0)
         places = structure.places[self._order]
         for first in range(0, n, BUILD_SAMPLES):
             count = min(BUILD_SAMPLES, n - first)
@@ -146,7 +148,7 @@ class DriftIndex(Index):
         a_neuron = network.weight_rows.shape[1] * item + self._sample_sketch.shape[1] * item
         a_neuron += 2 * item + 8 * DRIFT_FIELDS + 1
         a_block = BLOCK * (len(self._inputs) + a_neuron) + 8
-        samples = self._sample_sketch.nbytes + self._sample_perps.nbytes + self._order.nbytes
+        samples = sum(array.nbytes for array in self._sample_arrays()) + self._order.nbytes
         if samples + a_block > self.memory_limit:
             raise MemoryLimitError(
                 f"the drift index needs at least {samples + a_block:,} bytes, for the table of 64 neurons, "
@@ -155,17 +157,25 @@ class DriftIndex(Index):
             )
         return min(n_blocks, (self.memory_limit - samples) // a_block)
 
+    def _sample_arrays(self) -> list[NDArray]:
+        return [self._sample_sketch, self._sample_perps, self._words, self._word_units]
+
     def _small_arrays(self) -> list[NDArray]:
-        return [self._reference, self._sketch, self._perps, self._slacks, self._drift, self._reach,
-                self._sample_sketch, self._sample_perps, self._order, self._wasted]  # fmt: skip
+        return [*self._sample_arrays(), self._reference, self._sketch, self._perps, self._slacks,
+                self._drift, self._reach, self._order, self._wasted]  # fmt: skip
 
     def _refresh(self, blocks: NDArray[np.int64]) -> None:
         """Make the present weights of these blocks their reference."""
-        network, inputs = require_built(self._network, self), self._inputs
-        _core.drift_refresh(self._state, network.weight_rows, inputs.rows, inputs.inverse_norms,
-                            network.threshold, blocks)  # fmt: skip
+        self._rewrite(blocks, len(self._inputs))
         self._wasted[blocks] = 0
-        self.work.multiplied += len(blocks) * BLOCK * len(inputs)
+        self.work.multiplied += len(blocks) * BLOCK * len(self._inputs)
+
+    def _rewrite(self, blocks: NDArray[np.int64], n: int) -> None:
+        """Refer to the present weights of these blocks, and write their lines of the first n samples."""
+        network = require_built(self._network, self)
+        _core.drift_refresh(self._state, network.weight_rows, self._words[:n], self._word_units[:n],
+                            self._word_limits, self._inputs.inverse_norms[:n], network.threshold,
+                            blocks)  # fmt: skip
 
     def fire_set(self, batch: Inputs) -> FireSet:
         network = require_built(self._network, self)
