@@ -42,7 +42,16 @@ double norm_below(double square, int64_t stride) {
 // What gliding loses to rounding, for numbers that add up to `total` in size.
 template <class T>
 double glide_error(double total) {
-  return (4 * unit<T> + 2e-15) * total + kTiny;
+  return (2.5 * unit<T> + 2e-15) * total + kTiny;
+}
+
+// Upper bounds on a neuron's |w| and |v| when they were last written.
+struct Sizes {
+  double w, v;
+};
+Sizes sizes_of(const Drift& d, const Motion& m) {
+  return {std::abs(m.scale) * d.reference_norm + std::abs(m.lead) * m.speed + d.bound,
+          std::abs(m.lag) * d.reference_norm + m.speed};
 }
 
 // The claim on which the filters rest: w = scale w0 + D with |D| <= distance, and the error of its sketch.
@@ -62,10 +71,9 @@ Claim claim(const DriftState<T>& state, const Weights<T>& w, int64_t r) {
   const double scale = f.p * m.scale + f.q * m.lag, held = std::min(std::max(scale, 0.0), 1.0);
   const double parts = p * d.bound + q * m.speed;  // of the drift
   // Rounding of the row, of the scale, and what of the scale lies outside 0 .. 1: all of it counts as drift.
-  const double error =
-      glide_error<T>(std::abs(f.p) * (std::abs(m.scale) * d.reference_norm + std::abs(m.lead) * m.speed) +
-                     std::abs(f.q) * (std::abs(m.lag) * d.reference_norm + m.speed) + parts) +
-      std::abs(scale - held) * d.reference_norm;
+  const Sizes size = sizes_of(d, m);
+  const double error = glide_error<T>(std::abs(f.p) * size.w + std::abs(f.q) * size.v + q * m.speed) +
+                       std::abs(scale - held) * d.reference_norm;
   return {held, parts + error, p * perp + q * m.speed_perp,
           p * d.sketch_error + q * m.speed_error + error + 6 * unit<T> * parts};
 }
@@ -175,10 +183,9 @@ void glide_drift(const DriftState<T>& state, const Weights<T>& w, int64_t r) {
   const Glide glide = drift_glide(state, w, r);
   const double lead_back = f.s + f.r * m.lead;  // v = r D + lead_back V
   const double p = std::abs(glide.p), q = std::abs(glide.q), back = std::abs(f.r), s = std::abs(lead_back);
-  const double row = std::abs(m.scale) * d.reference_norm + std::abs(m.lead) * m.speed + d.bound;
-  const double velocity = std::abs(m.lag) * d.reference_norm + m.speed;
-  const double error = glide_error<T>(std::abs(f.p) * row + std::abs(f.q) * velocity + q * m.speed);
-  const double velocity_error = glide_error<T>(std::abs(f.r) * row + std::abs(f.s) * velocity + s * m.speed);
+  const Sizes size = sizes_of(d, m);
+  const double error = glide_error<T>(std::abs(f.p) * size.w + std::abs(f.q) * size.v + q * m.speed);
+  const double velocity_error = glide_error<T>(std::abs(f.r) * size.w + std::abs(f.s) * size.v + s * m.speed);
   const double perp = d.measured_perp + d.path_perp;
   const Drift before = d;
   d.measured *= p;

@@ -196,6 +196,7 @@ def test_all_rows_are_settled_now_and_then(monkeypatch):
 
 def test_to_settle_changes_no_weight(make_index):
     problem = clustered_problem()
+    let_coast(problem.network, Optimiser(0.9))
     trainer = trainer_of(problem, index=make_index(problem.network, problem.inputs), momentum=0.9)
     batches = trainer.batches(1)
     for now, following in zip(batches[:3], batches[1:], strict=False):

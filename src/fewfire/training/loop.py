@@ -107,7 +107,9 @@ class Trainer:
         self._epoch_ahead: tuple[int, list[NDArray[np.int64]]] | None = None  # its number and batches
         self._classes = _classes_of(self.targets)
         self._index_is_stale = False  # the weights moved and it was not told
-        network.coasting = None
+        if network.coasting is not None:  # of a trainer before this one
+            network.coasting.settle()
+            network.coasting = None
         self.learning_rate = self._checked_rate(learning_rate)
         self.optimiser.require_stable(self.learning_rate)
         if self.optimiser.coasts:
