@@ -251,7 +251,7 @@ int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<
   const int64_t stride = w.stride(), k = state.sketch.stride;
   const int64_t end = std::min((block + 1) * kBlock, state.reference.count);
   const bool coasts = w.coast.on(), momentum = w.coast.velocity.data;
-  static thread_local std::vector<T> moves;
+  static thread_local std::vector<T> gained;
   int64_t measured = 0;
   for (int64_t r = block * kBlock; r < end; ++r) {
     const int64_t neuron = w.id(r);
@@ -268,14 +268,17 @@ int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<
       const int64_t begin = step.begins[neuron], count = step.begins[neuron + 1] - begin;
       const int32_t* ids = step.samples + begin;
       const T* coefficients = step.coefficients + begin;
-      moves.resize(std::max<size_t>(moves.size(), count));
       double total = 0;
-      for (int64_t j = 0; j < count; ++j) {
-        moves[j] = step.gain * coefficients[j];
+      for (int64_t j = 0; j < count; ++j)
         total += std::abs(static_cast<double>(coefficients[j])) * batch.x.norms[ids[j]];
+      const T* moves = coefficients;
+      if (coasts) {
+        gained.resize(std::max<size_t>(gained.size(), count));
+        for (int64_t j = 0; j < count; ++j) gained[j] = step.gain * coefficients[j];
+        moves = gained.data();
       }
       T* row = state.sketch[r];
-      const double moved = kernel.move_row(row, row + k, batch.sketch.data, k, ids, moves.data(), count);
+      const double moved = kernel.move_row(row, row + k, batch.sketch.data, k, ids, moves, count);
       // Rounding: of w when the step is added, of the tracked sketch likewise, of both sums.
       const double sums = (3 * count + 16) * unit<T> * total;
       const double error = unit<T> * (size + 3 * (d.measured + d.path)) + step.gain * sums + kTiny;
