@@ -257,9 +257,11 @@ def test_a_limit_too_low_for_any_index_names_what_is_needed_and_leaves_nothing(t
     assert train_digits(tmp_path / "run", "--memory-limit", enough).code == 0
 
 
-def test_the_whole_process_keeps_within_its_limit(tmp_path):
+@pytest.mark.parametrize("momentum", [0, 0.9])
+def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
     """Half fire, on large batches: more memory for fire sets than for anything else."""
-    options = ("train", "digits", "--width", 16384, "--fire-rate", 0.5, "--epochs", 1, "--batch-size", 1500)
+    options = ("train", "digits", "--width", 16384, "--fire-rate", 0.5, "--epochs", 1, "--batch-size", 1500,
+               "--momentum", momentum)  # fmt: skip
     ended = fewfire_process(*options, "--threads", 2, "--memory-limit", "1MB", "--out", tmp_path / "a")
     assert ended.code == USER_ERROR
     needed = float(re.search(r"must be more than (\d+) MB", ended.err)[1])

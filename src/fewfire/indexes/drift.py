@@ -56,7 +56,7 @@ class DriftIndex(Index):
     Notes
     -----
     Build: m n d multiply-adds at GEMM speed, or 3 m n log2 d additions where the weights are still those of
-    a structured initialisation. Memory: one byte a pair, plus a copy of the weights.
+    a structured initialisation. Memory: one byte a pair, plus a copy of the weights; see docs/theory/.
     A fire set costs one byte comparison a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
