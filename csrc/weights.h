@@ -4,6 +4,7 @@
 // become since is worked out where they are needed (docs/theory/momentum.md).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -35,7 +36,7 @@ struct Coast {
 
   // From a time to the present, in the numbers that the kernels take.
   Flow flow(int32_t time) const {
-    const Flow& f = flows[time];
+    const Flow& f = flows[std::min(time, now)];  // an index that was not told of a new start asks beyond
     return {static_cast<T>(f.p), static_cast<T>(f.q), static_cast<T>(f.r), static_cast<T>(f.s)};
   }
   T* velocity_row(int64_t r) const { return velocity.data ? velocity[r] : nullptr; }

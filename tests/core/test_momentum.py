@@ -279,6 +279,20 @@ def test_the_index_may_be_built_anew_while_neurons_coast(rules):
         trainer.index.check_invariants()
 
 
+def test_an_index_that_was_built_for_another_optimiser_must_be_built_anew():
+    problem = clustered_problem()
+    index = DriftIndex()
+    index.build(problem.network, problem.inputs)
+    let_coast(problem.network, Optimiser(0.9))
+    with pytest.raises(RuntimeError, match="must be built anew once .* another optimiser. Got one .* Call"):
+        index.fire_set(problem.everything)
+    index.build(problem.network, problem.inputs)
+    index.fire_set(problem.everything)
+    problem.network.coasting = None
+    with pytest.raises(RuntimeError, match="must be built anew"):
+        index.fire_set(problem.everything)
+
+
 @pytest.mark.parametrize("rate", [150.0, 900.0, 5000.0])
 def test_scales_that_decay_turns_around_prove_nothing(rate):
     """With momentum the scale of the reference may swing below 0: all such pairs are asked."""

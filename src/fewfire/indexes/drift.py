@@ -100,8 +100,9 @@ class DriftIndex(Index):
         self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
         self._drift = np.zeros((rows, DRIFT_FIELDS))
         self._reach = np.zeros(tabled * BLOCK, np.uint8)
-        self._motion = np.zeros((rows if network.coasting is not None else 0, MOTION_FIELDS))
-        momentum = network.coasting is not None and network.coasting.optimiser.momentum > 0
+        coasting = self._coasting = network.coasting
+        self._motion = np.zeros((rows if coasting is not None else 0, MOTION_FIELDS))
+        momentum = coasting is not None and coasting.optimiser.momentum > 0
         self._velocity_sketch = padded_zeros(rows if momentum else 0, self.k, dtype)
         self._directions = padded(directions.T if momentum else directions.T[:0], dtype)
         self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
@@ -115,7 +116,7 @@ class DriftIndex(Index):
             self._velocity_sketch, self._directions,
         )  # fmt: skip
         self._network = network
-        structure, settled = network.structure, network.coasting is None or network.coasting.settled
+        structure, settled = network.structure, coasting is None or coasting.settled
         if structure is not None and settled and structure.made(network.weight_rows):
             self._build_fast(structure, progress)
             return
@@ -178,15 +179,25 @@ class DriftIndex(Index):
         self._wasted[blocks] = 0
         self.work.multiplied += len(blocks) * BLOCK * len(inputs)
 
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def _current(self) -> TwoLayerNetwork:
+        """The network, which must coast as it did when the index was built."""
         network = require_built(self._network, self)
+        if network.coasting is not self._coasting:
+            raise RuntimeError(
+                "the drift index must be built anew once the network is trained by another optimiser. Got "
+                "one that was built before. Call build(network, inputs) again."
+            )
+        return network
+
+    def fire_set(self, batch: Inputs) -> FireSet:
+        network = self._current()
         require_fitting(network, batch)
         known = self._known(batch)
         found = _core.drift_fire_set(self._state, known, network.kernel_rows, network.threshold)
         return self._counted(found, len(batch))
 
     def moved(self, step: Step) -> None:
-        network = require_built(self._network, self)
+        network = self._current()
         fires = step.fires
         self.work.measured += _core.drift_moved(
             self._state, self._known(step.batch), network.kernel_rows, fires.begins, fires.samples,
@@ -196,7 +207,7 @@ class DriftIndex(Index):
 
     def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
         """In one pass over the weights: each block of rows is moved, then asked while it is in cache."""
-        require_fitting(require_built(self._network, self), next_batch)
+        require_fitting(self._current(), next_batch)
         found, measured = _core.drift_step(
             self._state, descent.begin(), self._known(descent.batch), self._known(next_batch)
         )
@@ -206,7 +217,7 @@ class DriftIndex(Index):
         return fires
 
     def settle(self) -> None:
-        _core.drift_settle(self._state, require_built(self._network, self).kernel_rows)
+        _core.drift_settle(self._state, self._current().kernel_rows)
 
     def _known(self, batch: Inputs) -> Any:
         """A batch with what the index knows of its samples, as the compiled core takes it."""
