@@ -14,6 +14,7 @@
 #include "pool.h"
 #include "screened.h"
 #include "structured.h"
+#include "weights.h"
 #include "words.h"
 
 namespace nb = nanobind;
@@ -32,11 +33,6 @@ using Cube = nb::ndarray<T, nb::numpy, nb::ndim<3>, nb::c_contig, nb::device::cp
 template <class T>
 Rows<T> rows(const Matrix<T>& m) {
   return {m.data(), static_cast<int64_t>(m.shape(0)), static_cast<int64_t>(m.shape(1))};
-}
-
-template <class T>
-Rows<T> rows(const Matrix<T>& m, const Vector<const int32_t>& order) {
-  return {m.data(), static_cast<int64_t>(m.shape(0)), static_cast<int64_t>(m.shape(1)), order.data()};
 }
 
 template <class T>
@@ -71,6 +67,35 @@ struct SampleArrays {
 
   Samples<T> view() const {
     return {fewfire::rows(rows), norms.data(), codes.shape(0) > 0 ? codes.data() : nullptr};
+  }
+};
+
+// The weights, and how they coast: time, and where it leads, lives here.
+template <class T>
+struct WeightArrays {
+  Matrix<T> rows, velocity;  // the second has no rows without momentum
+  Vector<int32_t> since;     // has none where nothing coasts
+  std::vector<Flow> flows{kNoFlow};
+
+  int32_t now() const { return static_cast<int32_t>(flows.size()) - 1; }
+  bool coasts() const { return since.shape(0) > 0; }
+
+  Coast<T> coast() {
+    if (!coasts()) return {};
+    return {velocity.shape(0) > 0 ? fewfire::rows(velocity) : Rows<T>{}, since.data(), flows.data(), now()};
+  }
+  Weights<T> view(const int32_t* order = nullptr) {
+    const Rows<T> all = fewfire::rows(rows);
+    return {{all.data, all.count, all.stride, order}, coast()};
+  }
+
+  void advance(const Flow& step) {
+    for (Flow& flow : flows) flow = step.after(flow);
+    flows.push_back(kNoFlow);
+  }
+  void restart() {
+    std::fill_n(since.data(), since.shape(0), 0);
+    flows.assign(1, kNoFlow);
   }
 };
 
@@ -150,16 +175,27 @@ struct DriftArrays {
   Vector<T> perps, slacks;
   Vector<uint8_t> reach;
   double largest_norm, resolution, zero;
+  Matrix<double> motion;      // has no rows where nothing coasts
+  Matrix<T> velocity_sketch;  // nor these two without momentum
+  Matrix<const T> directions;
 
   DriftState<T> view() const {
     static_assert(sizeof(Drift) == 7 * sizeof(double), "a row of the drift array is one Drift");
-    return {table.data(),    static_cast<int64_t>(table.shape(1)),
-            rows(reference), reinterpret_cast<Drift*>(drift.data()),
-            rows(sketch),    perps.data(),
-            slacks.data(),   reach.data(),
-            largest_norm,    {resolution, zero}};
+    static_assert(sizeof(Motion) == 9 * sizeof(double), "a row of the motion array is one Motion");
+    return {table.data(),
+            static_cast<int64_t>(table.shape(1)),
+            rows(reference),
+            reinterpret_cast<Drift*>(drift.data()),
+            rows(sketch),
+            perps.data(),
+            slacks.data(),
+            reach.data(),
+            largest_norm,
+            {resolution, zero},
+            motion.shape(0) > 0 ? reinterpret_cast<Motion*>(motion.data()) : nullptr,
+            rows(velocity_sketch),
+            rows(directions)};
   }
-  Rows<const T> ordered(const Matrix<const T>& w) const { return rows(w, order); }
 };
 
 template <class T>
@@ -170,9 +206,15 @@ struct DescentArrays {
   Matrix<const T> residual;
   SampleArrays<T> x;
   T threshold, scale, rate, a_rate;
-  Matrix<T> w, a;
+  nb::object weights;
+  Matrix<T> a;
   Vector<T> coefficients;
   Vector<double> lengths;
+  Matrix<T> a_velocity;  // has no rows without momentum
+  Flow flow;
+  T gain;
+
+  WeightArrays<T>& w() const { return *nb::inst_ptr<WeightArrays<T>>(weights); }
 
   Descent<T> view() const {
     return {{begins.data(), samples.data(), values.data()},
@@ -182,10 +224,14 @@ struct DescentArrays {
             scale,
             rate,
             a_rate,
-            rows(w),
+            rows(w().rows),
             rows(a),
             coefficients.data(),
-            lengths.data()};
+            lengths.data(),
+            w().coast(),
+            a_velocity.shape(0) > 0 ? rows(a_velocity) : Rows<T>{},
+            flow,
+            gain};
   }
 };
 
@@ -201,17 +247,50 @@ void bind(nb::module_& m, const std::string& suffix) {
            }),
            "rows"_a.noconvert(), "norms"_a.noconvert(), "codes"_a.noconvert());
 
+  nb::class_<WeightArrays<T>>(m, named("Weights").c_str())
+      .def(nb::new_([](Matrix<T> rows, Matrix<T> velocity, Vector<int32_t> since) {
+             return new WeightArrays<T>{rows, velocity, since};
+           }),
+           "rows"_a.noconvert(), "velocity"_a.noconvert(), "since"_a.noconvert())
+      .def_prop_ro("now", &WeightArrays<T>::now)
+      .def("flow",
+           [](WeightArrays<T>& self, int32_t time) {
+             const Flow f = self.coast().flow(time);
+             return std::vector<double>{f.p, f.q, f.r, f.s};
+           })
+      .def("advance", [](WeightArrays<T>& self,
+                         const std::vector<double>& f) { self.advance({f[0], f[1], f[2], f[3]}); })
+      .def("restart", &WeightArrays<T>::restart)
+      .def("settle",
+           [](WeightArrays<T>& self) {
+             nb::gil_scoped_release release;
+             settle<T>(rows(self.rows), self.coast());
+             self.restart();
+           })
+      .def("present", [](WeightArrays<T>& self, Matrix<T> out) {
+        const Weights<T> w = self.view();
+        for (int64_t r = 0; r < w.count(); ++r) {
+          T* row = rows(out)[r];
+          const T* now = w.row(r, row);
+          if (now != row) std::copy_n(now, w.stride(), row);
+        }
+      });
+
   nb::class_<DescentArrays<T>>(m, named("Descent").c_str())
       .def(nb::new_([](Vector<const int64_t> begins, Vector<const int32_t> samples, InVector values,
                        In residual, const SampleArrays<T>& x, T threshold, T scale, T rate, T a_rate,
-                       Matrix<T> w, Matrix<T> a, Vector<T> coefficients, Vector<double> lengths) {
-             return new DescentArrays<T>{begins,    samples,      values, residual, x,
-                                         threshold, scale,        rate,   a_rate,   w,
-                                         a,         coefficients, lengths};
+                       nb::object weights, Matrix<T> a, Vector<T> coefficients, Vector<double> lengths,
+                       Matrix<T> a_velocity, const std::vector<double>& flow, T gain) {
+             return new DescentArrays<T>{
+                 begins,    samples,      values,  residual,   x,
+                 threshold, scale,        rate,    a_rate,     weights,
+                 a,         coefficients, lengths, a_velocity, {flow[0], flow[1], flow[2], flow[3]},
+                 gain};
            }),
            "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert(), "residual"_a.noconvert(),
-           "x"_a, "threshold"_a, "scale"_a, "rate"_a, "a_rate"_a, "w"_a.noconvert(), "a"_a.noconvert(),
-           "coefficients"_a.noconvert(), "lengths"_a.noconvert());
+           "x"_a, "threshold"_a, "scale"_a, "rate"_a, "a_rate"_a, "w"_a, "a"_a.noconvert(),
+           "coefficients"_a.noconvert(), "lengths"_a.noconvert(), "a_velocity"_a.noconvert(), "flow"_a,
+           "gain"_a);
 
   nb::class_<DriftBatchArrays<T>>(m, named("DriftBatch").c_str())
       .def(nb::new_([](const SampleArrays<T>& x, Vector<const int32_t> ids, In sketch, InVector perps) {
@@ -222,39 +301,42 @@ void bind(nb::module_& m, const std::string& suffix) {
   nb::class_<DriftArrays<T>>(m, named("DriftState").c_str())
       .def(nb::new_([](Vector<const int32_t> order, Cube<uint8_t> table, Matrix<T> reference,
                        Matrix<double> drift, Matrix<T> sketch, Vector<T> perps, Vector<T> slacks,
-                       Vector<uint8_t> reach, double largest_norm, double resolution, double zero) {
-             return new DriftArrays<T>{order,  table, reference,    drift,      sketch, perps,
-                                       slacks, reach, largest_norm, resolution, zero};
+                       Vector<uint8_t> reach, double largest_norm, double resolution, double zero,
+                       Matrix<double> motion, Matrix<T> velocity_sketch, In directions) {
+             return new DriftArrays<T>{order, table,  reference,       drift,        sketch,
+                                       perps, slacks, reach,           largest_norm, resolution,
+                                       zero,  motion, velocity_sketch, directions};
            }),
            "order"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(), "drift"_a.noconvert(),
            "sketch"_a.noconvert(), "perps"_a.noconvert(), "slacks"_a.noconvert(), "reach"_a.noconvert(),
-           "largest_norm"_a, "resolution"_a, "zero"_a);
+           "largest_norm"_a, "resolution"_a, "zero"_a, "motion"_a.noconvert(),
+           "velocity_sketch"_a.noconvert(), "directions"_a.noconvert());
 
   m.def(
       "exhaustive_fire_set",
-      [](In w, const SampleArrays<T>& x, T threshold) {
+      [](WeightArrays<T>& w, const SampleArrays<T>& x, T threshold) {
         FireSet<T> fires;
         FireWork work;
         {
           nb::gil_scoped_release release;
-          fires = exhaustive_fire_set<T>(rows(w), x.view(), threshold, work);
+          fires = exhaustive_fire_set<T>(w.view(), x.view(), threshold, work);
         }
-        return as_tuple(std::move(fires), w.shape(0), work);
+        return as_tuple(std::move(fires), w.rows.shape(0), work);
       },
-      "w"_a.noconvert(), "x"_a, "threshold"_a);
+      "w"_a, "x"_a, "threshold"_a);
 
   m.def(
       "drift_fire_set",
-      [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, In w, T threshold) {
+      [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, WeightArrays<T>& w, T threshold) {
         FireSet<T> fires;
         FireWork work;
         {
           nb::gil_scoped_release release;
-          fires = drift_fire_set<T>(state.view(), batch.view(), state.ordered(w), threshold, work);
+          fires = drift_fire_set<T>(state.view(), batch.view(), w.view(state.order.data()), threshold, work);
         }
-        return as_tuple(std::move(fires), w.shape(0), work);
+        return as_tuple(std::move(fires), w.rows.shape(0), work);
       },
-      "state"_a, "batch"_a, "w"_a.noconvert(), "threshold"_a);
+      "state"_a, "batch"_a, "w"_a, "threshold"_a);
 
   // The largest norm of a row of words, and what is lost of a row at most, beside its norm.
   m.def(
@@ -269,7 +351,7 @@ void bind(nb::module_& m, const std::string& suffix) {
 
   m.def(
       "drift_refresh",
-      [](const DriftArrays<T>& state, In w, Matrix<const int16_t> words, InVector units,
+      [](const DriftArrays<T>& state, WeightArrays<T>& w, Matrix<const int16_t> words, InVector units,
          std::pair<double, double> limits, InVector inverse_norms, T threshold,
          Vector<const int64_t> blocks) {
         const WordInputs<T> x{words.data(),
@@ -279,22 +361,31 @@ void bind(nb::module_& m, const std::string& suffix) {
                               limits.first,
                               limits.second};
         nb::gil_scoped_release release;
-        drift_refresh<T>(state.view(), state.ordered(w), x, inverse_norms.data(), threshold, blocks.data(),
-                         blocks.shape(0));
+        drift_refresh<T>(state.view(), w.view(state.order.data()), x, inverse_norms.data(), threshold,
+                         blocks.data(), blocks.shape(0));
       },
-      "state"_a, "w"_a.noconvert(), "words"_a.noconvert(), "units"_a.noconvert(), "limits"_a,
+      "state"_a, "w"_a, "words"_a.noconvert(), "units"_a.noconvert(), "limits"_a,
       "inverse_norms"_a.noconvert(), "threshold"_a, "blocks"_a.noconvert());
 
   m.def(
       "drift_moved",
-      [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, In w, Vector<const int64_t> begins,
-         Vector<const int32_t> samples, InVector coefficients, Vector<const double> lengths) {
-        const Step<T> step{begins.data(), samples.data(), coefficients.data(), lengths.data()};
+      [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, WeightArrays<T>& w,
+         Vector<const int64_t> begins, Vector<const int32_t> samples, InVector coefficients,
+         Vector<const double> lengths, T gain) {
+        const Step<T> step{begins.data(), samples.data(), coefficients.data(), lengths.data(), gain};
         nb::gil_scoped_release release;
-        return drift_moved<T>(state.view(), step, state.ordered(w), batch.view());
+        return drift_moved<T>(state.view(), step, w.view(state.order.data()), batch.view());
       },
-      "state"_a, "batch"_a, "w"_a.noconvert(), "begins"_a.noconvert(), "samples"_a.noconvert(),
-      "coefficients"_a.noconvert(), "lengths"_a.noconvert());
+      "state"_a, "batch"_a, "w"_a, "begins"_a.noconvert(), "samples"_a.noconvert(),
+      "coefficients"_a.noconvert(), "lengths"_a.noconvert(), "gain"_a);
+
+  m.def(
+      "drift_settle",
+      [](const DriftArrays<T>& state, WeightArrays<T>& w) {
+        nb::gil_scoped_release release;
+        drift_settle<T>(state.view(), w.view(state.order.data()));
+      },
+      "state"_a, "w"_a);
 
   // The tuple of a fire set, and how many neurons were measured.
   m.def(
@@ -309,20 +400,20 @@ void bind(nb::module_& m, const std::string& suffix) {
           fires = drift_step<T>(state.view(), descent.view(), batch.view(), next.view(), state.order.data(),
                                 work, measured);
         }
-        return nb::make_tuple(as_tuple(std::move(fires), descent.w.shape(0), work), measured);
+        return nb::make_tuple(as_tuple(std::move(fires), descent.w().rows.shape(0), work), measured);
       },
       "state"_a, "descent"_a, "batch"_a, "next"_a);
 
   m.def(
       "screened_refresh",
-      [](In w, Vector<const double> lengths, Vector<const int32_t> columns, Cube<int8_t> bytes,
+      [](WeightArrays<T>& w, Vector<const double> lengths, Vector<const int32_t> columns, Cube<int8_t> bytes,
          Matrix<int32_t> offsets, Cube<float> terms) {
         const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
         nb::gil_scoped_release release;
-        screened_refresh<T>(screened, rows(w), lengths.data());
+        screened_refresh<T>(screened, w.view(), lengths.data());
       },
-      "w"_a.noconvert(), "lengths"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(),
-      "offsets"_a.noconvert(), "terms"_a.noconvert());
+      "w"_a, "lengths"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(), "offsets"_a.noconvert(),
+      "terms"_a.noconvert());
 
   m.def(
       "screened_bounds",
@@ -341,19 +432,19 @@ void bind(nb::module_& m, const std::string& suffix) {
 
   m.def(
       "screened_fire_set",
-      [](In w, const SampleArrays<T>& x, T threshold, Vector<const int32_t> columns, Cube<int8_t> bytes,
-         Matrix<int32_t> offsets, Cube<float> terms) {
+      [](WeightArrays<T>& w, const SampleArrays<T>& x, T threshold, Vector<const int32_t> columns,
+         Cube<int8_t> bytes, Matrix<int32_t> offsets, Cube<float> terms) {
         const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
         FireSet<T> fires;
         FireWork work;
         {
           nb::gil_scoped_release release;
-          fires = screened_fire_set<T>(screened, rows(w), x.view(), threshold, work);
+          fires = screened_fire_set<T>(screened, w.view(), x.view(), threshold, work);
         }
-        return as_tuple(std::move(fires), w.shape(0), work);
+        return as_tuple(std::move(fires), w.rows.shape(0), work);
       },
-      "w"_a.noconvert(), "x"_a, "threshold"_a, "columns"_a.noconvert(), "bytes"_a.noconvert(),
-      "offsets"_a.noconvert(), "terms"_a.noconvert());
+      "w"_a, "x"_a, "threshold"_a, "columns"_a.noconvert(), "bytes"_a.noconvert(), "offsets"_a.noconvert(),
+      "terms"_a.noconvert());
 
   m.def(
       "forward",

@@ -7,6 +7,7 @@
 #include "fire_set.h"
 #include "gradient.h"
 #include "rows.h"
+#include "weights.h"
 #include "words.h"
 
 namespace fewfire {
@@ -29,14 +30,26 @@ struct Drift {
   double bound;           // |D|: measured and travelled since, or put together from its two parts
 };
 
-// A step that moved neuron r by sum_j coefficients[j] x[samples[j]], j in [begins[r], begins[r + 1]),
-// and by no more than lengths[r].
+// How one neuron coasts, where weights do: of the time when its rows were last written,
+// w = scale w0 + lead V + D and v = lag w0 + V with w0 the reference (docs/theory/momentum.md).
+struct Motion {
+  double since;  // that time
+  double scale, lag, lead;
+  double speed, speed_perp;  // upper bounds on |V| and on its part outside the sketch
+  double speed_error;        // |P V - its tracked value|
+  double scale_now;          // w = scale_now w0 + D, as the filters use it
+  double bound_now;          // |D|
+};
+
+// A step that moved neuron r by gain * sum_j coefficients[j] x[samples[j]], j in [begins[r], begins[r + 1]),
+// and by no more than lengths[r]. Where weights coast: beside that, and its velocity without the gain.
 template <class T>
 struct Step {
   const int64_t* begins;
   const int32_t* samples;
   const T* coefficients;
   const double* lengths;
+  T gain = 1;
 };
 
 // What the index knows of the neurons, in its own order: those that have a table, whole blocks, from the
@@ -54,6 +67,9 @@ struct DriftState {
   uint8_t* reach;       // likewise: codes up to this may fire
   double largest_norm;  // of the samples
   DistanceCode code;
+  Motion* motion = nullptr;    // (m) where weights coast
+  Rows<T> velocity_sketch{};   // (m, k) P V, tracked; with momentum
+  Rows<const T> directions{};  // (k, d) P; with momentum
 
   int64_t n_tabled() const { return (reference.count + kBlock - 1) / kBlock; }
   const uint8_t* lines(int64_t block) const { return table + block * n_samples * kBlock; }
@@ -71,22 +87,37 @@ struct DriftBatch {
 // Makes the present weights of `blocks` their reference: writes their lines of the table and forgets
 // their drift.
 template <class T>
-void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const WordInputs<T>& x,
+void drift_refresh(const DriftState<T>& state, const Weights<T>& w, const WordInputs<T>& x,
                    const T* inverse_norms, T threshold, const int64_t* blocks, int64_t n_blocks);
 
 // Takes in how a step moved the neurons of one block, measures the drift anew where the way has become long,
 // and sets the bounds that the filters use. Returns how many neurons were measured.
 template <class T>
-int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<T>& step,
-                          const Rows<const T>& w, const DriftBatch<T>& batch);
+int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<T>& step, const Weights<T>& w,
+                          const DriftBatch<T>& batch);
 
 // The same for all blocks.
 template <class T>
-int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Rows<const T>& w,
+int64_t drift_moved(const DriftState<T>& state, const Step<T>& step, const Weights<T>& w,
                     const DriftBatch<T>& batch);
 
+// To be told before all rows are settled.
 template <class T>
-FireSet<T> drift_fire_set(const DriftState<T>& state, const DriftBatch<T>& batch, const Rows<const T>& w,
+void drift_settle(const DriftState<T>& state, const Weights<T>& w);
+
+// What a neuron's drift has become since its rows were last written: p D + q V.
+struct Glide {
+  double p, q;
+};
+template <class T>
+Glide drift_glide(const DriftState<T>& state, const Weights<T>& w, int64_t r) {
+  const Motion& m = state.motion[r];
+  const Flow f = w.coast.flow(static_cast<int32_t>(m.since));
+  return {f.p, f.q + f.p * m.lead};
+}
+
+template <class T>
+FireSet<T> drift_fire_set(const DriftState<T>& state, const DriftBatch<T>& batch, const Weights<T>& w,
                           T threshold, FireWork& work);
 
 // Takes a step and finds who fires on the next batch, block by block: each weight row is read and written

@@ -16,7 +16,7 @@ constexpr double kDenseShare = 0.16;
 template <class T>
 class DriftFilters {
  public:
-  DriftFilters(const DriftState<T>& state, const DriftBatch<T>& batch, const Rows<const T>& w, T threshold,
+  DriftFilters(const DriftState<T>& state, const DriftBatch<T>& batch, const Weights<T>& w, T threshold,
                FireWork& work)
       : state_(state),
         batch_(batch),
@@ -66,7 +66,12 @@ class DriftFilters {
   void test_block(int64_t block, Scratch<T>& s) const {
     const int64_t k = state_.sketch.stride, first = block * kBlock;
     const Kernels<T>& kernel = kernels<T>();
-    s.sketch.pack(Rows<const T>{state_.sketch.data, state_.sketch.count, k}, block);
+    const int64_t lanes = std::min(kBlock, state_.sketch.count - first);
+    const T* rows[kBlock];
+    s.sketches.resize(w_.coast.on() ? kBlock * k : 0);
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      rows[lane] = sketch(first + lane, s.sketches.data() + (w_.coast.on() ? lane * k : 0));
+    s.sketch.pack(rows, lanes, k);
     s.products.resize(kChunk * kBlock);
     for (int64_t i = 0; i < batch_.x.count(); i += kChunk) {
       const int64_t count = std::min(kChunk, batch_.x.count() - i);
@@ -77,11 +82,23 @@ class DriftFilters {
     }
   }
 
+  // P D of a neuron as it is now, in units of its scale: the tracked one, or one in `room`.
+  const T* sketch(int64_t position, T* room) const {
+    if (!w_.coast.on()) return state_.sketch[position];
+    const Glide glide = drift_glide(state_, w_, position);
+    const double scale = state_.motion[position].scale_now;
+    kernels<T>().glide(
+        state_.sketch[position], w_.coast.velocity.data ? state_.velocity_sketch[position] : nullptr,
+        state_.sketch.stride, static_cast<T>(glide.p / scale), static_cast<T>(glide.q / scale), room);
+    return room;
+  }
+
   // The sketch bound for some pairs of a neuron; strikes out those that it proves silent.
   int64_t test_pairs(int64_t position, int32_t* ids, int64_t count) const {
-    static thread_local std::vector<T> moved;
+    static thread_local std::vector<T> moved, room;
     moved.resize(std::max<size_t>(moved.size(), count));
-    kernels<T>().dots(state_.sketch[position], batch_.sketch.data, batch_.sketch.stride, ids, count,
+    room.resize(state_.sketch.stride);
+    kernels<T>().dots(sketch(position, room.data()), batch_.sketch.data, batch_.sketch.stride, ids, count,
                       moved.data());
     const uint8_t* column = state_.lines(position / kBlock) + position % kBlock;
     const T perp = state_.perps[position], slack = state_.slacks[position];
@@ -100,7 +117,7 @@ class DriftFilters {
 
   const DriftState<T>& state_;
   const DriftBatch<T>& batch_;
-  const Rows<const T> w_;
+  const Weights<T> w_;
   const T threshold_;
   const double largest_norm_;
   const T unit_, zero_;
@@ -110,7 +127,7 @@ class DriftFilters {
 }  // namespace
 
 template <class T>
-FireSet<T> drift_fire_set(const DriftState<T>& state, const DriftBatch<T>& batch, const Rows<const T>& w,
+FireSet<T> drift_fire_set(const DriftState<T>& state, const DriftBatch<T>& batch, const Weights<T>& w,
                           T threshold, FireWork& work) {
   FireSearch<T> search(w, batch.x, threshold, work);
   const DriftFilters<T> filters(state, batch, w, threshold, work);
@@ -121,8 +138,9 @@ FireSet<T> drift_fire_set(const DriftState<T>& state, const DriftBatch<T>& batch
 template <class T>
 FireSet<T> drift_step(const DriftState<T>& state, const Descent<T>& descent, const DriftBatch<T>& batch,
                       const DriftBatch<T>& next, const int32_t* order, FireWork& work, int64_t& measured) {
-  const Rows<const T> w{descent.w.data, descent.w.count, descent.w.stride, order};
-  const Step<T> step{descent.fires.begins, descent.fires.samples, descent.coefficients, descent.lengths};
+  const Weights<T> w{{descent.w.data, descent.w.count, descent.w.stride, order}, descent.coast};
+  const Step<T> step{descent.fires.begins, descent.fires.samples, descent.coefficients, descent.lengths,
+                     descent.gain};
   FireSearch<T> search(w, next.x, descent.threshold, work);
   const DriftFilters<T> filters(state, next, w, descent.threshold, work);
   std::atomic<int64_t> all_measured{0};
@@ -138,10 +156,10 @@ FireSet<T> drift_step(const DriftState<T>& state, const Descent<T>& descent, con
   return search.finish();
 }
 
-#define FEWFIRE_INSTANTIATE(T)                                                                            \
-  template FireSet<T> drift_fire_set(const DriftState<T>&, const DriftBatch<T>&, const Rows<const T>&, T, \
-                                     FireWork&);                                                          \
-  template FireSet<T> drift_step(const DriftState<T>&, const Descent<T>&, const DriftBatch<T>&,           \
+#define FEWFIRE_INSTANTIATE(T)                                                                         \
+  template FireSet<T> drift_fire_set(const DriftState<T>&, const DriftBatch<T>&, const Weights<T>&, T, \
+                                     FireWork&);                                                       \
+  template FireSet<T> drift_step(const DriftState<T>&, const Descent<T>&, const DriftBatch<T>&,        \
                                  const DriftBatch<T>&, const int32_t*, FireWork&, int64_t&);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)

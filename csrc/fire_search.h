@@ -32,6 +32,7 @@ struct Scratch {
   std::vector<int32_t> ids;     // pairs that wait for their dots
   std::vector<uint8_t> lanes;
   std::vector<T> values, products;
+  std::vector<T> rows, sketches;  // of a block, as they are now, where they coast
   PackedBlock<T> block, sketch;
 
   static Scratch& mine() {
@@ -43,12 +44,12 @@ struct Scratch {
 template <class T>
 class FireSearch {
  public:
-  FireSearch(const Rows<const T>& w, const Samples<T>& x, T threshold, FireWork& work)
-      : w_(w), x_(x), threshold_(threshold), work_(work), blocks_((w.count + kBlock - 1) / kBlock) {
+  FireSearch(const Weights<T>& w, const Samples<T>& x, T threshold, FireWork& work)
+      : w_(w), x_(x), threshold_(threshold), work_(work), blocks_((w.count() + kBlock - 1) / kBlock) {
     static thread_local std::vector<Found> found;  // of the thread that asks
     found_ = &found;
     if (static_cast<int64_t>(found.size()) < blocks_) found.resize(blocks_);
-    out_.begins.reset(new int64_t[w.count + 1]);
+    out_.begins.reset(new int64_t[w.count() + 1]);
     out_.begins[0] = 0;
     work.start(blocks_);
   }
@@ -72,9 +73,9 @@ class FireSearch {
     for (int64_t word = 0; word < words; ++word) transpose(s.masks.data() + word * 64);
 
     const int64_t first = block * kBlock;
-    const int64_t lanes = std::min(kBlock, w_.count - first);
+    const int64_t lanes = std::min(kBlock, w_.count() - first);
     const T* rows[kBlock];
-    for (int64_t lane = 0; lane < lanes; ++lane) rows[lane] = w_[first + lane];
+    s.rows.resize(w_.room(kBlock));
     Found& found = (*found_)[block];
     found.clear();
     int64_t waiting = 0;
@@ -83,6 +84,8 @@ class FireSearch {
       int64_t count = kernels<T>().set_bits(s.masks.data() + lane, words, ids);
       if (count == 0) continue;
       count = keep(first + lane, ids, count);
+      if (count == 0) continue;
+      rows[lane] = w_.row(first + lane, s.rows.data() + w_.room(lane));
       std::fill_n(s.lanes.data() + waiting, count, static_cast<uint8_t>(lane));
       waiting += count;
       work_.dots[block] += count;
@@ -99,12 +102,12 @@ class FireSearch {
 
   // Puts what the blocks found into the order of the neurons.
   FireSet<T> finish() {
-    for (int64_t r = 0; r < w_.count; ++r) out_.begins[r + 1] += out_.begins[r];
-    out_.samples.reset(new int32_t[out_.begins[w_.count]]);
-    out_.values.reset(new T[out_.begins[w_.count]]);
+    for (int64_t r = 0; r < w_.count(); ++r) out_.begins[r + 1] += out_.begins[r];
+    out_.samples.reset(new int32_t[out_.begins[w_.count()]]);
+    out_.values.reset(new T[out_.begins[w_.count()]]);
     parallel_for(blocks_, [&](int64_t block) {
       const Found& found = (*found_)[block];
-      const int64_t end = std::min((block + 1) * kBlock, w_.count);
+      const int64_t end = std::min((block + 1) * kBlock, w_.count());
       int64_t from = 0;
       for (int64_t position = block * kBlock; position < end; ++position) {
         const int64_t count = found.counts[position % kBlock];
@@ -115,7 +118,7 @@ class FireSearch {
         from += count;
       }
     });
-    if (out_.begins[w_.count] > kKept) *found_ = std::vector<Found>();
+    if (out_.begins[w_.count()] > kKept) *found_ = std::vector<Found>();
     return std::move(out_);
   }
 
@@ -156,7 +159,7 @@ class FireSearch {
     found.pairs = pairs;
   }
 
-  const Rows<const T> w_;
+  const Weights<T> w_;
   const Samples<T> x_;
   const T threshold_;
   FireWork& work_;
@@ -170,7 +173,7 @@ double largest_norm(const Samples<T>& x);
 
 // Proposes every pair whose product, within its rounding error, may exceed the threshold.
 template <class T>
-void propose_all(int64_t block, const Rows<const T>& w, const Samples<T>& x, double largest_norm, T threshold,
+void propose_all(int64_t block, const Weights<T>& w, const Samples<T>& x, double largest_norm, T threshold,
                  Scratch<T>& s);
 
 }  // namespace fewfire

@@ -10,6 +10,7 @@
 #include "rows.h"
 #include "samples.h"
 #include "screened.h"
+#include "weights.h"
 
 namespace fewfire {
 
@@ -62,16 +63,16 @@ template <class T>
 struct PackedBlock {
   std::vector<T> columns;  // (stride, 64)
   double norms[kBlock];    // |w|, computed in float64
-  void pack(const Rows<const T>& w, int64_t block);
+  void pack(const T* const* rows, int64_t lanes, int64_t stride);
 };
 
 // Every pair is looked at: one blocked GEMM, then a filter as wide as the rounding error.
 template <class T>
-FireSet<T> exhaustive_fire_set(const Rows<const T>& w, const Samples<T>& x, T threshold, FireWork& work);
+FireSet<T> exhaustive_fire_set(const Weights<T>& w, const Samples<T>& x, T threshold, FireWork& work);
 
 // Every pair is looked at in eight bits; those whose upper bound lies above the threshold are decided.
 template <class T>
-FireSet<T> screened_fire_set(const ScreenedWeights& screened, const Rows<const T>& w, const Samples<T>& x,
+FireSet<T> screened_fire_set(const ScreenedWeights& screened, const Weights<T>& w, const Samples<T>& x,
                              T threshold, FireWork& work);
 
 }  // namespace fewfire

@@ -51,14 +51,39 @@ void Descent<T>::move(int64_t r, int64_t next) const {
   T* c = coefficients + begin;
   kernel.dots(a[r], residual.data, residual.stride, ids, count, c);
   for (int64_t j = 0; j < count; ++j) c[j] *= -rate * scale;
-  const double square = x.move(w[r], w[next], ids, c, count);
+  static thread_local std::vector<T> pulls;
+  pulls.resize(std::max<size_t>(pulls.size(), count));
+  const T* moves = c;
+  if (coast.on()) {
+    coast_to_now(r);
+    if (coast.velocity.data) x.move(coast.velocity[r], coast.velocity[next], ids, c, count);
+    for (int64_t j = 0; j < count; ++j) pulls[j] = gain * c[j];
+    moves = pulls.data();
+  }
+  const double square = x.move(w[r], w[next], ids, moves, count);
   lengths[r] = std::sqrt(square) * (1 + rounding<T>(w.stride)) + 1e-18;
   if (a_rate > 0) {
-    static thread_local std::vector<T> pulls;
-    pulls.resize(std::max<size_t>(pulls.size(), count));
     for (int64_t j = 0; j < count; ++j) pulls[j] = -a_rate * scale * (fires.values[begin + j] - threshold);
+    if (coast.on()) {
+      coast_output(r);
+      if (a_velocity.data)
+        kernel.move_row(a_velocity[r], a_velocity[next], residual.data, residual.stride, ids, pulls.data(),
+                        count);
+      for (int64_t j = 0; j < count; ++j) pulls[j] *= gain;
+    }
     kernel.move_row(a[r], a[next], residual.data, residual.stride, ids, pulls.data(), count);
   }
+}
+
+template <class T>
+void Descent<T>::coast_to_now(int64_t r) const {
+  if (coast.has(r)) glide_rows(coast.flow(coast.since[r]), w.stride, w[r], coast.velocity_row(r));
+  coast.since[r] = coast.now;
+}
+
+template <class T>
+void Descent<T>::coast_output(int64_t r) const {
+  glide_rows(flow, a.stride, a[r], a_velocity.data ? a_velocity[r] : nullptr);
 }
 
 template <class T>
@@ -68,7 +93,10 @@ void Descent<T>::move_block(const int32_t* order, int64_t block) const {
   for (int64_t position = first; position < end; ++position) {
     const int64_t r = order ? order[position] : position;
     lengths[r] = 0;
-    if (fires.begins[r] < fires.begins[r + 1]) firing[count++] = r;
+    if (fires.begins[r] < fires.begins[r + 1])
+      firing[count++] = r;
+    else if (coast.on() && a_rate > 0)
+      coast_output(r);
   }
   for (int64_t i = 0; i < count; ++i) move(firing[i], firing[std::min(i + 1, count - 1)]);
 }
@@ -77,6 +105,15 @@ template <class T>
 void backward(const Descent<T>& descent) {
   parallel_for((descent.w.count + kBlock - 1) / kBlock,
                [&](int64_t block) { descent.move_block(nullptr, block); });
+}
+
+template <class T>
+void settle(const Rows<T>& w, const Coast<T>& coast) {
+  parallel_for((w.count + kBlock - 1) / kBlock, [&](int64_t block) {
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, w.count); ++r)
+      if (coast.has(r)) glide_rows(coast.flow(coast.since[r]), w.stride, w[r], coast.velocity_row(r));
+  });
+  std::fill_n(coast.since, w.count, 0);
 }
 
 template <class T>
@@ -105,6 +142,7 @@ void fire_gram(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples, T
   template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&); \
   template struct Descent<T>;                                                            \
   template void backward(const Descent<T>&);                                             \
+  template void settle(const Rows<T>&, const Coast<T>&);                                 \
   template void fire_gram(const FireView<T>&, int64_t, int64_t, T, bool, double*);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)

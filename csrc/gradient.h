@@ -7,6 +7,7 @@
 #include "fire_set.h"
 #include "rows.h"
 #include "samples.h"
+#include "weights.h"
 
 namespace fewfire {
 
@@ -17,6 +18,10 @@ void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T sc
 // A step of gradient descent, decided but not yet taken. It moves each neuron that fired by
 // -rate * scale * sum_i <a_r, residual_i> x_i, and, where a_rate > 0, its output weights by
 // -a_rate * scale * sum_i (<w_r, x_i> - b) residual_i.
+//
+// Where weights coast, those are the moves of the velocities, and the weights move by `gain` times as much;
+// all coasts to the present first (the output weights, which are few, at each step). Neurons that do not fire
+// are left as they are, to coast.
 template <class T>
 struct Descent {
   FireView<T> fires;
@@ -25,18 +30,28 @@ struct Descent {
   T threshold, scale, rate, a_rate;
   Rows<T> w, a;
   T* coefficients;  // of each pair: written
-  double* lengths;  // an upper bound on how far each neuron moved: written
+  double* lengths;  // an upper bound on how far each neuron was moved: written
+  Coast<T> coast{};
+  Rows<T> a_velocity{};  // no data: no momentum
+  Flow flow = kNoFlow;   // of this step
+  T gain = 1;
 
   // Moves the neurons that stand at the 64 positions of a block (in the given order, or their own).
   void move_block(const int32_t* order, int64_t block) const;
 
  private:
   void move(int64_t r, int64_t next) const;  // neuron r; `next` is the one whose turn comes then
+  void coast_to_now(int64_t r) const;
+  void coast_output(int64_t r) const;
 };
 
 // Moves all neurons.
 template <class T>
 void backward(const Descent<T>& descent);
+
+// Writes all rows as they are now. Time begins anew: from here, nothing has coasted.
+template <class T>
+void settle(const Rows<T>& w, const Coast<T>& coast);
 
 // gram[i, j] = sum_r u_ri u_rj over the neurons that fire on both, u = 1 or (<w_r, x_i> - b).
 template <class T>

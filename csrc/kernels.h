@@ -74,8 +74,11 @@ struct Kernels {
   void (*scatter_row)(const T* row, int64_t stride, const int32_t* ids, const T* factors, int64_t count,
                       T* out);
 
-  // |a - b|^2.
-  T (*squared_distance)(const T* a, const T* b, int64_t stride);
+  // out = p w + q v, or p w where there is no v. May be written over either.
+  void (*glide)(const T* w, const T* v, int64_t stride, T p, T q, T* out);
+
+  // |a - scale b|^2.
+  T (*squared_distance)(const T* a, const T* b, T scale, int64_t stride);
 
   // The largest |row[f]|; NaN does not count.
   T (*largest)(const T* row, int64_t stride);

@@ -65,21 +65,24 @@ Quantised quantise(const ScreenedColumns& columns, const T* row, int64_t stride,
 // those of an input rest_x and lost_x plus all rounding, which is relative to |w| |x|.
 
 template <class T>
-void screened_refresh(const ScreenedWeights& screened, const Rows<const T>& w, const double* lengths) {
+void screened_refresh(const ScreenedWeights& screened, const Weights<T>& w, const double* lengths) {
   const ScreenedColumns& columns = screened.columns;
   const int64_t features = columns.features, levels = most_levels(features);
-  parallel_for((w.count + kTogether - 1) / kTogether, [&](int64_t task) {
-    const int64_t first = task * kTogether, count = std::min(kTogether, w.count - first);
-    if (std::all_of(lengths + first, lengths + first + count, [](double length) { return length == 0; }))
+  parallel_for((w.count() + kTogether - 1) / kTogether, [&](int64_t task) {
+    const int64_t first = task * kTogether, count = std::min(kTogether, w.count() - first);
+    if (!w.coast.on() &&
+        std::all_of(lengths + first, lengths + first + count, [](double length) { return length == 0; }))
       return;
     static thread_local std::vector<int8_t> bytes;
-    bytes.assign(kTogether * w.stride, 0);
+    static thread_local std::vector<T> room;
+    room.resize(w.room(1));
+    bytes.assign(kTogether * w.stride(), 0);
     const int64_t block = first / kBlock, lane = first % kBlock;
     float* terms = screened.terms + block * kTerms * kBlock + lane;
     for (int64_t i = 0; i < count; ++i) {
-      const T* row = w[first + i];
-      int8_t* mine = bytes.data() + i * w.stride;
-      const Quantised q = quantise(columns, row, w.stride, levels, mine);
+      const T* row = w.row(first + i, room.data());
+      int8_t* mine = bytes.data() + i * w.stride();
+      const Quantised q = quantise(columns, row, w.stride(), levels, mine);
       int32_t sum = 0;
       for (int64_t f = 0; f < features; ++f) sum += mine[f];
       screened.offsets[first + i] = -kZero * sum;
@@ -92,7 +95,7 @@ void screened_refresh(const ScreenedWeights& screened, const Rows<const T>& w, c
     int8_t* packed = screened.bytes + block * features * kBlock + 4 * lane;
     for (int64_t f = 0; f < features; f += 4)
       for (int64_t i = 0; i < kTogether; ++i)
-        std::memcpy(packed + f * kBlock + 4 * i, bytes.data() + i * w.stride + f, 4);
+        std::memcpy(packed + f * kBlock + 4 * i, bytes.data() + i * w.stride() + f, 4);
   });
 }
 
@@ -129,7 +132,7 @@ void screened_bounds(const ScreenedWeights& screened, int64_t block, const Scree
 }
 
 #define FEWFIRE_INSTANTIATE(T)                                                                               \
-  template void screened_refresh(const ScreenedWeights&, const Rows<const T>&, const double*);               \
+  template void screened_refresh(const ScreenedWeights&, const Weights<T>&, const double*);                  \
   template struct ScreenedInputs<T>;                                                                         \
   template void screened_bounds(const ScreenedWeights&, int64_t, const ScreenedInputs<T>&, int64_t, int64_t, \
                                 float*);

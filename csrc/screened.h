@@ -10,6 +10,7 @@
 
 #include "kernels.h"
 #include "rows.h"
+#include "weights.h"
 
 namespace fewfire {
 
@@ -28,9 +29,10 @@ struct ScreenedWeights {
   float* terms;      // (blocks, kTerms, 64)
 };
 
-// Takes in the rows of the weights; not those that stand together with none whose length is not 0.
+// Takes in the rows of the weights; not those that stand together with none whose length is not 0
+// (but all, where they coast).
 template <class T>
-void screened_refresh(const ScreenedWeights& screened, const Rows<const T>& w, const double* lengths);
+void screened_refresh(const ScreenedWeights& screened, const Weights<T>& w, const double* lengths);
 
 // Inputs in eight bits.
 template <class T>

@@ -24,6 +24,7 @@
 #include "pool.h"
 #include "screened.h"
 #include "structured.h"
+#include "weights.h"
 #include "words.h"
 
 namespace fewfire {
@@ -76,6 +77,42 @@ template <class T>
 double norm(const T* a, int64_t count) {
   return std::sqrt(dot(a, a, count));
 }
+
+// Weights, their velocities, and the time when each row was written, as the Python class Coasting holds them.
+template <class T>
+struct Coasting {
+  Matrix<T> w, v;
+  std::vector<int32_t> since;
+  std::vector<Flow> flows{kNoFlow};
+
+  Coasting(Matrix<T> weights, bool coasts)
+      : w(std::move(weights)), v(coasts ? w.count : 0, w.columns), since(coasts ? w.count : 0) {}
+
+  bool on() const { return !since.empty(); }
+  Coast<T> coast() {
+    if (!on()) return {};
+    return {v.rows(), since.data(), flows.data(), static_cast<int32_t>(flows.size()) - 1};
+  }
+  Weights<T> view(const int32_t* order = nullptr) {
+    return {{w.data.data(), w.count, w.stride, order}, coast()};
+  }
+  Matrix<T> present() {
+    Matrix<T> out = w;
+    for (int64_t r = 0; r < w.count; ++r) {
+      const T* now = view().row(r, out[r]);
+      if (now != out[r]) std::copy_n(now, w.stride, out[r]);
+    }
+    return out;
+  }
+  void advance(const Flow& step) {
+    for (Flow& flow : flows) flow = step.after(flow);
+    flows.push_back(kNoFlow);
+  }
+  void settle() {
+    fewfire::settle<T>(w.rows(), coast());
+    flows.assign(1, kNoFlow);
+  }
+};
 
 struct Shape {
   int64_t width, n_features, n_samples, n_outputs;
@@ -133,12 +170,14 @@ struct DriftIndex {
   Matrix<T> reference, sketch;
   std::vector<Drift> drift;
   std::vector<T> perps, slacks;
+  std::vector<Motion> motion;
+  Matrix<T> velocity_sketch, directions;
   std::vector<int16_t> words;
   std::vector<T> word_units;
   WordLimits word_limits;
   DriftState<T> state;
 
-  DriftIndex(const Shape& shape, const SampleSet<T>& samples)
+  DriftIndex(const Shape& shape, const SampleSet<T>& samples, bool coasts)
       : shape(shape),
         samples(samples),
         order(shape.width),
@@ -149,33 +188,39 @@ struct DriftIndex {
         drift(reference.count),
         perps(reach.size()),
         slacks(reach.size()),
+        motion(coasts ? reference.count : 0),
+        velocity_sketch(motion.size(), shape.k),
+        directions(coasts ? shape.k : 0, shape.n_features),
         words(samples.x.count * samples.x.stride),
         word_units(samples.x.count),
         word_limits(word_inputs<T>(samples.x.view(), samples.x.stride, words.data(), word_units.data())),
-        state{
-            table.data(),      shape.n_samples, reference.rows(),
-            drift.data(),      sketch.rows(),   perps.data(),
-            slacks.data(),     reach.data(),    *std::max_element(samples.norms.begin(), samples.norms.end()),
-            {resolution, zero}} {
+        state{table.data(),
+              shape.n_samples,
+              reference.rows(),
+              drift.data(),
+              sketch.rows(),
+              perps.data(),
+              slacks.data(),
+              reach.data(),
+              *std::max_element(samples.norms.begin(), samples.norms.end()),
+              {resolution, zero},
+              coasts ? motion.data() : nullptr,
+              velocity_sketch.rows(),
+              directions.view()} {
+    for (int64_t i = 0; i < directions.count; ++i) directions[i][i] = 1;
     std::iota(order.begin(), order.end(), 0);
     std::shuffle(order.begin(), order.end(), std::mt19937(0));
   }
 
-  Rows<const T> ordered(const Matrix<T>& w) const {
-    Rows<const T> rows = w.view();
-    rows.order = order.data();
-    return rows;
-  }
-
-  void refresh(const Matrix<T>& w, T threshold, const std::vector<int64_t>& blocks) {
+  void refresh(Coasting<T>& w, T threshold, const std::vector<int64_t>& blocks) {
     const WordInputs<T> x{words.data(),     word_units.data(),   samples.x.count,
                           samples.x.stride, word_limits.largest, word_limits.lost};
-    drift_refresh<T>(state, ordered(w), x, samples.inverse_norms.data(), threshold, blocks.data(),
+    drift_refresh<T>(state, w.view(order.data()), x, samples.inverse_norms.data(), threshold, blocks.data(),
                      static_cast<int64_t>(blocks.size()));
   }
 
-  FireSet<T> fire_set(const Matrix<T>& w, const SampleSet<T>& batch, T threshold, FireWork& work) const {
-    return drift_fire_set<T>(state, batch.known(), ordered(w), threshold, work);
+  FireSet<T> fire_set(Coasting<T>& w, const SampleSet<T>& batch, T threshold, FireWork& work) const {
+    return drift_fire_set<T>(state, batch.known(), w.view(order.data()), threshold, work);
   }
 };
 
@@ -196,7 +241,7 @@ struct ScreenedIndex {
         terms(blocks * kTerms * kBlock),
         weights{{columns.data(), 1, features}, bytes.data(), offsets.data(), terms.data()} {}
 
-  FireSet<T> fire_set(const Matrix<T>& w, const SampleSet<T>& batch, T threshold, FireWork& work) const {
+  FireSet<T> fire_set(Coasting<T>& w, const SampleSet<T>& batch, T threshold, FireWork& work) const {
     return screened_fire_set<T>(weights, w.view(), batch.view(), threshold, work);
   }
 };
@@ -302,14 +347,15 @@ SampleSet<T> random_samples(const Shape& shape, bool coded, std::mt19937& random
 
 // A random walk of the network through both indexes; returns the weights at its end.
 template <class T>
-std::vector<T> walk(const Shape& shape, bool coded) {
+std::vector<T> walk(const Shape& shape, bool coded, bool coasts) {
   std::mt19937 random(1);
   const T threshold = static_cast<T>(coded ? 0.1 : 0.5), scale = static_cast<T>(1 / std::sqrt(shape.width));
-  Matrix<T> w = random_matrix<T>(shape.width, shape.n_features, random);
+  Coasting<T> w(random_matrix<T>(shape.width, shape.n_features, random), coasts);
   Matrix<T> a = random_matrix<T>(shape.width, shape.n_outputs, random);
+  Matrix<T> a_velocity(coasts ? shape.width : 0, shape.n_outputs);
   const SampleSet<T> all = random_samples<T>(shape, coded, random);
 
-  DriftIndex<T> index(shape, all);
+  DriftIndex<T> index(shape, all, coasts);
   std::vector<int64_t> blocks(shape.n_tabled);
   for (int64_t block = 0; block < shape.n_tabled; ++block) blocks[block] = block;
   index.refresh(w, threshold, blocks);
@@ -328,16 +374,17 @@ std::vector<T> walk(const Shape& shape, bool coded) {
   for (size_t step = 0; step < std::size(rates); ++step) {
     const SampleSet<T>&batch = batches[step], &next = batches[step + 1];
     FireWork work, index_work, screened_work;
+    const Matrix<T> before = w.present();
     const FireSet<T> fires = exhaustive_fire_set<T>(w.view(), batch.view(), threshold, work);
     const FireSet<T> found = index.fire_set(w, batch, threshold, index_work);
     check(identical(fires, found, shape.width), "both indexes find the same fire set");
     check(identical(fires, screened.fire_set(w, batch, threshold, screened_work), shape.width),
           "the screened index finds it too");
-    check_bounds(screened, w, batch.x);
+    check_bounds(screened, before, batch.x);
     if (ahead.begins) check(identical(fires, ahead, shape.width), "so does the step before");
     const FireSet<T> uncoded = exhaustive_fire_set<T>(w.view(), batch.plain(), threshold, work);
     check(identical(fires, uncoded, shape.width), "codes give the bits of the rows");
-    check_against_plain_loops(fires, w, batch.x, threshold);
+    check_against_plain_loops(fires, before, batch.x, threshold);
     check_gram(fires, shape.width, batch.x.count);
 
     const FireView<T> view{fires.begins.get(), fires.samples.get(), fires.values.get()};
@@ -346,33 +393,57 @@ std::vector<T> walk(const Shape& shape, bool coded) {
     for (T& value : outputs.data) value /= scale;
     check_outputs(fires, a, threshold, outputs);
 
-    const Matrix<T> residual = random_matrix<T>(batch.x.count, shape.n_outputs, random), before = w;
+    const Matrix<T> residual = random_matrix<T>(batch.x.count, shape.n_outputs, random);
     std::vector<T> coefficients(fires.begins[shape.width]);
     std::vector<double> lengths(shape.width, -1);
     const T rate = static_cast<T>(rates[step]);
-    Descent<T> descent{view,        residual.view(), batch.view(), threshold,           scale,         rate,
-                       rate / 1000, w.rows(),        a.rows(),     coefficients.data(), lengths.data()};
-    Matrix<T> other_w = w, other_a = a;
-    descent.x = batch.plain(), descent.w = other_w.rows(), descent.a = other_a.rows();
-    backward<T>(descent);
-    descent.x = batch.view(), descent.w = w.rows(), descent.a = a.rows();
+    const Flow flow{1 - 0.01 * rates[step] / 1000, 0.9 * rates[step] / 1000, -0.01, 0.9};
+    if (coasts) w.advance(flow);
+    Coasting<T> other = w;
+    Matrix<T> other_a = a, other_velocity = a_velocity;
+    const auto descend = [&](Samples<T> x, Coasting<T>& on, Matrix<T>& a, Matrix<T>& velocity) {
+      return Descent<T>{view,
+                        residual.view(),
+                        x,
+                        threshold,
+                        scale,
+                        rate,
+                        rate / 1000,
+                        on.w.rows(),
+                        a.rows(),
+                        coefficients.data(),
+                        lengths.data(),
+                        on.coast(),
+                        coasts ? velocity.rows() : Rows<T>{},
+                        flow,
+                        static_cast<T>(coasts ? 0.5 : 1)};
+    };
+    backward<T>(descend(batch.plain(), other, other_a, other_velocity));
+    const Descent<T> descent = descend(batch.view(), w, a, a_velocity);
     if (step % 2 == 0) {
       int64_t measured = 0;
       ahead = drift_step<T>(index.state, descent, batch.known(), next.known(), index.order.data(), work,
                             measured);
     } else {
       backward<T>(descent);
-      const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data()};
-      drift_moved<T>(index.state, moved, index.ordered(w), batch.known());
+      const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data(), descent.gain};
+      drift_moved<T>(index.state, moved, w.view(index.order.data()), batch.known());
       ahead = FireSet<T>();
     }
-    check(w.data == other_w.data && a.data == other_a.data, "both ways to take a step move alike");
-    check_moves(before, w, fires, lengths);
+    check(w.w.data == other.w.data && w.v.data == other.v.data && a.data == other_a.data,
+          "both ways to take a step move alike");
+    if (!coasts) check_moves(before, w.w, fires, lengths);
+    if (coasts && step == 3) {
+      const Matrix<T> present = w.present();
+      drift_settle<T>(index.state, w.view(index.order.data()));
+      w.settle();
+      check(w.w.data == present.data, "to settle changes no weight");
+    }
     screened_refresh<T>(screened.weights, w.view(), lengths.data());
     if (step == 2 && shape.n_tabled > 0) index.refresh(w, threshold, {shape.n_tabled - 1});
     if (step == 5) index.refresh(w, threshold, blocks);
   }
-  return w.data;
+  return w.present().data;
 }
 
 // All ways to compute give the same bits: any number of threads, any instruction set that has fused
@@ -383,15 +454,16 @@ void check_all_ways(const char* precision) {
                           {64, 16, 64, 16, 4, 1},   {65, 17, 50, 3, 17, 2},   {130, 33, 65, 1, 8, 3},
                           {200, 70, 97, 10, 20, 2}, {300, 129, 31, 17, 32, 0}};
   for (const Shape& shape : shapes)
-    for (const bool coded : {false, true}) {
+    for (const auto& [coded, coasts] :
+         {std::pair(false, false), {true, false}, {false, true}, {true, true}}) {
       std::map<bool, std::vector<T>> expected;  // by whether multiply-adds are fused
       for (const std::string& set : available_instruction_sets()) {
         for (int count = 1; count <= 3; ++count) {
           where = set + ", " + precision + ", " + std::to_string(count) + " threads, width " +
-                  std::to_string(shape.width) + (coded ? ", coded" : "");
+                  std::to_string(shape.width) + (coded ? ", coded" : "") + (coasts ? ", coasting" : "");
           use_instruction_set(set);
           set_threads(count);
-          const std::vector<T> weights = walk<T>(shape, coded);
+          const std::vector<T> weights = walk<T>(shape, coded, coasts);
           const auto first = expected.emplace(set != "base", weights).first;
           check(weights == first->second, "all ways to compute give the same weights");
         }

@@ -77,10 +77,8 @@ WordLimits word_inputs(const Rows<const T>& x, int64_t stride, int16_t* words, T
 }
 
 template <class T>
-void WordBlock<T>::pack(const Rows<const T>& w, int64_t block, int64_t stride, double largest) {
+void WordBlock<T>::pack(const T* const* rows, int64_t lanes, int64_t stride, double largest) {
   columns.resize(stride * kBlock);
-  const int64_t first = block * kBlock;
-  const int64_t lanes = std::min(kBlock, w.count - first);
   if (lanes < kBlock) std::fill(columns.begin(), columns.end(), int16_t{0});
   // By the Cauchy-Schwarz inequality no sum of products, nor a part of it, exceeds the product of the norms.
   const double most = (2147483647.0 - 1) / largest - std::sqrt(static_cast<double>(stride));
@@ -88,7 +86,7 @@ void WordBlock<T>::pack(const Rows<const T>& w, int64_t block, int64_t stride, d
     norms[lane] = lost[lane] = 0;
     units[lane] = 1;
     if (lane >= lanes) continue;
-    const T* row = w[first + lane];
+    const T* row = rows[lane];
     norms[lane] = norm_of(row, stride);
     if (!(norms[lane] < kLargestNorm) || most < 1) {
       for (int64_t f = 0; f < stride; f += 2) std::fill_n(&columns[f * kBlock + 2 * lane], 2, int16_t{0});

@@ -40,8 +40,9 @@ struct WordBlock {
   double norms[kBlock];  // |w|
   double lost[kBlock];   // |w - its words|; infinite where nothing may be claimed
 
-  // For products with inputs whose words have norm `largest` at most: no sum may leave 32 bits.
-  void pack(const Rows<const T>& w, int64_t block, int64_t stride, double largest);
+  // Of `lanes` rows. For products with inputs whose words have norm `largest` at most: no sum may leave 32
+  // bits.
+  void pack(const T* const* rows, int64_t lanes, int64_t stride, double largest);
 };
 
 }  // namespace fewfire

@@ -311,11 +311,22 @@ void scatter_row(const T* row, int64_t stride, const int32_t* ids, const T* fact
 }
 
 template <class T>
-T squared_distance(const T* a, const T* b, int64_t stride) {
+void glide(const T* w, const T* v, int64_t stride, T p, T q, T* out) {
   using V = Vec<T>;
+  const V ps = V::broadcast(p), qs = V::broadcast(q);
+  for (int64_t f = 0; f < stride; f += V::lanes) {
+    const V glided = v ? V::fma(ps, V::load(w + f), qs * V::load(v + f)) : ps * V::load(w + f);
+    glided.store(out + f);
+  }
+}
+
+template <class T>
+T squared_distance(const T* a, const T* b, T scale, int64_t stride) {
+  using V = Vec<T>;
+  const V minus = V::broadcast(-scale);
   V squares = V::zero();
   for (int64_t f = 0; f < stride; f += V::lanes) {
-    const V difference = V::load(a + f) - V::load(b + f);
+    const V difference = V::fma(minus, V::load(b + f), V::load(a + f));
     squares = V::fma(difference, difference, squares);
   }
   return sum(squares);
@@ -513,6 +524,7 @@ constexpr Kernels<T> table() {
           move_row<Plain<T>>,
           CodedKernels<T>::move,
           scatter_row<T>,
+          glide<T>,
           squared_distance<T>,
           largest<T>,
           squared_norm<T>,

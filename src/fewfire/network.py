@@ -2,12 +2,14 @@
 
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fewfire import _core
 from fewfire.activation import paper_threshold, threshold_for_fire_rate
+from fewfire.coasting import Coasting
 from fewfire.files import write_atomically
 from fewfire.fire_set import FireSet
 from fewfire.rows import padded, padded_zeros, stride_of
@@ -36,6 +38,9 @@ class TwoLayerNetwork:
     weight_rows, output_rows : the same, padded, as the kernels want them
     structure : StructuredWeights or None
         What the weights were made of, where they were initialised so; neither copied nor saved.
+    coasting : Coasting or None
+        Velocities, in training with momentum or weight decay, where `weights` are up to date only once they
+        are settled; neither copied nor saved.
 
     Notes
     -----
@@ -86,6 +91,7 @@ class TwoLayerNetwork:
         self.output_rows, self.n_outputs = output_rows, n_outputs
         self.threshold = float(dtype.type(threshold))
         self.structure: StructuredWeights | None = None
+        self.coasting: Coasting | None = None
 
     @classmethod
     def initialise(
@@ -153,6 +159,20 @@ class TwoLayerNetwork:
     @property
     def output_weights(self) -> NDArray:
         return self.output_rows[:, : self.n_outputs]
+
+    def present_weights(self) -> NDArray:
+        """The weights as they are now, settled or not: a copy (m, d)."""
+        rows = np.empty_like(self.weight_rows)
+        self.kernel_rows.present(rows)
+        return rows[:, : self.n_features]
+
+    @property
+    def kernel_rows(self) -> Any:
+        """The weights, as they are now, as the compiled core takes them."""
+        if self.coasting is not None:
+            return self.coasting.kernel_rows
+        nothing = np.empty((0, self.weight_rows.shape[1]), self.dtype), np.empty(0, np.int32)
+        return getattr(_core, f"Weights_{self.dtype}")(self.weight_rows, *nothing)
 
     @property
     def width(self) -> int:

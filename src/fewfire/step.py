@@ -27,12 +27,15 @@ class Step:
     lengths : (width,) float64
         Upper bounds on how far each neuron moved, rounding included; 0 where it did not.
     batch : Inputs
+    gain : float
+        1, but where weights coast: then neurons move by gain times as much, and their velocities by 1.
     """
 
     fires: FireSet
     coefficients: NDArray
     lengths: NDArray[np.float64]
     batch: Inputs
+    gain: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Descent:
     a_r <- a_r - rate / (B sqrt(m)) sum_i (<w_r, x_i> - b) residual_i  where the output weights train too
 
     Both from the old values. d (and c) multiply-adds a firing pair; silent neurons are not touched.
+    Where the weights of the network coast, its optimiser makes the step of the gradient.
 
     Attributes
     ----------
@@ -62,21 +66,27 @@ class Descent:
     @cached_property
     def step(self) -> Step:
         """How the weights move; filled in when the step is taken."""
+        coasting, rate = self.network.coasting, self.learning_rate
+        gain = 1.0 if coasting is None else coasting.optimiser.gain(rate)
         return Step(self.fires, np.empty(len(self.fires), self.network.dtype), np.empty(self.network.width),
-                    self.batch)  # fmt: skip
+                    self.batch, gain)  # fmt: skip
 
-    @cached_property
-    def kernel_step(self) -> Any:
-        """The step as the compiled core takes it."""
+    def begin(self) -> Any:
+        """The step as the compiled core takes it, at once: where weights coast, time goes on."""
         network, fires, n_samples = self.network, self.fires, len(self.batch)
+        rate, output_rate = self.learning_rate, self.output_learning_rate
+        output_velocities, flow = network.output_rows[:0], (1.0, 0.0, 0.0, 1.0)
+        if network.coasting is not None:
+            output_velocities, flow = network.coasting.output_velocity_rows, network.coasting.advance(rate)
+            rate, output_rate = 1.0, float(output_rate > 0)  # of the velocities
         return getattr(_core, f"Descent_{network.dtype}")(
             fires.begins, fires.samples, fires.values, padded(self.residuals, network.dtype),
-            self.batch.kernel_rows, network.threshold, network.scale, self.learning_rate / n_samples,
-            self.output_learning_rate / n_samples, network.weight_rows, network.output_rows,
-            self.step.coefficients, self.step.lengths,
+            self.batch.kernel_rows, network.threshold, network.scale, rate / n_samples,
+            output_rate / n_samples, network.kernel_rows, network.output_rows, self.step.coefficients,
+            self.step.lengths, output_velocities, flow, self.step.gain,
         )  # fmt: skip
 
     def take(self) -> Step:
         """Move the weights of all neurons that fired."""
-        _core.backward(self.kernel_step)
+        _core.backward(self.begin())
         return self.step

@@ -44,6 +44,10 @@ BAD_OPTIONS = [
         ("--schedule", "step", "--decay-every", 0),
         r"every must be a whole number of epochs >= 1\. Got 0\. Use 1",
     ),
+    (("--momentum", 1), r"momentum must be at least 0 and less than 1\. Got 1\.0"),
+    (("--nesterov",), r"nesterov needs momentum\. Got momentum=0"),
+    (("--weight-decay", -1), r"weight_decay must be a finite number >= 0\. Got -1\.0"),
+    (("--weight-decay", 1, "--learning-rate", 2), r"learning_rate \* weight_decay must be less than 1"),
     (("--schedule", "step", "--decay-gamma", 2), r"gamma must be in \(0, 1\]\. Got 2\.0\. Use 0\.1"),
     (("--threshold", "low"), r"--threshold must be a finite number or 'paper'\. Got 'low'\."),
     (("--threshold", "-1"), r"threshold must be a finite number >= 0\. Got -1\.0\. Use threshold=0"),
@@ -253,9 +257,11 @@ def test_a_limit_too_low_for_any_index_names_what_is_needed_and_leaves_nothing(t
     assert train_digits(tmp_path / "run", "--memory-limit", enough).code == 0
 
 
-def test_the_whole_process_keeps_within_its_limit(tmp_path):
+@pytest.mark.parametrize("momentum", [0, 0.9])
+def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
     """Half fire, on large batches: more memory for fire sets than for anything else."""
-    options = ("train", "digits", "--width", 16384, "--fire-rate", 0.5, "--epochs", 1, "--batch-size", 1500)
+    options = ("train", "digits", "--width", 16384, "--fire-rate", 0.5, "--epochs", 1, "--batch-size", 1500,
+               "--momentum", momentum)  # fmt: skip
     ended = fewfire_process(*options, "--threads", 2, "--memory-limit", "1MB", "--out", tmp_path / "a")
     assert ended.code == USER_ERROR
     needed = float(re.search(r"must be more than (\d+) MB", ended.err)[1])

@@ -56,6 +56,21 @@ def test_ctrl_c_while_building_saves_the_start(tmp_path, monkeypatch):
     assert np.array_equal(np.sort(saved, axis=0), np.sort(start.weights, axis=0))  # arranged, not moved
 
 
+def test_ctrl_c_saves_neurons_that_coast_as_they_are_now(tmp_path, monkeypatch):
+    step, present = train_module.Trainer.step, []
+
+    def nine_steps(trainer, *ids):
+        if trainer.steps_taken == 9:
+            assert not trainer.network.coasting.settled
+            present.append(trainer.network.present_weights())
+            interrupt()
+        return step(trainer, *ids)
+
+    monkeypatch.setattr(train_module.Trainer, "step", nine_steps)
+    assert train_digits(tmp_path / "run", "--momentum", 0.9).code == INTERRUPTED
+    assert np.array_equal(RunFolder(tmp_path / "run").load_model().network.weights, present[0])
+
+
 def test_ctrl_c_in_the_last_save_saves_again(digits_run, tmp_path, monkeypatch):
     saves = [interrupt, RunFolder.save_model]
     monkeypatch.setattr(RunFolder, "save_model", lambda *arguments: saves.pop(0)(*arguments))

@@ -115,6 +115,12 @@ def test_a_long_run_is_thinned_unless_asked_for(tmp_path, monkeypatch):
     assert rows_of(tmp_path / "run")["steps"].tolist() == [3] * 4
 
 
+def test_momentum_is_in_force(tmp_path):
+    figures = study_digits(tmp_path / "run", "--momentum", 0.9, "--weight-decay", 0.001).figures
+    assert (figures["momentum"], figures["weight_decay"]) == (0.9, 0.001)
+    assert figures["last_drift"]["drift_max"] > figures["last_drift"]["drift_median"] > 0
+
+
 def test_the_schedule_is_in_force(tmp_path):
     ended = study_digits(tmp_path / "run", "--schedule", "cosine", "--learning-rate", 0.5)
     assert ended.figures["schedule"] == {"name": "cosine", "epochs": 2, "final": 0.0}

@@ -23,7 +23,7 @@ FILES = {
 }
 SETTINGS = {
     "data", "width", "index", "epochs", "batch_size", "learning_rate", "loss", "threshold",
-    "schedule",
+    "schedule", "momentum", "nesterov", "weight_decay",
     "init", "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
     "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip
@@ -96,6 +96,8 @@ def test_settings_that_matter_do(digits_run, tmp_path):
         ("--epochs", 1),
         ("--train-output-weights",),
         ("--init", "structured"),
+        ("--momentum", 0.9),
+        ("--weight-decay", 0.001),
     ]
     for number, options in enumerate(other):
         assert train_digits(tmp_path / str(number), *options).code == 0
@@ -113,6 +115,14 @@ def test_drift_and_exhaustive_agree_where_output_weights_train(tmp_path):
     for index in ("drift", "exhaustive"):
         options = ("--train-output-weights", "--loss", "softmax", "--index", index)
         assert train_digits(tmp_path / index, *options).code == 0
+    assert model_bytes(tmp_path / "drift") == model_bytes(tmp_path / "exhaustive")
+
+
+def test_drift_and_exhaustive_agree_with_momentum_and_decay(tmp_path):
+    options = ("--momentum", 0.9, "--nesterov", "--weight-decay", 1e-4)
+    for index in ("drift", "exhaustive"):
+        figures = train_digits(tmp_path / index, *options, "--index", index).figures
+        assert (figures["momentum"], figures["nesterov"], figures["weight_decay"]) == (0.9, True, 1e-4)
     assert model_bytes(tmp_path / "drift") == model_bytes(tmp_path / "exhaustive")
 
 

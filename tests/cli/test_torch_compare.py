@@ -105,6 +105,34 @@ def test_many_steps_on_batches_of_two_sizes_stay_together(way):
 
 
 @pytest.mark.parametrize("way", EAGER)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"momentum": 0.9},
+        {"momentum": 0.9, "nesterov": True},
+        {"weight_decay": 1e-3},
+        {"momentum": 0.9, "weight_decay": 1e-3},
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3},
+    ],
+    ids=str,
+)
+def test_momentum_and_decay_are_the_same_in_dense_and_go_on_from_where_they_are(way, rules):
+    trainer = trainer_of(loss="softmax", n_samples=24, batch_size=6, output_weights=True, **rules)
+    trainer.epoch()
+    dense = dense_of(way, trainer)
+    for ids in trainer.batches(2):
+        trainer.step(ids)
+        take(dense, trainer, ids)
+    trainer.settle()
+    assert distance(dense, trainer.network) < 1e-13
+
+
+def test_a_comparison_with_momentum_ends_with_the_same_weights():
+    comparison = compare_dense(trainer_of(momentum=0.9, weight_decay=1e-3), 5, ways=["hand-written"])
+    assert comparison.max_weight_difference < 1e-12
+
+
+@pytest.mark.parametrize("way", EAGER)
 def test_one_logistic_output_is_the_same_in_dense(way):
     trainer = trainer_of(loss="logistic", n_outputs=1)
     dense = dense_of(way, trainer)

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from problems import let_coast
 
 from fewfire import DriftIndex, ExhaustiveIndex, Index, Inputs, ScreenedIndex, TwoLayerNetwork
 from fewfire.rows import BLOCK
@@ -17,6 +18,8 @@ def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> Drif
     blocks = -(-network.width // BLOCK)
     tabled = max(1, int(share * blocks)) * BLOCK
     part = TwoLayerNetwork(np.ones((tabled, network.n_features)), np.ones((tabled, 1)), 0, network.dtype)
+    if network.coasting is not None:
+        let_coast(part, network.coasting.optimiser)
     unlimited = DriftIndex()
     unlimited.build(part, inputs)
     places_in_order = 4 * (network.width - min(tabled, network.width))

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fewfire import FireSet, Inputs, TwoLayerNetwork
+from fewfire.coasting import Coasting
+from fewfire.optimiser import Optimiser
 from fewfire.step import Descent, Step
 
 
@@ -78,9 +80,22 @@ def threshold_in_gap(network: TwoLayerNetwork, samples: NDArray, near: float) ->
     return float(around[widest : widest + 2].mean())
 
 
+def random_descent(
+    problem: Problem, batch: Inputs, fires: FireSet, rate: float, random: np.random.Generator
+) -> Descent:
+    """A step as residuals of any kind would make it."""
+    residuals = random.standard_normal((len(batch), problem.network.n_outputs))
+    return Descent(problem.network, batch, fires, residuals, rate)
+
+
 def random_step(
     problem: Problem, batch: Inputs, fires: FireSet, rate: float, random: np.random.Generator
 ) -> Step:
-    """Move the neurons that fired on a batch as residuals of any kind would; the index is not yet told."""
-    residuals = random.standard_normal((len(batch), problem.network.n_outputs))
-    return Descent(problem.network, batch, fires, residuals, rate).take()
+    """Move the neurons that fired on a batch by such a step; the index is not yet told."""
+    return random_descent(problem, batch, fires, rate, random).take()
+
+
+def let_coast(network: TwoLayerNetwork, optimiser: Optimiser) -> None:
+    """From now on the network is trained by this optimiser, as a trainer would see to it."""
+    if optimiser.coasts:
+        network.coasting = Coasting(network.weight_rows, network.output_rows, optimiser)

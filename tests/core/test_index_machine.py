@@ -5,10 +5,11 @@ from checks import exhaustive_fire_set
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from problems import clustered_problem, random_step
+from problems import clustered_problem, let_coast, random_descent, random_step
 
 import fewfire
 from fewfire import DriftIndex
+from fewfire.optimiser import Optimiser
 from strategies import seeds
 
 
@@ -20,12 +21,23 @@ class DriftIndexMachine(RuleBasedStateMachine):
         threshold=st.sampled_from([0.0, 0.5, 1.5]),
         dtype=st.sampled_from([np.float32, np.float64]),
         sketch_size=st.sampled_from([None, 0, 1, 20]),
+        optimiser=st.sampled_from(
+            [
+                Optimiser(),
+                Optimiser(0.9),
+                Optimiser(0.5, nesterov=True),
+                Optimiser(0, weight_decay=0.01),
+                Optimiser(0.9, weight_decay=0.001),
+                Optimiser(0.9, nesterov=True, weight_decay=0.1),
+            ]
+        ),
         seed=seeds,
     )
-    def start(self, width, n_features, n_samples, threshold, dtype, sketch_size, seed):
+    def start(self, width, n_features, n_samples, threshold, dtype, sketch_size, optimiser, seed):
         self.problem = clustered_problem(
             width, n_features, n_samples, threshold=threshold, dtype=dtype, seed=seed
         )
+        let_coast(self.problem.network, optimiser)
         self.random = np.random.default_rng(seed)
         self.index = DriftIndex(sketch_size=sketch_size)
         self.build()
@@ -53,6 +65,23 @@ class DriftIndexMachine(RuleBasedStateMachine):
             batch = self.problem.everything
             fires = self.index.fire_set(batch)
             self.index.moved(random_step(self.problem, batch, fires, direction, np.random.default_rng(0)))
+
+    @rule(data=st.data(), rate=st.sampled_from([1e-3, 1.0, 100.0]))
+    def step_and_find_who_fires_next(self, data, rate):
+        batch, following = self.some_batch(data), self.some_batch(data)
+        descent = random_descent(self.problem, batch, self.index.fire_set(batch), rate, self.random)
+        found = self.index.descend(descent, following)
+        assert found.identical(exhaustive_fire_set(self.problem.network, following))
+
+    @rule()
+    def settle(self):
+        coasting, network = self.problem.network.coasting, self.problem.network
+        if coasting is None:
+            return
+        present = network.present_weights()
+        self.index.settle()
+        coasting.settle()
+        assert network.weights.tobytes() == present.tobytes()
 
     @rule(data=st.data())
     def refresh_some_blocks_at_the_next_step(self, data):

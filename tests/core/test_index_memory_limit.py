@@ -5,16 +5,18 @@ import weakref
 
 import numpy as np
 import pytest
-from problems import clustered_problem, random_step
+from problems import clustered_problem, let_coast, random_step
 
 from fewfire import DriftIndex, MemoryLimitError
 from fewfire.indexes import drift
+from fewfire.optimiser import Optimiser
 from fewfire.rows import BLOCK, aligned_empty
 
 
-def bytes_of(blocks, *, of, **settings):
+def bytes_of(blocks, *, of, optimiser=Optimiser(), **settings):  # noqa: B008  frozen
     """What an index holds with tables for this many of the blocks of neurons."""
     problem = clustered_problem(width=blocks * BLOCK, **settings)
+    let_coast(problem.network, optimiser)
     index = DriftIndex()
     index.build(problem.network, problem.inputs)
     place_in_order = np.dtype(np.int32).itemsize  # kept for every neuron, with or without a table
@@ -26,12 +28,18 @@ def test_an_index_that_is_not_built_holds_nothing(make_index):
     assert make_index(problem.network, problem.inputs).nbytes == 0
 
 
-@pytest.mark.parametrize("n_features", [20, 70])
+@pytest.mark.parametrize("n_features", [20, 70, 130])
 @pytest.mark.parametrize("tabled", [1, 2, 4, 5])
-def test_the_limit_is_kept_and_used(dtype, n_features, tabled):
+@pytest.mark.parametrize(
+    "optimiser",
+    [Optimiser(), Optimiser(0.9), Optimiser(weight_decay=1e-5)],
+    ids=["plain", "momentum", "decay"],
+)
+def test_the_limit_is_kept_and_used(dtype, n_features, tabled, optimiser):
     settings = {"n_features": n_features, "n_samples": 100, "dtype": dtype}
     problem = clustered_problem(width=5 * BLOCK, **settings)
-    exact = bytes_of(tabled, of=5, **settings)
+    let_coast(problem.network, optimiser)
+    exact = bytes_of(tabled, of=5, optimiser=optimiser, **settings)
     index = DriftIndex(memory_limit=exact + 10)
     index.build(problem.network, problem.inputs)
     assert index.nbytes == exact

@@ -18,6 +18,9 @@ DecayEvery = Annotated[
 DecayGamma = Annotated[
     float | None, typer.Option(help="With the schedule step: what a decay multiplies by; by default 0.1.")
 ]
+Momentum = Annotated[float, typer.Option(help="Of a heavy ball, 0 to 1; the rate auto allows for it.")]
+Nesterov = Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum in its place.")]
+WeightDecay = Annotated[float, typer.Option(help="Added to the gradient for each 1 of a weight.")]
 Loss = Annotated[str, typer.Option(help="squared, softmax or logistic.")]
 Threshold = Annotated[str, typer.Option(help="A number, or paper for sqrt(0.4 ln width).")]
 Seed = Annotated[int, typer.Option(help="Of the weights, the order of the samples and the split.")]

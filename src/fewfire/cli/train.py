@@ -25,6 +25,7 @@ from fewfire.inputs import Inputs
 from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
 from fewfire.network import TwoLayerNetwork, require_init
+from fewfire.optimiser import Optimiser
 from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
 from fewfire.training import Trainer
@@ -52,6 +53,9 @@ class TrainOptions:
     schedule: str
     decay_every: int | None
     decay_gamma: float | None
+    momentum: float
+    nesterov: bool
+    weight_decay: float
     loss: str
     threshold: float | str
     fire_rate: float | None = None
@@ -123,6 +127,9 @@ def _check(options: TrainOptions) -> None:
     index_named(options.index)
     loss_named(options.loss)
     _schedule(options)
+    optimiser = Optimiser(options.momentum, options.nesterov, options.weight_decay)
+    if not isinstance(options.learning_rate, str):
+        optimiser.require_stable(options.learning_rate)
     require_init(options.init)
     if options.fire_rate is not None:
         threshold_for_fire_rate(options.fire_rate)
@@ -164,6 +171,9 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         schedule=_schedule(options),
+        momentum=options.momentum,
+        nesterov=options.nesterov,
+        weight_decay=options.weight_decay,
         train_output_weights=options.train_output_weights,
         seed=options.seed,
         memory_limit=index_limit,
@@ -177,6 +187,8 @@ def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int |
         return None
     a_neuron = 4 * (stride_of(inputs.n_features, np.float32) + stride_of(n_outputs, np.float32))
     networks = 2 * options.width * a_neuron  # the last good weights as well
+    if options.momentum:
+        networks *= 2  # velocities
     if options.init == "structured":
         networks += options.width * (STRUCTURE_BYTES + CODE_BYTES * options.threads)
     threshold = paper_threshold(options.width) if options.threshold == "paper" else float(options.threshold)
@@ -226,6 +238,7 @@ def train_and_save(
         save(failed=str(error))
         raise TrainingError(f"{error} Saved in {folder.path}") from error
     except KeyboardInterrupt:
+        trainer.settle()
         save(interrupted=True)
         done = f"Interrupted after {len(trainer.history)} whole epochs."
         display.console.print(f"{done} Saved in {folder.path}", soft_wrap=True)

@@ -49,6 +49,9 @@ class Index(ABC):
         self.moved(descent.take())
         return self.fire_set(next_batch)
 
+    def settle(self) -> None:  # noqa: B027  most have nothing to do
+        """Be told that all rows that coast will be written as they are now, directly after this."""
+
     @property
     @abstractmethod
     def nbytes(self) -> int:

@@ -20,7 +20,7 @@ from fewfire.indexes.sketch import default_sketch_size, principal_directions, sk
 from fewfire.inputs import Inputs
 from fewfire.machine import threads
 from fewfire.network import TwoLayerNetwork
-from fewfire.rows import BLOCK, aligned_empty, padded_zeros
+from fewfire.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
 from fewfire.step import Descent, Step
 from fewfire.structured import StructuredWeights
 from fewfire.work import Work
@@ -28,7 +28,7 @@ from fewfire.work import Work
 # Codes of the table: 0 proves nothing, code c proves a distance of (c - 1 - FIRING_CODES) / resolution.
 FIRING_CODES = 32  # kept for pairs that fire at the reference, by a little
 CODES_PER_SIGMA = 127  # resolution: codes a standard deviation of the pre-activations
-DRIFT_FIELDS = 7  # of the compiled core's struct Drift
+DRIFT_FIELDS, MOTION_FIELDS = 7, 9  # of the compiled core's structs Drift and Motion
 PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the compiled core takes
 
 # Cost of a multiply-add in the blocked product that writes the table, beside one in a dot of a single pair.
@@ -56,7 +56,7 @@ class DriftIndex(Index):
     Notes
     -----
     Build: m n d multiply-adds at GEMM speed, or 3 m n log2 d additions where the weights are still those of
-    a structured initialisation. Memory: one byte a pair, plus a copy of the weights.
+    a structured initialisation. Memory: one byte a pair, plus a copy of the weights; see docs/theory/.
     A fire set costs one byte comparison a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
@@ -103,6 +103,11 @@ class DriftIndex(Index):
         self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
         self._drift = np.zeros((rows, DRIFT_FIELDS))
         self._reach = np.zeros(tabled * BLOCK, np.uint8)
+        coasting = self._coasting = network.coasting
+        self._motion = np.zeros((rows if coasting is not None else 0, MOTION_FIELDS))
+        momentum = coasting is not None and coasting.optimiser.momentum > 0
+        self._velocity_sketch = padded_zeros(rows if momentum else 0, self.k, dtype)
+        self._directions = padded(directions.T if momentum else directions.T[:0], dtype)
         self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
 
         with np.errstate(over="ignore"):
@@ -110,11 +115,12 @@ class DriftIndex(Index):
         self._resolution = CODES_PER_SIGMA / sigma if 1e-18 < sigma < 1e18 else CODES_PER_SIGMA
         self._state = getattr(_core, f"DriftState_{dtype}")(
             self._order, self._table, self._reference, self._drift, self._sketch, self._perps, self._slacks,
-            self._reach, self._largest_norm, self._resolution, float(FIRING_CODES),
+            self._reach, self._largest_norm, self._resolution, float(FIRING_CODES), self._motion,
+            self._velocity_sketch, self._directions,
         )  # fmt: skip
         self._network = network
-        structure = network.structure
-        if structure is not None and structure.made(network.weight_rows):
+        structure, settled = network.structure, coasting is None or coasting.settled
+        if structure is not None and settled and structure.made(network.weight_rows):
             self._build_fast(structure, progress)
             return
         for first in range(0, tabled, BUILD_CHUNK):
@@ -147,8 +153,13 @@ class DriftIndex(Index):
         item = network.dtype.itemsize
         a_neuron = network.weight_rows.shape[1] * item + self._sample_sketch.shape[1] * item
         a_neuron += 2 * item + 8 * DRIFT_FIELDS + 1
-        a_block = BLOCK * (len(self._inputs) + a_neuron) + 8
         samples = sum(array.nbytes for array in self._sample_arrays()) + self._order.nbytes
+        if network.coasting is not None:
+            a_neuron += 8 * MOTION_FIELDS
+            if network.coasting.optimiser.momentum:
+                a_neuron += self._sample_sketch.shape[1] * item
+                samples += self.k * stride_of(network.n_features, network.dtype) * item
+        a_block = BLOCK * (len(self._inputs) + a_neuron) + 8
         if samples + a_block > self.memory_limit:
             raise MemoryLimitError(
                 f"the drift index needs at least {samples + a_block:,} bytes, for the table of 64 neurons, "
@@ -162,7 +173,8 @@ class DriftIndex(Index):
 
     def _small_arrays(self) -> list[NDArray]:
         return [*self._sample_arrays(), self._reference, self._sketch, self._perps, self._slacks,
-                self._drift, self._reach, self._order, self._wasted]  # fmt: skip
+                self._drift, self._reach, self._motion, self._velocity_sketch, self._directions,
+                self._order, self._wasted]  # fmt: skip
 
     def _refresh(self, blocks: NDArray[np.int64]) -> None:
         """Make the present weights of these blocks their reference."""
@@ -173,36 +185,49 @@ class DriftIndex(Index):
     def _rewrite(self, blocks: NDArray[np.int64], n: int) -> None:
         """Refer to the present weights of these blocks, and write their lines of the first n samples."""
         network = require_built(self._network, self)
-        _core.drift_refresh(self._state, network.weight_rows, self._words[:n], self._word_units[:n],
+        _core.drift_refresh(self._state, network.kernel_rows, self._words[:n], self._word_units[:n],
                             self._word_limits, self._inputs.inverse_norms[:n], network.threshold,
                             blocks)  # fmt: skip
 
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def _current(self) -> TwoLayerNetwork:
+        """The network, which must coast as it did when the index was built."""
         network = require_built(self._network, self)
+        if network.coasting is not self._coasting:
+            raise RuntimeError(
+                "the drift index must be built anew once the network is trained by another optimiser. Got "
+                "one that was built before. Call build(network, inputs) again."
+            )
+        return network
+
+    def fire_set(self, batch: Inputs) -> FireSet:
+        network = self._current()
         require_fitting(network, batch)
         known = self._known(batch)
-        found = _core.drift_fire_set(self._state, known, network.weight_rows, network.threshold)
+        found = _core.drift_fire_set(self._state, known, network.kernel_rows, network.threshold)
         return self._counted(found, len(batch))
 
     def moved(self, step: Step) -> None:
-        network = require_built(self._network, self)
+        network = self._current()
         fires = step.fires
         self.work.measured += _core.drift_moved(
-            self._state, self._known(step.batch), network.weight_rows, fires.begins, fires.samples,
-            step.coefficients, step.lengths,
+            self._state, self._known(step.batch), network.kernel_rows, fires.begins, fires.samples,
+            step.coefficients, step.lengths, step.gain,
         )  # fmt: skip
         self._refresh_where_due()
 
     def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
         """In one pass over the weights: each block of rows is moved, then asked while it is in cache."""
-        require_fitting(require_built(self._network, self), next_batch)
+        require_fitting(self._current(), next_batch)
         found, measured = _core.drift_step(
-            self._state, descent.kernel_step, self._known(descent.batch), self._known(next_batch)
+            self._state, descent.begin(), self._known(descent.batch), self._known(next_batch)
         )
         self.work.measured += measured
         fires = self._counted(found, len(next_batch))
         self._refresh_where_due()
         return fires
+
+    def settle(self) -> None:
+        _core.drift_settle(self._state, self._current().kernel_rows)
 
     def _known(self, batch: Inputs) -> Any:
         """A batch with what the index knows of its samples, as the compiled core takes it."""
@@ -260,7 +285,7 @@ class DriftIndex(Index):
     @property
     def drifts(self) -> NDArray[np.float64]:
         """Upper bounds on how far each neuron with a table has moved since its reference, in index order."""
-        return self._drift[:, -1]
+        return self._motion[:, -1] if len(self._motion) else self._drift[:, -1]
 
     def check_invariants(self) -> None:
         """Every bound holds in float64 for every pair: the drifts, the codes, both filters.
@@ -269,9 +294,13 @@ class DriftIndex(Index):
         """
         network, inputs = require_built(self._network, self), self._inputs
         tabled = len(self._reference)
-        with np.errstate(over="ignore", invalid="ignore"):
+        order = self._order[:tabled]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             reference = self._reference[:, : network.n_features].astype(np.float64)
-            moved = network.weights[self._order[:tabled]].astype(np.float64) - reference
+            scale = self._motion[:, -2:-1] if len(self._motion) else np.ones((tabled, 1))
+            assert not ((scale < 0) | (scale > 1)).any(), "a scale lies outside 0 .. 1"
+            present = network.present_weights()[order].astype(np.float64)
+            moved = present - scale * reference
             too_far = np.linalg.norm(moved, axis=1) > self.drifts * (1 + 1e-12)
             assert not too_far.any(), "a neuron has drifted further than its bound"
 
@@ -284,13 +313,45 @@ class DriftIndex(Index):
             distances[0] = np.nan  # compares as neither: proves nothing
             assert not (silence + slack < distances[codes] * norms).any(), "a code promises too much"
 
-            change = moved @ samples.T
-            fires = change - silence > slack
+            fires = present @ samples.T - network.threshold > slack
             assert not (fires & (codes > self._reach[:tabled, None])).any(), (
                 "the norm filter would miss a pair"
             )
             if self.k:
+                change = moved @ samples.T
                 perp, spare = self._perps[:tabled].astype(float), self._slacks[:tabled].astype(float)
-                bound = self._sketch.astype(np.float64) @ self._sample_sketch.T
+                bound = self._sketch_now() @ self._sample_sketch.T
                 bound += np.outer(perp, self._sample_perps) + np.outer(spare, norms)
-                assert not (change > bound + slack).any(), "the sketch bound does not hold"
+                assert not (change > scale * (bound + slack)).any(), "the sketch bound does not hold"
+            if len(self._velocity_sketch):
+                self._check_velocities(order, reference)
+
+    def _sketch_now(self) -> NDArray[np.float64]:
+        """P D of each neuron as it is now, in units of its scale, as the filter computes it: (m, k)."""
+        network, sketch = require_built(self._network, self), self._sketch.astype(np.float64)
+        if not len(self._motion):
+            return sketch
+        since, lead, scale = self._motion[:, 0].astype(np.int64), self._motion[:, 3], self._motion[:, -2]
+        flows = np.array([network.kernel_rows.flow(time) for time in range(network.kernel_rows.now + 1)])
+        p, q = flows[since, 0], flows[since, 1] + flows[since, 0] * lead
+        sketch *= (p / scale)[:, None]
+        if len(self._velocity_sketch):
+            sketch += (q / scale)[:, None] * self._velocity_sketch
+        return sketch
+
+    def _check_velocities(self, order: NDArray[np.int32], reference: NDArray[np.float64]) -> None:
+        """What is known of each neuron's velocity when its rows were last written."""
+        network = require_built(self._network, self)
+        assert network.coasting is not None
+        lag, speed, speed_perp, speed_error = self._motion[:, [2, 4, 5, 6]].T
+        rows = network.coasting.velocity_rows[order, : network.n_features].astype(np.float64)
+        velocity = rows - lag[:, None] * reference
+        assert not (np.linalg.norm(velocity, axis=1) > speed * (1 + 1e-12)).any(), "a speed is too low"
+        if self.k:
+            directions = self._directions[:, : network.n_features].astype(np.float64)
+            inside = velocity @ directions.T
+            errors = np.linalg.norm(inside - self._velocity_sketch[:, : self.k], axis=1)
+            tiny = 1e-6 * speed  # of the directions themselves, in their dtype
+            assert not (errors > speed_error + tiny).any(), "the sketch of a velocity is wrong"
+            beside = np.linalg.norm(velocity - inside @ directions, axis=1)
+            assert not (beside > speed_perp + tiny).any(), "a speed beside the sketch is too low"

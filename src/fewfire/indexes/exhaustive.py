@@ -43,7 +43,7 @@ class ExhaustiveIndex(Index):
         network = require_built(self._network, self)
         require_fitting(network, batch)
         begins, samples, values, near, _, dots, *_ = _core.exhaustive_fire_set(
-            network.weight_rows, batch.kernel_rows, network.threshold
+            network.kernel_rows, batch.kernel_rows, network.threshold
         )
         pairs = network.width * len(batch)
         self.work.asked += pairs

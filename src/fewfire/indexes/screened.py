@@ -78,13 +78,13 @@ class ScreenedIndex(Index):
 
     def _refresh(self, lengths: NDArray[np.float64]) -> None:
         network = require_built(self._network, self)
-        _core.screened_refresh(network.weight_rows, lengths, **self._screened())
+        _core.screened_refresh(network.kernel_rows, lengths, **self._screened())
 
     def fire_set(self, batch: Inputs) -> FireSet:
         network = require_built(self._network, self)
         require_fitting(network, batch)
         begins, samples, values, near, _, dots, *_ = _core.screened_fire_set(
-            network.weight_rows, batch.kernel_rows, network.threshold, **self._screened()
+            network.kernel_rows, batch.kernel_rows, network.threshold, **self._screened()
         )
         pairs = network.width * len(batch)
         self.work.asked += pairs
@@ -113,7 +113,7 @@ class ScreenedIndex(Index):
         """The bounds hold in float64 for every pair of the inputs that it was built on."""
         network, inputs = require_built(self._network, self), self._inputs
         with np.errstate(over="ignore", invalid="ignore"):
-            exact = network.weights.astype(np.float64) @ inputs.samples.astype(np.float64).T
+            exact = network.present_weights().astype(np.float64) @ inputs.samples.astype(np.float64).T
             too_low = self.bounds(inputs) < exact - 1e-12 * np.abs(exact) - 1e-37
         assert not too_low.any(), "a pre-activation lies above its bound"
 

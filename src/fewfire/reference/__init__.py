@@ -3,6 +3,7 @@
 from fewfire.reference.losses import loss_gradients, loss_values
 from fewfire.reference.two_layer import (
     activations,
+    descend,
     fires,
     firing_kernel,
     forward,
@@ -14,6 +15,7 @@ from fewfire.reference.two_layer import (
 
 __all__ = [
     "activations",
+    "descend",
     "fires",
     "firing_kernel",
     "forward",

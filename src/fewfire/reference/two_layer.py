@@ -10,7 +10,7 @@ and a strict inequality at the threshold, so that the derivative of the ReLU at 
 paper writes >=.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,6 +86,27 @@ def gradient_step(
     return w - learning_rate * by_weights, a
 
 
+def descend(
+    parameter: ArrayLike,
+    velocity: ArrayLike,
+    gradient: ArrayLike,
+    *,
+    learning_rate: float,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> tuple[Floats, Floats]:
+    """A parameter and its velocity (of 0 at first) after one step of torch.optim.SGD, with dampening 0.
+
+    g' = g + decay w,   v <- momentum v + g',   w <- w - rate v        or, with nesterov,
+                                                w <- w - rate (g' + momentum v)
+    """
+    w = np.asarray(parameter, np.float64)
+    decayed = np.asarray(gradient, np.float64) + weight_decay * w
+    v = momentum * np.asarray(velocity, np.float64) + decayed
+    return w - learning_rate * (decayed + momentum * v if nesterov else v), v
+
+
 def train(
     weights: ArrayLike,
     output_weights: ArrayLike,
@@ -94,18 +115,26 @@ def train(
     threshold: float,
     *,
     loss: str,
-    learning_rate: float,
+    learning_rate: float | Sequence[float],
     batches: Iterable[ArrayLike],
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
     train_output_weights: bool = False,
 ) -> tuple[Floats, Floats]:
-    """One gradient step on each batch of sample numbers, in turn."""
+    """One step on each batch of sample numbers, in turn; with a learning rate for all, or one for each."""
     w, a = np.asarray(weights, np.float64), np.asarray(output_weights, np.float64)
     x, y = np.asarray(samples, np.float64), np.asarray(targets, np.float64)
-    for ids in batches:
-        w, a = gradient_step(
-            w, a, x[np.asarray(ids)], y[np.asarray(ids)], threshold,
-            loss=loss, learning_rate=learning_rate, train_output_weights=train_output_weights,
-        )  # fmt: skip
+    w_velocity, a_velocity = np.zeros_like(w), np.zeros_like(a)
+    for step, ids in enumerate(batches):
+        rate = learning_rate[step] if isinstance(learning_rate, Sequence) else learning_rate
+        batch = x[np.asarray(ids)]
+        residuals = loss_gradients(loss, forward(w, a, batch, threshold), y[np.asarray(ids)])
+        by_weights, by_output_weights = gradients(w, a, batch, threshold, residuals)
+        rules = {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
+        w, w_velocity = descend(w, w_velocity, by_weights, learning_rate=rate, **rules)
+        if train_output_weights:
+            a, a_velocity = descend(a, a_velocity, by_output_weights, learning_rate=rate, **rules)
     return w, a
 
 

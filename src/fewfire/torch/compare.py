@@ -59,6 +59,7 @@ def compare_dense(
     and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those
     steps.
     """
+    trainer.settle()
     if steps < 1:
         raise ValueError(f"steps must be >= 1. Got {steps}. Take 20 for medians that are worth a look.")
     say = on_progress or (lambda message: None)
@@ -85,6 +86,7 @@ def compare_dense(
         theirs.append(seconds[-1])
         done = first + len(turn) - 1
         say(f"step {done} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
+    trainer.settle()
     return Comparison(
         seconds_per_step=median(ours),
         dense_seconds_per_step=median(theirs),

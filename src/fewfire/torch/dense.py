@@ -4,12 +4,14 @@ All take the network as it is, a batch and its targets, and move their own copy 
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from fewfire.network import TwoLayerNetwork
+from fewfire.optimiser import Optimiser
 
 
 def mean_loss(name: str, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -31,11 +33,22 @@ def residuals(name: str, outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 class DenseStep(ABC):
-    """A dense training step with its own copy of the weights."""
+    """A dense training step with its own copy of the weights, and of their velocities where there are some.
+
+    The weights must be settled. Velocities are of the sign of the buffers in torch.optim.SGD.
+    """
 
     def __init__(self, network: TwoLayerNetwork, loss: str, rate: float, output_rate: float) -> None:
         self.weights = torch.from_numpy(network.weights.copy())
         self.output_weights = torch.from_numpy(network.output_weights.copy())
+        self.optimiser, self.velocities = Optimiser(), []
+        if network.coasting is not None:
+            self.optimiser = network.coasting.optimiser
+        if network.coasting is not None and self.optimiser.momentum:
+            rows = (network.coasting.velocity_rows, network.n_features), (
+                network.coasting.output_velocity_rows, network.n_outputs,
+            )  # fmt: skip
+            self.velocities = [torch.from_numpy(-all[:, :columns]) for all, columns in rows]
         self.threshold, self.scale = network.threshold, network.scale
         self.loss, self.rate, self.output_rate = loss, rate, output_rate
         self._buffers: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
@@ -51,6 +64,23 @@ class DenseStep(ABC):
     def __call__(self, samples: Tensor, targets: Tensor) -> None:
         """Take one step on samples (B, d) and targets (B, c)."""
 
+    def _descend(self, layer: int, left: Tensor, right: Tensor, rate: float) -> None:
+        """Move a layer down the gradient left @ right, in as few passes over the weights as can be."""
+        weights = (self.weights, self.output_weights)[layer]
+        momentum, decay = self.optimiser.momentum, self.optimiser.weight_decay
+        if not momentum:
+            weights.addmm_(left, right, beta=1 - rate * decay, alpha=-rate)
+        elif not self.optimiser.nesterov:
+            velocity = self.velocities[layer].addmm_(left, right, beta=momentum)
+            if decay:
+                velocity.add_(weights, alpha=decay)
+            weights.add_(velocity, alpha=-rate)
+        else:
+            velocity = self.velocities[layer]
+            gradient = torch.addmm(weights, left, right, beta=decay) if decay else left @ right
+            velocity.mul_(momentum).add_(gradient)
+            weights.add_(gradient, alpha=-rate).add_(velocity, alpha=-rate * momentum)
+
 
 class HandWritten(DenseStep):
     """In place, without autograd, into buffers that are made once: (B, m) arrays, one pass each."""
@@ -63,9 +93,9 @@ class HandWritten(DenseStep):
         residual *= self.scale / len(samples)
         torch.mm(residual, self.output_weights.T, out=pull)
         torch.ops.aten.threshold_backward(pull, hidden, 0, grad_input=pull)
-        self.weights.addmm_(pull.T, samples, alpha=-self.rate)
         if self.output_rate:
-            self.output_weights.addmm_(hidden.T, residual, alpha=-self.output_rate)
+            self._descend(1, hidden.T, residual, self.output_rate)
+        self._descend(0, pull.T, samples, self.rate)
 
 
 class HandWrittenTransposed(DenseStep):
@@ -79,19 +109,24 @@ class HandWrittenTransposed(DenseStep):
         residual *= self.scale / len(samples)
         torch.mm(self.output_weights, residual.T, out=pull)
         torch.ops.aten.threshold_backward(pull, hidden, 0, grad_input=pull)
-        self.weights.addmm_(pull, samples, alpha=-self.rate)
         if self.output_rate:
-            self.output_weights.addmm_(hidden, residual, alpha=-self.output_rate)
+            self._descend(1, hidden, residual, self.output_rate)
+        self._descend(0, pull, samples, self.rate)
 
 
 class Autograd(DenseStep):
-    """As most users write it: a loss, backward(), and a step down the gradient."""
+    """As most users write it: a loss, backward(), and torch.optim.SGD."""
 
     def __init__(self, network: TwoLayerNetwork, loss: str, rate: float, output_rate: float) -> None:
         super().__init__(network, loss, rate, output_rate)
         self.weights.requires_grad_()
         self.output_weights.requires_grad_(output_rate > 0)
         self._loss_of = self._forward
+        parameters = self.weights, self.output_weights
+        self._descent = torch.optim.SGD([{"params": [p], "lr": rate} for p in parameters],
+                                        **asdict(self.optimiser))  # fmt: skip
+        for parameter, velocity in zip(parameters, self.velocities, strict=False):
+            self._descent.state[parameter]["momentum_buffer"] = velocity
 
     def _forward(self, samples: Tensor, targets: Tensor) -> Tensor:
         hidden = torch.relu(samples @ self.weights.T - self.threshold)
@@ -99,11 +134,10 @@ class Autograd(DenseStep):
 
     def __call__(self, samples: Tensor, targets: Tensor) -> None:
         self._loss_of(samples, targets).backward()
-        with torch.no_grad():
-            for parameter, rate in [(self.weights, self.rate), (self.output_weights, self.output_rate)]:
-                if parameter.grad is not None:
-                    parameter.sub_(parameter.grad, alpha=rate)
-                    parameter.grad = None
+        for group, rate in zip(self._descent.param_groups, (self.rate, self.output_rate), strict=True):
+            group["lr"] = rate
+        self._descent.step()
+        self._descent.zero_grad()
 
 
 class Compiled(Autograd):

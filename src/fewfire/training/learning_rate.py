@@ -60,6 +60,7 @@ def stable_learning_rate(
     batch_size: int,
     *,
     output_weights: bool = False,
+    momentum: float = 0.0,
     seed: int = 0,
 ) -> float:
     """Half the rate at which gradient descent on a batch would cease to converge.
@@ -68,11 +69,13 @@ def stable_learning_rate(
     rate < 2 / (curvature * lambda_max(H) / B) is stable. The largest lambda_max over disjoint batches out of
     512 samples counts; larger batches are judged by 512 samples, which errs to the safe side.
 
+    Momentum adds up 1 / (1 - momentum) steps in one direction: the rate is (1 - momentum) times as large.
+
     Returns
     -------
     float
-        1 / (curvature * lambda_max / B), rounded down to two significant digits, so that it depends neither
-        on the number of threads nor on the BLAS.
+        (1 - momentum) / (curvature * lambda_max / B), rounded down to two significant digits, so that it
+        depends neither on the number of threads nor on the BLAS.
     """
     count = min(len(inputs), SAMPLED)
     chosen = np.sort(np.random.default_rng(seed).choice(len(inputs), count, replace=False))
@@ -83,6 +86,6 @@ def stable_learning_rate(
     largest = max(largest_eigenvalue(kernel[np.ix_(ids, ids)]) / size for ids in batches)
     if largest == 0:
         return 1.0  # nothing fires on the sample: no step will move anything
-    rate = 1 / (loss.curvature * largest)
+    rate = (1 - momentum) / (loss.curvature * largest)
     digit = 10 ** (math.floor(math.log10(rate)) - 1)
     return math.floor(rate / digit * (1 - 1e-9)) * digit

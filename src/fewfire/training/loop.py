@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fewfire.coasting import Coasting
 from fewfire.errors import DataError, TrainingError
 from fewfire.fire_set import FireSet
 from fewfire.indexes import Index, index_named, open_index
@@ -13,6 +14,7 @@ from fewfire.indexes.base import Progress
 from fewfire.inputs import Inputs
 from fewfire.loss import Loss, loss_named, predicted_classes
 from fewfire.network import TwoLayerNetwork
+from fewfire.optimiser import Optimiser
 from fewfire.step import Descent
 from fewfire.training.history import EpochRecord
 from fewfire.training.learning_rate import stable_learning_rate
@@ -40,8 +42,13 @@ class Trainer:
         For the mean loss of a batch. "auto": see `stable_learning_rate`.
     schedule : Schedule
         How the rate changes from step to step; by default not at all.
+    momentum : float in [0, 1)
+    nesterov : bool
+        Nesterov's momentum; else that of a heavy ball.
+    weight_decay : float >= 0
+        What is added to the gradient for each 1 of a weight. All three as in torch.optim.SGD.
     train_output_weights : bool
-        Whether the output weights move too, at the same rate.
+        Whether the output weights move too, at the same rate and by the same rules.
     seed : int
         Of the order of the samples: epoch e is shuffled by (seed, e).
     memory_limit : int, optional
@@ -52,12 +59,17 @@ class Trainer:
     history : list of EpochRecord
     learning_rate : float
         The base rate, which the schedule takes a share of.
+    optimiser : Optimiser
     steps_taken : int
 
     Notes
     -----
     With every exact index, with any number of threads, and with every instruction set that has fused
     multiply-add, the weights are the same bit for bit.
+
+    With momentum or weight decay a neuron coasts on while it does not fire, and its row in
+    `network.weights` is brought up to date only when it fires, at the end of an epoch, and by `settle`: to
+    be called before they are read in between. Momentum needs twice the memory for weights.
     """
 
     def __init__(
@@ -71,10 +83,14 @@ class Trainer:
         batch_size: int | None = None,
         learning_rate: float | str = "auto",
         schedule: Schedule = Constant(),  # noqa: B008  frozen
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
         train_output_weights: bool = False,
         seed: int = 0,
         memory_limit: int | None = None,
     ) -> None:
+        self.optimiser = Optimiser(momentum, nesterov, weight_decay)
         self.network = network
         self.inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs, network.dtype)
         self.targets = _checked_targets(targets, len(self.inputs), network)
@@ -91,13 +107,19 @@ class Trainer:
         self._epoch_ahead: tuple[int, list[NDArray[np.int64]]] | None = None  # its number and batches
         self._classes = _classes_of(self.targets)
         self._index_is_stale = False  # the weights moved and it was not told
+        if network.coasting is not None:  # of a trainer before this one
+            network.coasting.settle()
+            network.coasting = None
         self.learning_rate = self._checked_rate(learning_rate)
+        self.optimiser.require_stable(self.learning_rate)
+        if self.optimiser.coasts:
+            network.coasting = Coasting(network.weight_rows, network.output_rows, self.optimiser)
 
     def _checked_rate(self, rate: float | str) -> float:
         if rate == "auto":
             return stable_learning_rate(self.network, self.inputs, self.loss, self.batch_size,
                                         output_weights=self.train_output_weights,
-                                        seed=self.seed)  # fmt: skip
+                                        momentum=self.optimiser.momentum, seed=self.seed)  # fmt: skip
         if isinstance(rate, str) or not (np.isfinite(rate) and rate > 0):
             raise ValueError(
                 f"learning_rate must be a finite number > 0, or 'auto'. Got {rate!r}. "
@@ -110,6 +132,21 @@ class Trainer:
         self._ahead = None
         self.index.build(self.network, self.inputs, progress)
         self._index_is_stale = False
+
+    def settle(self) -> None:
+        """Bring the weights of the network up to date, where they coast (momentum or weight decay).
+
+        They are so at the end of each epoch. The weights of later steps may depend on when this is called,
+        in their last bits.
+        """
+        coasting = self.network.coasting
+        if coasting is None or coasting.settled:
+            return
+        was_stale, self._index_is_stale = self._index_is_stale, True
+        if not was_stale:
+            self.index.settle()
+        coasting.settle()
+        self._index_is_stale = was_stale
 
     @property
     def steps_per_epoch(self) -> int:
@@ -177,6 +214,8 @@ class Trainer:
             self._ahead = next_ids, next_batch, self.index.descend(descent, next_batch)
         self.steps_taken += 1
         self._index_is_stale = False
+        if self.network.coasting is not None and self.network.coasting.due:
+            self.settle()
         taken = perf_counter()
         self.seconds["find"] += found - start
         self.seconds["forward"] += decided - found
@@ -220,7 +259,10 @@ class Trainer:
             The loss or a weight is not finite. The network holds the weights it had when the epoch began.
         """
         number = len(self.history) + 1
-        weights = (self.network.weight_rows, self.network.output_rows)
+        self.settle()
+        coasting, weights = self.network.coasting, [self.network.weight_rows, self.network.output_rows]
+        if coasting is not None:
+            weights += [coasting.velocity_rows, coasting.output_velocity_rows]
         last_good = [rows.copy() for rows in weights]
         work, seconds, begin = self.index.work.copy(), dict(self.seconds), perf_counter()
         steps_before = self.steps_taken
@@ -235,12 +277,15 @@ class Trainer:
                 total_correct += correct
                 if on_step is not None:
                     on_step(done, len(batches))
+            self.settle()
             for rows in weights:  # a neuron of NaN never fires, and no loss would show it
-                self._require_finite("every weight", float(rows.max()))
-                self._require_finite("every weight", float(rows.min()))
+                self._require_finite("every weight", float(rows.max(initial=0)))
+                self._require_finite("every weight", float(rows.min(initial=0)))
         except TrainingError as error:
             for rows, good in zip(weights, last_good, strict=True):
                 rows[:] = good
+            if coasting is not None:
+                coasting.restart()
             self._index_is_stale = True
             self.steps_taken = steps_before
             raise TrainingError(
