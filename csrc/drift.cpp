@@ -46,11 +46,12 @@ void set_bounds(const DriftState<T>& state, int64_t r) {
   const double distance = d.bound;
   const double error = dot_error<T>(d.reference_norm + distance, state.reference.stride, state.largest_norm);
   const double reach = code.zero + std::ceil(code.resolution * (distance + error) * (1 + 1e-9));
-  state.reach[r] = reach < 255 ? static_cast<uint8_t>(reach) : 255;
+  const auto highest = static_cast<double>(state.table.highest());
+  state.reach[r] = static_cast<uint8_t>(reach < highest ? reach : highest);
   if (state.sketch.stride == 0) return;
   // The last term: rounding of the decoded distance and of the filter's own sum.
   const double slack = d.sketch_error + rounding<T>(state.sketch.stride) * distance + error +
-                       16 * unit<T> * (255 / code.resolution + distance);
+                       16 * unit<T> * (highest / code.resolution + distance);
   state.perps[r] = round_up<T>(d.measured_perp + d.path_perp);
   state.slacks[r] = round_up<T>(slack);
 }
@@ -79,6 +80,7 @@ void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Row
     static thread_local PackedBlock<T> block;
     static thread_local std::vector<T> products;
     products.resize(kChunk * kBlock);
+    uint8_t codes[kChunk * kBlock];
     const int64_t number = blocks[task / parts], part = task % parts;
     block.pack(w, number);
 
@@ -86,7 +88,6 @@ void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Row
     for (int64_t lane = 0; lane < kBlock; ++lane)
       slack[lane] = round_up<T>(dot_error<T>(block.norms[lane], x.stride, state.largest_norm) +
                                 2048 * unit<T> / state.code.resolution);
-    uint8_t* lines = state.table + number * x.count * kBlock;
     const Kernels<T>& kernel = kernels<T>();
     const int64_t end = std::min((part + 1) * part_size, x.count);
     for (int64_t i = part * part_size; i < end; i += kChunk) {
@@ -94,7 +95,8 @@ void drift_refresh(const DriftState<T>& state, const Rows<const T>& w, const Row
       kernel.block_products(block.columns.data(), x[i], x.stride, count, products.data());
       kernel.distance_codes(products.data(), inverse_norms + i, count, threshold, slack,
                             static_cast<T>(state.code.resolution), static_cast<T>(1 + state.code.zero),
-                            lines + i * kBlock);
+                            static_cast<T>(state.table.highest()), codes);
+      state.table.write(number, i, codes, count);
     }
     if (part == 0) refer(state, w, number, block.norms);
   });

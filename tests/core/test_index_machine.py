@@ -20,15 +20,20 @@ class DriftIndexMachine(RuleBasedStateMachine):
         threshold=st.sampled_from([0.0, 0.5, 1.5]),
         dtype=st.sampled_from([np.float32, np.float64]),
         sketch_size=st.sampled_from([None, 0, 1, 20]),
+        in_half_bytes=st.booleans(),
         seed=seeds,
     )
-    def start(self, width, n_features, n_samples, threshold, dtype, sketch_size, seed):
+    def start(self, width, n_features, n_samples, threshold, dtype, sketch_size, in_half_bytes, seed):
         self.problem = clustered_problem(
             width, n_features, n_samples, threshold=threshold, dtype=dtype, seed=seed
         )
         self.random = np.random.default_rng(seed)
         self.index = DriftIndex(sketch_size=sketch_size)
         self.build()
+        if in_half_bytes:
+            self.index.memory_limit = self.index.nbytes - 1
+            self.build()
+            assert self.index.table_bits == 4
 
     def teardown(self):
         fewfire.use_instruction_set(fewfire.available_instruction_sets()[0])

@@ -1,10 +1,12 @@
 """The drift index: remember how far each pair is from firing, and prove how long that stays true.
 
-For each (neuron, sample) pair a table holds, in one byte, a lower bound on the distance that the neuron must
-move before it can fire on the sample: (b - <w_r, x_i>) / |x_i| at a reference time. While a neuron has moved
-less than that, the pair is silent and no product is spent on it. docs/theory/drift_index.md derives it.
+For each (neuron, sample) pair a table holds, in a byte or half a byte, a lower bound on the distance that the
+neuron must move before it can fire on the sample: (b - <w_r, x_i>) / |x_i| at a reference time. While a neuron
+has moved less than that, the pair is silent and no product is spent on it. docs/theory/drift_index.md derives
+it.
 """
 
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -25,9 +27,19 @@ from fewfire.step import Descent, Step
 from fewfire.structured import StructuredWeights
 from fewfire.work import Work
 
-# Codes of the table: 0 proves nothing, code c proves a distance of (c - 1 - FIRING_CODES) / resolution.
-FIRING_CODES = 32  # kept for pairs that fire at the reference, by a little
-CODES_PER_SIGMA = 127  # resolution: codes a standard deviation of the pre-activations
+
+@dataclass(frozen=True)
+class Codes:
+    """Of the table: 0 proves nothing, code c proves a distance of (c - 1 - firing) / resolution."""
+
+    bits: int
+    per_sigma: int  # resolution: codes a standard deviation of the pre-activations
+    firing: int  # codes kept for pairs that fire at the reference, by a little
+
+
+BYTES = Codes(bits=8, per_sigma=127, firing=32)
+HALF_BYTES = Codes(bits=4, per_sigma=10, firing=2)  # docs/decisions/0012-half-bytes.md
+
 DRIFT_FIELDS = 7  # of the compiled core's struct Drift
 PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the compiled core takes
 
@@ -45,19 +57,24 @@ class DriftIndex(Index):
     sketch_size : int, optional
         k: directions of the sketch filter; 0 for none. By default 32, or none for 64 features and fewer.
     memory_limit : int, optional
-        Bytes that the index may hold. Where n * m bytes do not fit, only some of the neurons get a table, and
-        the others are searched exhaustively.
+        Bytes that the index may hold. Where a byte a pair does not fit, the table takes half a byte; where
+        that does not fit either, only some of the neurons get a table, and the others are searched
+        exhaustively.
 
     Attributes
     ----------
+    table_bits : int
+        Of a pair in the table: 8 or 4.
+    tabled_share : float
+        Share of the neurons that have a table.
     seconds : dict
         Where time went: filters, dots, moves, drift (each as if shared by all threads) and refresh.
 
     Notes
     -----
     Build: m n d multiply-adds at GEMM speed, or 3 m n log2 d additions where the weights are still those of
-    a structured initialisation. Memory: one byte a pair, plus a copy of the weights.
-    A fire set costs one byte comparison a pair, k multiply-adds for each pair that the norm bound cannot
+    a structured initialisation. Memory: a byte a pair or half of one, plus a copy of the weights.
+    A fire set costs one comparison of codes a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
     A block of 64 neurons is refreshed once the multiply-adds wasted on its silent pairs since the last
@@ -91,10 +108,10 @@ class DriftIndex(Index):
         self._order = busiest_first(network, inputs)
         self.work.multiplied += network.width * min(n, COUNTED_SAMPLES)
 
-        n_blocks = -(-m // BLOCK)
-        tabled = self._blocks_within_limit(n_blocks, network)
+        self._codes, tabled = self._table_within_limit(network)
         rows = min(tabled * BLOCK, m)
-        self._table = aligned_empty((tabled, n, BLOCK), np.uint8)
+        self.table_bits, self.tabled_share = self._codes.bits, rows / m
+        self._table = aligned_empty((tabled, n, BLOCK * self._codes.bits // 8), np.uint8)
         self._reference = aligned_empty((rows, network.weight_rows.shape[1]), dtype)
         self._sketch = padded_zeros(rows, self.k, dtype)
         self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
@@ -104,10 +121,10 @@ class DriftIndex(Index):
 
         with np.errstate(over="ignore"):
             sigma = float(np.sqrt(np.mean(np.square(network.weights[:4096], dtype=np.float64))))
-        self._resolution = CODES_PER_SIGMA / sigma if 1e-18 < sigma < 1e18 else CODES_PER_SIGMA
+        self._resolution = self._codes.per_sigma / (sigma if 1e-18 < sigma < 1e18 else 1)
         self._state = getattr(_core, f"DriftState_{dtype}")(
             self._order, self._table, self._reference, self._drift, self._sketch, self._perps, self._slacks,
-            self._reach, self._largest_norm, self._resolution, float(FIRING_CODES),
+            self._reach, self._largest_norm, self._resolution, float(self._codes.firing),
         )  # fmt: skip
         self._network = network
         structure = network.structure
@@ -132,28 +149,34 @@ class DriftIndex(Index):
             _core.structured_lines(
                 structure.signs, structure.scales, places, inputs.rows, inputs.inverse_norms,
                 network.threshold, first, count, self._table, self._largest_norm, self._resolution,
-                float(FIRING_CODES),
+                float(self._codes.firing),
             )  # fmt: skip
             if progress is not None:
                 progress((first + count) / n)
         self.work.multiplied += network.width * n * structure.additions // network.n_features
 
-    def _blocks_within_limit(self, n_blocks: int, network: TwoLayerNetwork) -> int:
-        """How many blocks of 64 neurons may have a table."""
-        if self.memory_limit is None:
-            return n_blocks
-        item = network.dtype.itemsize
-        a_neuron = network.weight_rows.shape[1] * item + self._sample_sketch.shape[1] * item
-        a_neuron += 2 * item + 8 * DRIFT_FIELDS + 1
-        a_block = BLOCK * (len(self._inputs) + a_neuron) + 8
+    def _table_within_limit(self, network: TwoLayerNetwork) -> tuple[Codes, int]:
+        """How the pairs are coded, and how many blocks of 64 neurons have a table."""
+        n_blocks, item = -(-network.width // BLOCK), network.dtype.itemsize
+        a_row = item * (network.weight_rows.shape[1] + self._sample_sketch.shape[1]) + 8 * DRIFT_FIELDS
         samples = self._sample_sketch.nbytes + self._sample_perps.nbytes + self._order.nbytes
-        if samples + a_block > self.memory_limit:
+
+        def needed(blocks: int, codes: Codes) -> int:
+            a_block = BLOCK * (len(self._inputs) * codes.bits // 8 + 2 * item + 1) + 8
+            return samples + blocks * a_block + min(blocks * BLOCK, network.width) * a_row
+
+        for codes in (BYTES, HALF_BYTES):
+            if self.memory_limit is None or needed(n_blocks, codes) <= self.memory_limit:
+                return codes, n_blocks
+        least = needed(1, HALF_BYTES)
+        if least > self.memory_limit:
             raise MemoryLimitError(
-                f"the drift index needs at least {samples + a_block:,} bytes, for the table of 64 neurons, "
-                f"and {samples + n_blocks * a_block:,} for all. Got a limit of {self.memory_limit:,}. "
+                f"the drift index needs at least {least:,} bytes, for the table of 64 neurons, "
+                f"{needed(n_blocks, HALF_BYTES):,} for all at half a byte a pair, and "
+                f"{needed(n_blocks, BYTES):,} for all at a byte. Got a limit of {self.memory_limit:,}. "
                 "Raise the limit, or use the exhaustive index."
             )
-        return min(n_blocks, (self.memory_limit - samples) // a_block)
+        return HALF_BYTES, (self.memory_limit - samples) // (least - samples)
 
     def _small_arrays(self) -> list[NDArray]:
         return [self._reference, self._sketch, self._perps, self._slacks, self._drift, self._reach,
@@ -252,6 +275,13 @@ class DriftIndex(Index):
         """Upper bounds on how far each neuron with a table has moved since its reference, in index order."""
         return self._drift[:, -1]
 
+    def _decoded_table(self) -> NDArray[np.uint8]:
+        """The codes, (neurons with a table in index order, n)."""
+        lines = self._table
+        if self.table_bits == 4:
+            lines = np.concatenate([lines & 15, lines >> 4], axis=2)
+        return lines.transpose(0, 2, 1).reshape(-1, len(self._inputs))[: len(self._reference)]
+
     def check_invariants(self) -> None:
         """Every bound holds in float64 for every pair: the drifts, the codes, both filters.
 
@@ -269,8 +299,8 @@ class DriftIndex(Index):
             norms = np.linalg.norm(samples, axis=1)
             silence = network.threshold - reference @ samples.T  # how far below the threshold it was
             slack = 1e-12 * (1 + np.abs(silence))
-            codes = self._table.transpose(0, 2, 1).reshape(-1, len(inputs))[:tabled]
-            distances = (np.arange(256) - 1 - FIRING_CODES) / self._resolution
+            codes = self._decoded_table()
+            distances = (np.arange(2**self.table_bits) - 1 - self._codes.firing) / self._resolution
             distances[0] = np.nan  # compares as neither: proves nothing
             assert not (silence + slack < distances[codes] * norms).any(), "a code promises too much"
 
