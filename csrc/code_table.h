@@ -36,13 +36,14 @@ class CodeColumn {
   CodeColumn(const CodeTable& table, int64_t block, int64_t lane)
       : first_(table.lines(block) + lane % table.line_bytes),
         line_bytes_(table.line_bytes),
-        shift_(lane / table.line_bytes * 4),
-        highest_(table.highest()) {}
-  int64_t operator[](int64_t sample) const { return first_[sample * line_bytes_] >> shift_ & highest_; }
+        shift_(static_cast<int>(lane / table.line_bytes * 4)),
+        highest_(static_cast<int>(table.highest())) {}
+  int operator[](int64_t sample) const { return first_[sample * line_bytes_] >> shift_ & highest_; }
 
  private:
   const uint8_t* first_;
-  int64_t line_bytes_, shift_, highest_;
+  int64_t line_bytes_;
+  int shift_, highest_;
 };
 
 }  // namespace fewfire

@@ -442,7 +442,7 @@ void check_structured(int64_t width, int64_t n_features, int64_t size, bool pack
       const double exact = dot(w[r], x[i], n_features), length = norm(x[i], n_features);
       close &= std::abs(products[i * width + r] - exact) <= error * length;
       const double distance = (threshold - exact) / length * code.resolution + 1 + code.zero;
-      const int64_t found = CodeColumn(table, p / kBlock, p % kBlock)[i];
+      const int found = CodeColumn(table, p / kBlock, p % kBlock)[i];
       proven &= found == 0 || found <= distance;
       sharp &= found == table.highest() || found > distance - 1.01 - 2 * error * code.resolution;
     }

@@ -1,9 +1,9 @@
 """The drift index: remember how far each pair is from firing, and prove how long that stays true.
 
 For each (neuron, sample) pair a table holds, in a byte or half a byte, a lower bound on the distance that the
-neuron must move before it can fire on the sample: (b - <w_r, x_i>) / |x_i| at a reference time. While a neuron
-has moved less than that, the pair is silent and no product is spent on it. docs/theory/drift_index.md derives
-it.
+neuron must move before it can fire on the sample: (b - <w_r, x_i>) / |x_i| at a reference time. While a
+neuron has moved less than that, the pair is silent and no product is spent on it. docs/theory/drift_index.md
+derives it.
 """
 
 from dataclasses import dataclass
