@@ -18,7 +18,7 @@ from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
 from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting
-from fewfire.indexes.sketch import default_sketch_size, principal_directions, sketch_of
+from fewfire.indexes.sketch import PAIR_OVERHEAD, default_directions, principal_directions, sketch_of
 from fewfire.inputs import Inputs
 from fewfire.machine import threads
 from fewfire.network import TwoLayerNetwork
@@ -43,8 +43,9 @@ HALF_BYTES = Codes(bits=4, per_sigma=10, firing=2)  # docs/decisions/0012-half-b
 DRIFT_FIELDS = 7  # of the compiled core's struct Drift
 PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the compiled core takes
 
-# Cost of a multiply-add in the blocked product that writes the table, beside one in a dot of a single pair.
-PRODUCT_COST = 0.25
+# Cost of a multiply-add in the blocked product that writes the table, beside one in the dot of a single pair,
+# which takes PAIR_OVERHEAD as well. Measured: docs/decisions/0013-costs.md.
+PRODUCT_COST = 0.4
 BUILD_CHUNK = 16  # blocks written between two signs of progress
 BUILD_SAMPLES = 4096  # the same, where all blocks are written at once
 
@@ -55,7 +56,7 @@ class DriftIndex(Index):
     Parameters
     ----------
     sketch_size : int, optional
-        k: directions of the sketch filter; 0 for none. By default 32, or none for 64 features and fewer.
+        k: directions of the sketch filter; 0 for none. By default chosen by the data, 0 .. 64.
     memory_limit : int, optional
         Bytes that the index may hold. Where a byte a pair does not fit, the table takes half a byte; where
         that does not fit either, only some of the neurons get a table, and the others are searched
@@ -77,7 +78,7 @@ class DriftIndex(Index):
     A fire set costs one comparison of codes a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
-    A block of 64 neurons is refreshed once the multiply-adds wasted on its silent pairs since the last
+    A block of 64 neurons is refreshed once what was wasted on its silent pairs since the last
     refresh come to the price of one: never more than twice the cost of the best schedule in hindsight.
     """
 
@@ -99,8 +100,10 @@ class DriftIndex(Index):
         self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before,
         self._state: Any = None  # with the core's hold on it
         m, n, dtype = network.width, len(inputs), network.dtype
-        k = default_sketch_size(network.n_features) if self.sketch_size is None else self.sketch_size
-        directions = principal_directions(inputs, min(k, network.n_features, len(inputs)))
+        if self.sketch_size is None:
+            directions = default_directions(inputs)
+        else:
+            directions = principal_directions(inputs, min(self.sketch_size, network.n_features, n))
         self.k = directions.shape[1]
         self._inputs, self._largest_norm = inputs, float(inputs.norms.max())
         self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
@@ -231,7 +234,9 @@ class DriftIndex(Index):
         for part, spent in zip(PARTS, nanoseconds, strict=True):
             self.seconds[part] += 1e-9 * float(spent.sum()) / threads()
         tabled = len(self._table)
-        wasted = (near - fired) * self.k + (dots - fired) * network.n_features
+        wasted = (dots - fired) * (network.n_features + PAIR_OVERHEAD)
+        if self.k:
+            wasted += (near - fired) * (self.k + PAIR_OVERHEAD)
         self._wasted += wasted[:tabled]
         in_table = min(tabled * BLOCK, network.width) * n_samples
         work = self.work
