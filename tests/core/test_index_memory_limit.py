@@ -30,7 +30,7 @@ def test_an_index_that_is_not_built_holds_nothing(make_index):
 @pytest.mark.parametrize("n_features", [20, 70])
 @pytest.mark.parametrize("tabled", [1, 2, 4, 5])
 def test_the_limit_is_kept_and_used(dtype, n_features, tabled):
-    settings = {"n_features": n_features, "n_samples": 100, "dtype": dtype}
+    settings = {"n_features": n_features, "n_samples": 101, "dtype": dtype}
     problem = clustered_problem(width=5 * BLOCK, **settings)
     exact = bytes_of(tabled, of=5, **settings)
     index = DriftIndex(memory_limit=exact + 10)

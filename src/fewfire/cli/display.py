@@ -102,7 +102,7 @@ def print_result(console: Console, result: dict[str, Any], folder: Path) -> None
     table = []
     if result["table_bits"] == 4:
         share = f"{result['tabled_share']:.1%}"
-        table = [("table", f"4 bits a pair for {share} of the neurons: more exceeds the memory limit")]
+        table = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]
     _print_rows(
         console,
         ("test accuracy", f"{result['test_accuracy']:.4f}"),

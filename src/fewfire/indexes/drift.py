@@ -78,8 +78,9 @@ class DriftIndex(Index):
     A fire set costs one comparison of codes a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
-    A block of 64 neurons is refreshed once what was wasted on its silent pairs since the last
-    refresh come to the price of one: never more than twice the cost of the best schedule in hindsight.
+    A block of 64 neurons is refreshed once the time wasted on its silent pairs since the last refresh, as
+    counted in operations, comes to the price of one: never more than twice the cost of the best schedule in
+    hindsight.
     """
 
     name: ClassVar[str] = "drift"
@@ -165,7 +166,8 @@ class DriftIndex(Index):
         samples = self._sample_sketch.nbytes + self._sample_perps.nbytes + self._order.nbytes
 
         def needed(blocks: int, codes: Codes) -> int:
-            a_block = BLOCK * (len(self._inputs) * codes.bits // 8 + 2 * item + 1) + 8
+            a_line = BLOCK * codes.bits // 8
+            a_block = len(self._inputs) * a_line + BLOCK * (2 * item + 1) + 8
             return samples + blocks * a_block + min(blocks * BLOCK, network.width) * a_row
 
         for codes in (BYTES, HALF_BYTES):
