@@ -120,6 +120,10 @@ ScreenedWeights screened_weights(Vector<const int32_t> columns, Cube<int8_t> byt
           terms.data()};
 }
 
+CodeTable code_table(const Cube<uint8_t>& table) {
+  return {table.data(), static_cast<int64_t>(table.shape(1)), static_cast<int64_t>(table.shape(2))};
+}
+
 template <class T>
 Structure<T> structure_of(const Cube<const T>& signs, const Vector<const T>& scales) {
   return {signs.data(), scales.data(), static_cast<int64_t>(signs.shape(2)),
@@ -158,7 +162,7 @@ void bind_structured(nb::module_& m) {
         nb::gil_scoped_release release;
         structured_lines<T>(structure, order.data(), rows(x), inverse_norms.data(), threshold, first, count,
                             largest_norm, {resolution, zero}, static_cast<int64_t>(table.shape(0)),
-                            table.data());
+                            code_table(table));
       },
       "signs"_a.noconvert(), "scales"_a.noconvert(), "order"_a.noconvert(), "x"_a.noconvert(),
       "inverse_norms"_a.noconvert(), "threshold"_a, "first"_a, "count"_a, "table"_a.noconvert(),
@@ -182,8 +186,7 @@ struct DriftArrays {
   DriftState<T> view() const {
     static_assert(sizeof(Drift) == 7 * sizeof(double), "a row of the drift array is one Drift");
     static_assert(sizeof(Motion) == 9 * sizeof(double), "a row of the motion array is one Motion");
-    return {table.data(),
-            static_cast<int64_t>(table.shape(1)),
+    return {code_table(table),
             rows(reference),
             reinterpret_cast<Drift*>(drift.data()),
             rows(sketch),

@@ -94,11 +94,12 @@ void set_bounds(const DriftState<T>& state, const Weights<T>& w, int64_t r) {
   const double norm = now.scale * d.reference_norm + now.distance;
   const double error = dot_error<T>(norm, state.reference.stride, state.largest_norm) / now.scale;
   const double reach = code.zero + std::ceil(code.resolution * (distance + error) * (1 + 1e-9));
-  state.reach[r] = reach < 255 ? static_cast<uint8_t>(reach) : 255;
+  const auto highest = static_cast<double>(state.table.highest());
+  state.reach[r] = static_cast<uint8_t>(reach < highest ? reach : highest);
   if (state.sketch.stride == 0) return;
   // The last term: rounding of the decoded distance and of the filter's own sum.
   const double slack = now.sketch_error / now.scale + rounding<T>(state.sketch.stride) * distance + error +
-                       16 * unit<T> * (255 / code.resolution + distance);
+                       16 * unit<T> * (highest / code.resolution + distance);
   state.perps[r] = round_up<T>(now.perp / now.scale);
   state.slacks[r] = round_up<T>(slack);
 }
@@ -225,6 +226,7 @@ void drift_refresh(const DriftState<T>& state, const Weights<T>& w, const WordIn
     static thread_local std::vector<T> rooms;
     const T* rows[kBlock];
     T slack[kGroup][kBlock];
+    uint8_t codes[kChunk * kBlock];
     const int64_t* mine = blocks + task / parts * group_size;
     const int64_t count_of_mine = std::min(group_size, blocks + n_blocks - mine), part = task % parts;
     for (int64_t g = 0; g < count_of_mine; ++g) {
@@ -247,8 +249,9 @@ void drift_refresh(const DriftState<T>& state, const Weights<T>& w, const WordIn
                              products.data());
         kernel.distance_codes(products.data(), packed[g].units, x.units + i, inverse_norms + i, count,
                               threshold, slack[g], static_cast<T>(state.code.resolution),
-                              static_cast<T>(1 + state.code.zero),
-                              state.table + (mine[g] * state.n_samples + i) * kBlock);
+                              static_cast<T>(1 + state.code.zero), static_cast<T>(state.table.highest()),
+                              codes);
+        state.table.write(mine[g], i, codes, count);
       }
     }
   });
@@ -291,7 +294,7 @@ int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<
       const double moved = kernel.move_row(row, row + k, batch.sketch.data, k, ids, moves, count);
       // Rounding: of w when the step is added, of the tracked sketch likewise, of both sums.
       const double sums = (3 * count + 16) * unit<T> * total;
-      const double error = unit<T> * (size + 3 * (d.measured + d.path)) + step.gain * sums + kTiny;
+      const double error = unit<T> * (size + 3 * (d.measured + d.path)) + std::abs(step.gain) * sums + kTiny;
       d.sketch_error += error;
       d.path_perp += outside(length, norm_below<T>(moved, k) - error);
       if (momentum) {

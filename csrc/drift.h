@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "code_table.h"
 #include "fire_set.h"
 #include "gradient.h"
 #include "rows.h"
@@ -57,8 +58,7 @@ struct Step {
 // never are.
 template <class T>
 struct DriftState {
-  uint8_t* table;  // (n_tabled, n_samples, 64) distance codes
-  int64_t n_samples;
+  CodeTable table;      // distance codes
   Rows<T> reference;    // (m, d) w at the reference
   Drift* drift;         // (m)
   Rows<T> sketch;       // (m, k) P D, tracked; k = 0: no sketch filter
@@ -72,7 +72,6 @@ struct DriftState {
   Rows<const T> directions{};  // (k, d) P; with momentum
 
   int64_t n_tabled() const { return (reference.count + kBlock - 1) / kBlock; }
-  const uint8_t* lines(int64_t block) const { return table + block * n_samples * kBlock; }
 };
 
 // A batch as the index needs it.

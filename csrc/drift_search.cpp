@@ -57,9 +57,9 @@ class DriftFilters {
   // The norm bound: proposes the pairs whose code is within the neuron's reach.
   int64_t within_reach(int64_t block, Scratch<T>& s) const {
     const int64_t lanes = std::min(kBlock, state_.reference.count - block * kBlock);
-    return kernels<T>().within_reach(state_.lines(block), state_.reach + block * kBlock,
-                                     ~uint64_t{0} >> (kBlock - lanes), batch_.ids, batch_.x.count(),
-                                     s.masks.data());
+    const auto kernel = state_.table.packed() ? kernels<T>().within_reach_packed : kernels<T>().within_reach;
+    return kernel(state_.table.lines(block), state_.reach + block * kBlock, ~uint64_t{0} >> (kBlock - lanes),
+                  batch_.ids, batch_.x.count(), s.masks.data());
   }
 
   // The sketch bound for all pairs of a block.
@@ -72,13 +72,14 @@ class DriftFilters {
     for (int64_t lane = 0; lane < lanes; ++lane)
       rows[lane] = sketch(first + lane, s.sketches.data() + (w_.coast.on() ? lane * k : 0));
     s.sketch.pack(rows, lanes, k);
+    const auto bound = state_.table.packed() ? kernel.sketch_bound_packed : kernel.sketch_bound;
     s.products.resize(kChunk * kBlock);
     for (int64_t i = 0; i < batch_.x.count(); i += kChunk) {
       const int64_t count = std::min(kChunk, batch_.x.count() - i);
       kernel.block_products(s.sketch.columns.data(), batch_.sketch[i], k, count, s.products.data());
-      kernel.sketch_bound(s.products.data(), state_.lines(block), batch_.ids + i, state_.perps + first,
-                          state_.slacks + first, batch_.perps + i, batch_.x.norms + i, count, unit_, zero_,
-                          s.masks.data() + i);
+      bound(s.products.data(), state_.table.lines(block), batch_.ids + i, state_.perps + first,
+            state_.slacks + first, batch_.perps + i, batch_.x.norms + i, count, unit_, zero_,
+            s.masks.data() + i);
     }
   }
 
@@ -100,12 +101,12 @@ class DriftFilters {
     room.resize(state_.sketch.stride);
     kernels<T>().dots(sketch(position, room.data()), batch_.sketch.data, batch_.sketch.stride, ids, count,
                       moved.data());
-    const uint8_t* column = state_.lines(position / kBlock) + position % kBlock;
+    const CodeColumn codes(state_.table, position / kBlock, position % kBlock);
     const T perp = state_.perps[position], slack = state_.slacks[position];
     int64_t left = 0;
     for (int64_t j = 0; j < count; ++j) {
       const int32_t i = ids[j];
-      const uint8_t code = column[int64_t{batch_.ids[i]} * kBlock];
+      const auto code = static_cast<T>(codes[batch_.ids[i]]);
       const T norm = batch_.x.norms[i];
       const bool silent =
           code > 0 && moved[j] + perp * batch_.perps[i] + slack * norm <= (code * unit_ - zero_) * norm;

@@ -42,15 +42,19 @@ struct Kernels {
   void (*word_products)(const int16_t* packed, const int16_t* x, int64_t stride, int64_t count,
                         int32_t* products);
 
-  // lines[s * 64 + lane]: the distance of neuron `lane` to firing on sample s as a code of one byte,
+  // codes[s * 64 + lane]: the distance of neuron `lane` to firing on sample s as a code 0 .. highest,
   // rounded down: code(((b - product) * inverse_norms[s] - slack[lane]) * resolution + offset), where
   // product = sums[s * 64 + lane] * units[lane] * x_units[s].
   void (*distance_codes)(const int32_t* sums, const T* units, const T* x_units, const T* inverse_norms,
-                         int64_t count, T threshold, const T* slack, T resolution, T offset, uint8_t* lines);
+                         int64_t count, T threshold, const T* slack, T resolution, T offset, T highest,
+                         uint8_t* codes);
 
-  // masks[j]: those of `lanes` where lines[ids[j]] <= reach, for 64 bytes at once. Returns how many in all.
+  // masks[j]: those of `lanes` where lines[ids[j]] <= reach, for 64 codes at once. Returns how many in all.
+  // The second is for lines of half bytes (code_table.h).
   int64_t (*within_reach)(const uint8_t* lines, const uint8_t* reach, uint64_t lanes, const int32_t* ids,
                           int64_t count, uint64_t* masks);
+  int64_t (*within_reach_packed)(const uint8_t* lines, const uint8_t* reach, uint64_t lanes,
+                                 const int32_t* ids, int64_t count, uint64_t* masks);
 
   // ids: the places of the bits that are set in words[0], words[64], .. words[64 (n_words - 1)], ascending.
   // Returns how many; up to 16 more are overwritten.
@@ -58,10 +62,13 @@ struct Kernels {
 
   // masks[s] loses the lanes that the sketch bound proves silent on sample ids[s]: those whose line holds a
   // code c > 0 with  products[s] + perps[lane] x_perps[s] + slack[lane] x_norms[s] <= (c unit - zero)
-  // x_norms[s].
+  // x_norms[s]. The second as above.
   void (*sketch_bound)(const T* products, const uint8_t* lines, const int32_t* ids, const T* perps,
                        const T* slack, const T* x_perps, const T* x_norms, int64_t count, T unit, T zero,
                        uint64_t* masks);
+  void (*sketch_bound_packed)(const T* products, const uint8_t* lines, const int32_t* ids, const T* perps,
+                              const T* slack, const T* x_perps, const T* x_norms, int64_t count, T unit,
+                              T zero, uint64_t* masks);
 
   // w += sum_j coefficients[j] x[ids[j]], added up before it meets w; returns |w_new - w_old|^2. `next` is
   // the row that comes next, and is fetched meanwhile. The second as above.
@@ -99,10 +106,10 @@ struct Kernels {
   // (size, 64 bytes of lanes): one vector a lane. They may be the same.
   void (*hadamard)(const T* in, T* out, int64_t size, const T* signs);
 
-  // codes[r * lanes + s]: the distance of neuron r to firing on the sample of lane s as a code of one byte,
+  // codes[r * lanes + s]: the distance of neuron r to firing on the sample of lane s as a code 0 .. highest,
   // rounded down: code((threshold - scales[r] * tile[r * lanes + s]) * factors[s] + offsets[r]).
   void (*tile_codes)(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
-                     T threshold, uint8_t* codes);
+                     T threshold, T highest, uint8_t* codes);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

@@ -116,9 +116,17 @@ struct Coasting {
 
 struct Shape {
   int64_t width, n_features, n_samples, n_outputs;
-  int64_t k;         // directions of the sketch
-  int64_t n_tabled;  // blocks of neurons that have a table
+  int64_t k;            // directions of the sketch
+  int64_t n_tabled;     // blocks of neurons that have a table
+  bool packed = false;  // whether it takes half a byte a pair
 };
+
+// Lines of the table and the codes that they hold best.
+struct TableKind {
+  int64_t line_bytes;
+  DistanceCode code;
+};
+TableKind table_kind(bool packed) { return packed ? TableKind{32, {10, 2}} : TableKind{64, {127, 32}}; }
 
 // A set of samples with what the drift index knows of each. The sketch directions are the first k axes.
 template <class T>
@@ -161,9 +169,8 @@ struct SampleSet {
 // The arrays that the Python class DriftIndex holds, and its calls.
 template <class T>
 struct DriftIndex {
-  static constexpr double resolution = 127, zero = 32;
-
   const Shape shape;
+  const TableKind kind;
   const SampleSet<T>& samples;
   std::vector<int32_t> order;  // any will do
   std::vector<uint8_t> table, reach;
@@ -179,9 +186,10 @@ struct DriftIndex {
 
   DriftIndex(const Shape& shape, const SampleSet<T>& samples, bool coasts)
       : shape(shape),
+        kind(table_kind(shape.packed)),
         samples(samples),
         order(shape.width),
-        table(shape.n_tabled * shape.n_samples * kBlock),
+        table(shape.n_tabled * shape.n_samples * kind.line_bytes),
         reach(shape.n_tabled * kBlock),
         reference(std::min(shape.n_tabled * kBlock, shape.width), shape.n_features),
         sketch(reference.count, shape.k),
@@ -194,8 +202,7 @@ struct DriftIndex {
         words(samples.x.count * samples.x.stride),
         word_units(samples.x.count),
         word_limits(word_inputs<T>(samples.x.view(), samples.x.stride, words.data(), word_units.data())),
-        state{table.data(),
-              shape.n_samples,
+        state{{table.data(), shape.n_samples, kind.line_bytes},
               reference.rows(),
               drift.data(),
               sketch.rows(),
@@ -203,7 +210,7 @@ struct DriftIndex {
               slacks.data(),
               reach.data(),
               *std::max_element(samples.norms.begin(), samples.norms.end()),
-              {resolution, zero},
+              kind.code,
               coasts ? motion.data() : nullptr,
               velocity_sketch.rows(),
               directions.view()} {
@@ -453,9 +460,10 @@ void check_all_ways(const char* precision) {
   const Shape shapes[] = {{1, 1, 1, 1, 0, 1},       {1, 5, 3, 2, 2, 1},       {63, 3, 9, 2, 0, 1},
                           {64, 16, 64, 16, 4, 1},   {65, 17, 50, 3, 17, 2},   {130, 33, 65, 1, 8, 3},
                           {200, 70, 97, 10, 20, 2}, {300, 129, 31, 17, 32, 0}};
-  for (const Shape& shape : shapes)
+  for (Shape shape : shapes)
     for (const auto& [coded, coasts] :
          {std::pair(false, false), {true, false}, {false, true}, {true, true}}) {
+      shape.packed = coded != coasts;           // all pairings of both with both kinds of table, no more runs
       std::map<bool, std::vector<T>> expected;  // by whether multiply-adds are fused
       for (const std::string& set : available_instruction_sets()) {
         for (int count = 1; count <= 3; ++count) {
@@ -473,7 +481,7 @@ void check_all_ways(const char* precision) {
 
 // Fast products and the lines made of them, against plain loops over the stored weights.
 template <class T>
-void check_structured(int64_t width, int64_t n_features, int64_t size) {
+void check_structured(int64_t width, int64_t n_features, int64_t size, bool packed) {
   std::mt19937 random(2);
   const int64_t blocks = (width + size - 1) / size, n_samples = 21, n_tabled = (width + kBlock - 1) / kBlock;
   std::vector<T> signs(blocks * 3 * size), scales(width), products(n_samples * width), inverse_norms;
@@ -490,14 +498,16 @@ void check_structured(int64_t width, int64_t n_features, int64_t size) {
     largest_norm = std::max(largest_norm, norm(x[i], n_features));
   }
   const T threshold = static_cast<T>(0.5);
-  const DistanceCode code{20, 32};
+  const TableKind kind = table_kind(packed);
+  const DistanceCode code{packed ? 2.0 : 20.0, kind.code.zero};
   std::vector<int32_t> order(width);
   std::iota(order.begin(), order.end(), 0);
   std::shuffle(order.begin(), order.end(), random);
-  std::vector<uint8_t> table(n_tabled * n_samples * kBlock);
+  std::vector<uint8_t> bytes(n_tabled * n_samples * kind.line_bytes);
+  const CodeTable table{bytes.data(), n_samples, kind.line_bytes};
   for (int64_t first = 0; first < n_samples; first += 19)
     structured_lines<T>(structure, order.data(), x.view(), inverse_norms.data(), threshold, first,
-                        std::min<int64_t>(19, n_samples - first), largest_norm, code, n_tabled, table.data());
+                        std::min<int64_t>(19, n_samples - first), largest_norm, code, n_tabled, table);
 
   bool close = true, proven = true, sharp = true;
   for (int64_t p = 0; p < width; ++p) {
@@ -508,9 +518,9 @@ void check_structured(int64_t width, int64_t n_features, int64_t size) {
       const double exact = dot(w[r], x[i], n_features), length = norm(x[i], n_features);
       close &= std::abs(products[i * width + r] - exact) <= error * length;
       const double distance = (threshold - exact) / length * code.resolution + 1 + code.zero;
-      const uint8_t found = table[(p / kBlock * n_samples + i) * kBlock + p % kBlock];
+      const int found = CodeColumn(table, p / kBlock, p % kBlock)[i];
       proven &= found == 0 || found <= distance;
-      sharp &= found == 255 || found > distance - 1.01 - 2 * error * code.resolution;
+      sharp &= found == table.highest() || found > distance - 1.01 - 2 * error * code.resolution;
     }
   }
   check(close, "fast products are those of plain loops");
@@ -525,8 +535,10 @@ void check_structures() {
       set_threads(count);
       for (const int64_t size : {64, 128, 256, 512, 1024, 4096}) {
         where = "structured, " + set + ", blocks of " + std::to_string(size);
-        check_structured<float>(size + 70, size - 13, size);
-        check_structured<double>(size / 2 + 1, size, size);
+        for (const bool packed : {false, true}) {
+          check_structured<float>(size + 70, size - 13, size, packed);
+          check_structured<double>(size / 2 + 1, size, size, packed);
+        }
       }
     }
   }

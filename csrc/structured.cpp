@@ -104,7 +104,7 @@ void structured_products(const Structure<T>& s, const Rows<const T>& x, T* produ
 template <class T>
 void structured_lines(const Structure<T>& s, const int32_t* order, const Rows<const T>& x,
                       const T* inverse_norms, T threshold, int64_t first, int64_t count, double largest_norm,
-                      const DistanceCode& code, int64_t n_tabled, uint8_t* table) {
+                      const DistanceCode& code, int64_t n_tabled, const CodeTable& table) {
   // Slack beside the error: a few thousandths of a code for the arithmetic of the code itself.
   constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
   std::vector<T> offsets(s.width);
@@ -122,7 +122,7 @@ void structured_lines(const Structure<T>& s, const int32_t* order, const Rows<co
       factors[lane] = static_cast<T>(inverse_norms[i + lane] * code.resolution);
     transform_samples<T>(s, x, i, samples, [&](int64_t r, int64_t rows, const T* tile) {
       kernels<T>().tile_codes(tile, s.scales + r, offsets.data() + r, rows, factors, threshold,
-                              codes.data() + r * kLanes<T>);
+                              static_cast<T>(table.highest()), codes.data() + r * kLanes<T>);
     });
 
     for (int64_t block = 0; block < n_tabled; ++block) {
@@ -131,8 +131,7 @@ void structured_lines(const Structure<T>& s, const int32_t* order, const Rows<co
       for (int64_t lane = 0; lane < neurons; ++lane)
         std::copy_n(codes.data() + order[block * kBlock + lane] * kLanes<T>, kLanes<T>,
                     by_neuron + lane * kLanes<T>);
-      const uint8_t* by_sample = turned<kLanes<T>>(by_neuron, other);
-      std::copy_n(by_sample, samples * kBlock, table + (block * x.count + i) * kBlock);
+      table.write(block, i, turned<kLanes<T>>(by_neuron, other), samples);
     }
   });
 }
@@ -141,7 +140,7 @@ void structured_lines(const Structure<T>& s, const int32_t* order, const Rows<co
   template void structured_rows(const Structure<T>&, int64_t, const Rows<T>&);                           \
   template void structured_products(const Structure<T>&, const Rows<const T>&, T*);                      \
   template void structured_lines(const Structure<T>&, const int32_t*, const Rows<const T>&, const T*, T, \
-                                 int64_t, int64_t, double, const DistanceCode&, int64_t, uint8_t*);
+                                 int64_t, int64_t, double, const DistanceCode&, int64_t, const CodeTable&);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)
 

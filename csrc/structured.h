@@ -27,11 +27,11 @@ void structured_rows(const Structure<T>& structure, int64_t n_features, const Ro
 template <class T>
 void structured_products(const Structure<T>& structure, const Rows<const T>& x, T* products);
 
-// Writes the lines of the samples [first, first + count) in a table (n_tabled, x.count, 64) of the drift
-// index, whose position p stands for neuron order[p].
+// Writes the lines of the samples [first, first + count) in a table of the drift index with n_tabled blocks,
+// whose position p stands for neuron order[p].
 template <class T>
 void structured_lines(const Structure<T>& structure, const int32_t* order, const Rows<const T>& x,
                       const T* inverse_norms, T threshold, int64_t first, int64_t count, double largest_norm,
-                      const DistanceCode& code, int64_t n_tabled, uint8_t* table);
+                      const DistanceCode& code, int64_t n_tabled, const CodeTable& table);
 
 }  // namespace fewfire

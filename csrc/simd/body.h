@@ -162,15 +162,16 @@ void above(const T* products, const T* norms, int64_t count, T ceiling, const T*
 
 template <class T>
 void distance_codes(const int32_t* sums, const T* units, const T* x_units, const T* inverse_norms,
-                    int64_t count, T threshold, const T* slack, T resolution, T offset, uint8_t* lines) {
+                    int64_t count, T threshold, const T* slack, T resolution, T offset, T highest,
+                    uint8_t* codes) {
   for (int64_t s = 0; s < count; ++s) {
     const T unit = x_units[s], inverse = inverse_norms[s];
     for (int l = 0; l < kBlock; ++l) {
       const T product = static_cast<T>(sums[s * kBlock + l]) * units[l] * unit;
       T code = ((threshold - product) * inverse - slack[l]) * resolution + offset;
       code = code > 0 ? code : 0;  // NaN becomes 0: nothing is known of the pair
-      code = code < 255 ? code : 255;
-      lines[s * kBlock + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
+      code = code < highest ? code : highest;
+      codes[s * kBlock + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
     }
   }
 }
@@ -206,13 +207,30 @@ inline void word_products(const int16_t* packed, const int16_t* x, int64_t strid
   }
 }
 
-inline int64_t within_reach(const uint8_t* lines, const uint8_t* reach, uint64_t lanes, const int32_t* ids,
-                            int64_t count, uint64_t* masks) {
+// How a line of the table holds its 64 codes: in a byte each, or two in a byte.
+struct Bytes {
+  static constexpr int64_t size = kBlock;
+  static Line load(const uint8_t* line) { return Line::load(line); }
+  static const uint8_t* codes(const uint8_t* line, uint8_t*) { return line; }
+};
+
+struct HalfBytes {
+  static constexpr int64_t size = kBlock / 2;
+  static Line load(const uint8_t* line) { return Line::load_packed(line); }
+  static const uint8_t* codes(const uint8_t* line, uint8_t* room) {
+    load(line).store(room);
+    return room;
+  }
+};
+
+template <class Codes>
+int64_t within_reach(const uint8_t* lines, const uint8_t* reach, uint64_t lanes, const int32_t* ids,
+                     int64_t count, uint64_t* masks) {
   constexpr int64_t ahead = 24;  // the lines lie far apart: ask for them early
   int64_t all = 0;
   for (int64_t j = 0; j < count; ++j) {
-    if (j + ahead < count) __builtin_prefetch(lines + ids[j + ahead] * kBlock);
-    masks[j] = lanes & lanes_le(lines + ids[j] * kBlock, reach);
+    if (j + ahead < count) __builtin_prefetch(lines + ids[j + ahead] * Codes::size);
+    masks[j] = lanes & Line::le(Codes::load(lines + ids[j] * Codes::size), Line::load(reach));
     all += __builtin_popcountll(masks[j]);
   }
   return all;
@@ -226,16 +244,17 @@ inline int64_t set_bits(const uint64_t* words, int64_t n_words, int32_t* ids) {
   return count;
 }
 
-template <class T>
+template <class Codes, class T>
 void sketch_bound(const T* products, const uint8_t* lines, const int32_t* ids, const T* perps, const T* slack,
                   const T* x_perps, const T* x_norms, int64_t count, T unit, T zero, uint64_t* masks) {
   using V = Vec<T>;
   static const uint8_t nothing[kBlock] = {};
   const V units = V::broadcast(unit), zeros = V::broadcast(zero);
   for (int64_t s = 0; s < count; ++s) {
-    const uint8_t* line = lines + ids[s] * kBlock;
+    uint8_t room[kBlock];
+    const uint8_t* line = Codes::codes(lines + ids[s] * Codes::size, room);
     const V perp = V::broadcast(x_perps[s]), norm = V::broadcast(x_norms[s]);
-    uint64_t mask = lanes_le(line, nothing);
+    uint64_t mask = Line::le(Line::load(line), Line::load(nothing));
     for (int l = 0; l < kBlock; l += V::lanes) {
       V moved = V::fma(V::load(perps + l), perp, V::load(products + s * kBlock + l));
       moved = V::fma(V::load(slack + l), norm, moved);
@@ -404,14 +423,14 @@ void hadamard(const T* in, T* out, int64_t size, const T* signs) {
 
 template <class T>
 void tile_codes(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
-                T threshold, uint8_t* codes) {
+                T threshold, T highest, uint8_t* codes) {
   constexpr int lanes = Vec<T>::lanes;
   for (int64_t r = 0; r < count; ++r) {
     const T scale = scales[r], offset = offsets[r];
     for (int l = 0; l < lanes; ++l) {
       T code = (threshold - scale * tile[r * lanes + l]) * factors[l] + offset;
       code = code > 0 ? code : 0;  // NaN becomes 0: nothing is known of the pair
-      code = code < 255 ? code : 255;
+      code = code < highest ? code : highest;
       codes[r * lanes + l] = static_cast<uint8_t>(static_cast<int32_t>(code));
     }
   }
@@ -518,9 +537,11 @@ constexpr Kernels<T> table() {
           above<T>,
           word_products,
           distance_codes<T>,
-          within_reach,
+          within_reach<Bytes>,
+          within_reach<HalfBytes>,
           set_bits,
-          sketch_bound<T>,
+          sketch_bound<Bytes, T>,
+          sketch_bound<HalfBytes, T>,
           move_row<Plain<T>>,
           CodedKernels<T>::move,
           scatter_row<T>,

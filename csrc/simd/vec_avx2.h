@@ -105,16 +105,28 @@ inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {
   return count;
 }
 
-inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
-  uint64_t mask = 0;
-  for (int half = 0; half < 2; ++half) {
-    __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(line + 32 * half));
-    __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(reach + 32 * half));
-    auto bits = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(a, b), a)));
-    mask |= uint64_t{bits} << (32 * half);
+// 64 codes of the drift index.
+struct Line {
+  __m256i lo, hi;
+  static __m256i load_half(const uint8_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
-  return mask;
-}
+  static Line load(const uint8_t* p) { return {load_half(p), load_half(p + 32)}; }
+  static Line load_packed(const uint8_t* p) {
+    const __m256i pairs = load_half(p), lower = _mm256_set1_epi8(15);
+    return {_mm256_and_si256(pairs, lower), _mm256_and_si256(_mm256_srli_epi16(pairs, 4), lower)};
+  }
+  void store(uint8_t* p) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), lo);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), hi);
+  }
+  static uint32_t le_half(__m256i a, __m256i b) {
+    return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(a, b), a)));
+  }
+  static uint64_t le(const Line& a, const Line& b) {
+    return le_half(a.lo, b.lo) | uint64_t{le_half(a.hi, b.hi)} << 32;
+  }
+};
 
 // Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes. Multiplied as
 // words of 16 bits, those of even and of odd place apart: the product of bytes would saturate.

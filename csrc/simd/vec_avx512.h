@@ -91,9 +91,18 @@ inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {
   return count;
 }
 
-inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
-  return _mm512_cmple_epu8_mask(_mm512_loadu_si512(line), _mm512_loadu_si512(reach));
-}
+// 64 codes of the drift index.
+struct Line {
+  __m512i v;
+  static Line load(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+  static Line load_packed(const uint8_t* p) {
+    const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(pairs), _mm256_srli_epi16(pairs, 4), 1);
+    return {_mm512_and_si512(both, _mm512_set1_epi8(15))};
+  }
+  void store(uint8_t* p) const { _mm512_storeu_si512(p, v); }
+  static uint64_t le(Line a, Line b) { return _mm512_cmple_epu8_mask(a.v, b.v); }
+};
 
 // Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes.
 struct UnsignedBytes {

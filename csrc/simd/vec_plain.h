@@ -81,11 +81,31 @@ inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {
   return count;
 }
 
-inline uint64_t lanes_le(const uint8_t* line, const uint8_t* reach) {
-  uint64_t mask = 0;
-  for (int l = 0; l < 64; ++l) mask |= uint64_t{line[l] <= reach[l]} << l;
-  return mask;
-}
+// 64 codes of the drift index.
+struct Line {
+  uint8_t v[64];
+  static Line load(const uint8_t* p) {
+    Line out;
+    for (int l = 0; l < 64; ++l) out.v[l] = p[l];
+    return out;
+  }
+  static Line load_packed(const uint8_t* p) {
+    Line out;
+    for (int l = 0; l < 32; ++l) {
+      out.v[l] = p[l] & 15;
+      out.v[32 + l] = p[l] >> 4;
+    }
+    return out;
+  }
+  void store(uint8_t* p) const {
+    for (int l = 0; l < 64; ++l) p[l] = v[l];
+  }
+  static uint64_t le(const Line& a, const Line& b) {
+    uint64_t mask = 0;
+    for (int l = 0; l < 64; ++l) mask |= uint64_t{a.v[l] <= b.v[l]} << l;
+    return mask;
+  }
+};
 
 // Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes.
 struct UnsignedBytes {

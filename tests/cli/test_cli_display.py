@@ -11,7 +11,8 @@ from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 
 RESULT = {
     "test_accuracy": 0.98765, "fire_rate": 0.0234, "work_share": 0.1234, "build_seconds": 1.26,
-    "index_bytes": 4_163_000_000, "training_seconds": 60.04, "steps": 2340,
+    "index_bytes": 4_163_000_000, "table_bits": 4, "tabled_share": 1.0,
+    "training_seconds": 60.04, "steps": 2340,
     "peak_memory_bytes": 5_000_000_000, "seconds_per_step": 0.025, "dense_seconds_per_step": 0.25,
     "dense_step": "hand-written, transposed", "speedup": 10.0, "whole_run_speedup": 8.04,
     "max_weight_difference": 1.2e-6, "compared_steps": 40,
@@ -90,6 +91,7 @@ def test_results_fit_80_columns(tmp_path):
         "pairs that fired  2.34%\n"
         "multiply-adds     12.34% of dense training's (build and refreshes included)\n"
         "index             built in 1.3 s, 4.16 GB\n"
+        "table             4 bits a pair for 100.0% of the neurons, by the memory limit\n"
         "training          60.0 s, 2,340 steps\n"
         "peak memory       5.00 GB\n"
         f"saved in          {tmp_path / ('long' * 30)}\n"

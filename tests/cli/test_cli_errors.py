@@ -233,10 +233,12 @@ def limit_for_the_index(monkeypatch):
 def test_a_limit_below_the_whole_table_is_kept_and_changes_no_weight(digits_run, tmp_path):
     run, ended = digits_run
     whole = ended.figures["index_bytes"]
-    for share in (0.9, 0.6):
+    for share, tabled in ((0.9, 1), (0.7, 0.75), (0.6, 0.5)):
         limited = train_digits(tmp_path / str(share), "--memory-limit", f"{int(share * whole)}B")
         assert limited.code == 0, limited.err
         assert 0 < limited.figures["index_bytes"] <= share * whole
+        assert (limited.figures["table_bits"], limited.figures["tabled_share"]) == (4, tabled)
+        assert f"table             4 bits a pair for {tabled:.1%} of the neurons" in limited.err
         model = tmp_path / str(share) / "model.safetensors"
         assert model.read_bytes() == (run.path / "model.safetensors").read_bytes()
 
@@ -266,13 +268,16 @@ def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
     assert ended.code == USER_ERROR
     needed = float(re.search(r"must be more than (\d+) MB", ended.err)[1])
 
-    limit = int(1e6 * (needed + 20))  # the table takes 24 MB
-    ended = fewfire_process(
-        *options, "--threads", 2, "--memory-limit", f"{limit}B", "--json", "--out", tmp_path / "b"
-    )
-    assert ended.code == 0, ended.err
-    assert ended.figures["peak_memory_bytes"] <= limit
-    assert 0 < ended.figures["index_bytes"] < 24e6
+    for beside, bits, all_tabled in [(40, 8, True), (22, 4, True), (12, 4, False)]:  # bytes take 24 MB
+        limit, folder = int(1e6 * (needed + beside)), tmp_path / str(beside)
+        ended = fewfire_process(
+            *options, "--threads", 2, "--memory-limit", f"{limit}B", "--json", "--out", folder
+        )
+        assert ended.code == 0, ended.err
+        figures = ended.figures
+        assert figures["peak_memory_bytes"] <= limit
+        assert figures["index_bytes"] > 0
+        assert (figures["table_bits"], figures["tabled_share"] == 1) == (bits, all_tabled)
 
 
 def test_memory_that_runs_out_leaves_no_empty_folder(tmp_path, monkeypatch):

@@ -131,7 +131,7 @@ def test_the_schedule_is_in_force(tmp_path):
 
 def test_a_lower_learning_rate_drifts_less(study, tmp_path):
     _, rows, ended = study
-    study_digits(tmp_path / "run", "--learning-rate", ended.figures["learning_rate"] / 100)
+    study_digits(tmp_path / "run", "--learning-rate", ended.figures["learning_rate"] / 1000)
     slow = rows_of(tmp_path / "run")
     assert np.all(slow["drift_max"] < 0.1 * rows["drift_max"])
     assert slow["near_rate"][-1] < rows["near_rate"][-1]

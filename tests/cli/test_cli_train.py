@@ -32,6 +32,7 @@ FIGURES = {
     "seconds_per_step", "build_seconds", "training_seconds", "test_seconds", "total_seconds",
     "index_bytes", "peak_memory_bytes",
 }  # fmt: skip
+TABLE = {"table_bits", "tabled_share"}  # None without a table
 COMPARED = {"dense_seconds_per_step", "speedup", "max_weight_difference"}
 
 
@@ -48,7 +49,7 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     assert {path.name for path in folder.iterdir()} == FILES
 
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | COMPARED
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | COMPARED
     assert all(math.isfinite(figures[name]) for name in FIGURES)
     assert all(figures[name] is None for name in COMPARED)
     assert figures == json.loads((folder / "result.json").read_text())
@@ -67,6 +68,8 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     assert figures["train_accuracy"] == history[-1].accuracy
     assert figures["index_bytes"] == history[-1].index_bytes
     assert (figures["index_bytes"] == 0) == (index == "exhaustive")
+    table = (figures["table_bits"], figures["tabled_share"])
+    assert table == ((8, 1) if index == "drift" else (None, None))
     # Who fires was asked 7 times in the first epoch of 6 steps, the last time for the second; of 239 or 240.
     rates = [record.fire_rate for record in history]
     assert figures["fire_rate"] == pytest.approx(np.average(rates, weights=[7, 6]), rel=1e-3)
@@ -287,7 +290,7 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     ended = train_digits(tmp_path / "run", "--compare-dense", 3)
     assert ended.code == 0, ended.err
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | COMPARED | {
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | COMPARED | {
         "dense_step", "dense_trials", "compared_steps", "whole_run_speedup",
     }  # fmt: skip
     assert figures == json.loads((tmp_path / "run" / "result.json").read_text())

@@ -13,17 +13,24 @@ from fewfire.rows import BLOCK
 Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
 
 
+def drift_in_half_bytes(network: TwoLayerNetwork, inputs: Inputs) -> DriftIndex:
+    """A drift index with a byte too little memory for a table of bytes."""
+    index = DriftIndex()
+    index.build(network, inputs)
+    return DriftIndex(memory_limit=index.nbytes - 1)
+
+
 def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> DriftIndex:
-    """A drift index with just the memory for tables of this share of the blocks of neurons, or of one."""
+    """A drift index with just the memory for half a byte a pair for this share of the blocks, or for one."""
     blocks = -(-network.width // BLOCK)
     tabled = max(1, int(share * blocks)) * BLOCK
     part = TwoLayerNetwork(np.ones((tabled, network.n_features)), np.ones((tabled, 1)), 0, network.dtype)
     if network.coasting is not None:
         let_coast(part, network.coasting.optimiser)
-    unlimited = DriftIndex()
-    unlimited.build(part, inputs)
+    index = drift_in_half_bytes(part, inputs)
+    index.build(part, inputs)
     places_in_order = 4 * (network.width - min(tabled, network.width))
-    return DriftIndex(memory_limit=unlimited.nbytes + places_in_order)
+    return DriftIndex(memory_limit=index.nbytes + places_in_order)
 
 
 INDEXES: dict[str, Factory] = {
@@ -32,6 +39,7 @@ INDEXES: dict[str, Factory] = {
     "drift": lambda network, inputs: DriftIndex(),
     "drift-with-sketch": lambda network, inputs: DriftIndex(sketch_size=5),
     "drift-without-sketch": lambda network, inputs: DriftIndex(sketch_size=0),
+    "drift-in-half-bytes": drift_in_half_bytes,
     "drift-half-tabled": partial(drift_within, 0.5),
     "drift-one-block-tabled": partial(drift_within, 0),
 }

@@ -31,9 +31,12 @@ class DriftIndexMachine(RuleBasedStateMachine):
                 Optimiser(0.9, nesterov=True, weight_decay=0.1),
             ]
         ),
+        in_half_bytes=st.booleans(),
         seed=seeds,
     )
-    def start(self, width, n_features, n_samples, threshold, dtype, sketch_size, optimiser, seed):
+    def start(
+        self, width, n_features, n_samples, threshold, dtype, sketch_size, optimiser, in_half_bytes, seed
+    ):
         self.problem = clustered_problem(
             width, n_features, n_samples, threshold=threshold, dtype=dtype, seed=seed
         )
@@ -41,6 +44,10 @@ class DriftIndexMachine(RuleBasedStateMachine):
         self.random = np.random.default_rng(seed)
         self.index = DriftIndex(sketch_size=sketch_size)
         self.build()
+        if in_half_bytes:
+            self.index.memory_limit = self.index.nbytes - 1
+            self.build()
+            assert self.index.table_bits == 4
 
     def teardown(self):
         fewfire.use_instruction_set(fewfire.available_instruction_sets()[0])

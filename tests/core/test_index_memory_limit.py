@@ -1,4 +1,4 @@
-"""The memory limit of the drift index is kept, at the price of searching some neurons exhaustively."""
+"""The memory limit of the drift index is kept: in half bytes, and by searching some neurons exhaustively."""
 
 import re
 import weakref
@@ -13,14 +13,15 @@ from fewfire.optimiser import Optimiser
 from fewfire.rows import BLOCK, aligned_empty
 
 
-def bytes_of(blocks, *, of, optimiser=Optimiser(), **settings):  # noqa: B008  frozen
+def bytes_of(blocks, *, of, bits=4, optimiser=Optimiser(), **settings):  # noqa: B008  frozen
     """What an index holds with tables for this many of the blocks of neurons."""
     problem = clustered_problem(width=blocks * BLOCK, **settings)
     let_coast(problem.network, optimiser)
     index = DriftIndex()
     index.build(problem.network, problem.inputs)
+    saved = blocks * BLOCK * len(problem.inputs) * (8 - bits) // 8
     place_in_order = np.dtype(np.int32).itemsize  # kept for every neuron, with or without a table
-    return index.nbytes + (of - blocks) * BLOCK * place_in_order
+    return index.nbytes - saved + (of - blocks) * BLOCK * place_in_order
 
 
 def test_an_index_that_is_not_built_holds_nothing(make_index):
@@ -36,13 +37,15 @@ def test_an_index_that_is_not_built_holds_nothing(make_index):
     ids=["plain", "momentum", "decay"],
 )
 def test_the_limit_is_kept_and_used(dtype, n_features, tabled, optimiser):
-    settings = {"n_features": n_features, "n_samples": 100, "dtype": dtype}
+    settings = {"n_features": n_features, "n_samples": 101, "dtype": dtype}
     problem = clustered_problem(width=5 * BLOCK, **settings)
     let_coast(problem.network, optimiser)
     exact = bytes_of(tabled, of=5, optimiser=optimiser, **settings)
     index = DriftIndex(memory_limit=exact + 10)
     index.build(problem.network, problem.inputs)
     assert index.nbytes == exact
+    assert index.table_bits == 4
+    assert index.tabled_share == tabled / 5
     random, batch = np.random.default_rng(0), problem.everything
     for _ in range(5):
         index.moved(random_step(problem, batch, index.fire_set(batch), 1e3, random))
@@ -53,7 +56,18 @@ def test_a_limit_beyond_the_need_changes_nothing():
     problem = clustered_problem(width=3 * BLOCK)
     index = DriftIndex(memory_limit=10**15)
     index.build(problem.network, problem.inputs)
-    assert index.nbytes == bytes_of(3, of=3)
+    assert index.nbytes == bytes_of(3, of=3, bits=8)
+    assert index.table_bits == 8
+
+
+def test_bytes_are_taken_where_they_fit_and_half_bytes_where_they_do_not():
+    problem = clustered_problem(width=3 * BLOCK)
+    enough = bytes_of(3, of=3, bits=8)
+    for limit, bits in [(enough, 8), (enough - 1, 4)]:
+        index = DriftIndex(memory_limit=limit)
+        index.build(problem.network, problem.inputs)
+        assert (index.table_bits, index.tabled_share) == (bits, 1)
+        assert index.nbytes == bytes_of(3, of=3, bits=bits)
 
 
 @pytest.mark.parametrize("limit", [0, 1000])
@@ -63,11 +77,12 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed(limit
         DriftIndex(memory_limit=limit).build(problem.network, problem.inputs)
     message = str(error.value)
     assert f"Got a limit of {limit:,}. Raise the limit, or use the exhaustive index." in message
-    least, whole = (
-        int(text.replace(",", "")) for text in re.findall(r"([\d,]+)(?: bytes| for all)", message)
+    least, half_bytes, whole = (
+        int(text.replace(",", "")) for text in re.findall(r"([\d,]+)(?: bytes| for all at)", message)
     )
     assert least == bytes_of(1, of=5)
-    assert whole == bytes_of(5, of=5)
+    assert half_bytes == bytes_of(5, of=5)
+    assert whole == bytes_of(5, of=5, bits=8)
 
 
 def test_the_bytes_that_an_error_names_are_enough():

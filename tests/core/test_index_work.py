@@ -8,6 +8,7 @@ from problems import clustered_problem, clustered_samples, random_step
 import fewfire
 from fewfire import DriftIndex, ExhaustiveIndex, Inputs, Trainer, TwoLayerNetwork, reference
 from fewfire.indexes.drift import PRODUCT_COST
+from fewfire.indexes.sketch import PAIR_OVERHEAD
 from fewfire.rows import BLOCK
 from fewfire.work import Work
 
@@ -74,7 +75,9 @@ def test_the_sketch_saves_dots_once_neurons_have_drifted():
 def test_no_more_is_spent_on_refreshes_than_was_wasted_on_silent_pairs(sketch_size, threshold, rate):
     problem = clustered_problem(width=256, n_features=70, n_samples=64, threshold=threshold)
     work = work_of_training(DriftIndex(sketch_size=sketch_size), problem, 100, rate, batch_size=64)
-    wasted = (work.dots - work.fired) * 70 + (work.near - work.fired) * sketch_size
+    wasted = (work.dots - work.fired) * (70 + PAIR_OVERHEAD)
+    if sketch_size > 0:
+        wasted += (work.near - work.fired) * (sketch_size + PAIR_OVERHEAD)
     assert 0 < work.refreshed * PRODUCT_COST * BLOCK * 64 * 70 <= wasted
 
 

@@ -130,11 +130,18 @@ def test_fast_products_are_within_the_proven_error(width, n_features, n_samples,
 
 @SHAPES
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_index_is_right_after_a_fast_build_and_while_neurons_move(dtype, width, n_features, threads):
+@pytest.mark.parametrize("in_half_bytes", [False, True], ids=["bytes", "half-bytes"])
+def test_the_index_is_right_after_a_fast_build_and_while_neurons_move(
+    dtype, width, n_features, threads, in_half_bytes
+):
     fewfire.set_threads(threads)
     problem = structured_problem(width, n_features, dtype=dtype)
     index, random = DriftIndex(), np.random.default_rng(1)
     index.build(problem.network, problem.inputs)
+    if in_half_bytes:
+        index.memory_limit = index.nbytes - 1
+        index.build(problem.network, problem.inputs)
+        assert index.table_bits == 4
     index.check_invariants()
     for rate in (0.1, 30.0, 3000.0):
         batch = problem.inputs.batch(np.sort(random.choice(50, 16, replace=False)))
@@ -150,7 +157,8 @@ def test_a_memory_limit_is_kept_in_a_fast_build(tabled):
     problem = structured_problem(5 * BLOCK, 70)
     whole = DriftIndex()
     whole.build(problem.network, problem.inputs)
-    limit = int(whole.nbytes * (tabled + 0.5) / 5)
+    in_half_bytes = whole.nbytes - whole._table.nbytes // 2
+    limit = int(in_half_bytes * (tabled + 0.5) / 5)
     fast, slow = DriftIndex(memory_limit=limit), DriftIndex(memory_limit=limit)
     fast.build(problem.network, problem.inputs)
     fast.check_invariants()

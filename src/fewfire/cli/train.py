@@ -20,7 +20,7 @@ from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
 from fewfire.errors import MemoryLimitError, TrainingError
 from fewfire.files import OutputFolder
-from fewfire.indexes import arrange, index_named
+from fewfire.indexes import DriftIndex, arrange, index_named
 from fewfire.inputs import Inputs
 from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
@@ -286,7 +286,8 @@ def _save(
 
 
 def _figures(trainer: Trainer, build_seconds: float, training_seconds: float) -> dict[str, Any]:
-    history, work = trainer.history, trainer.index.work
+    history, index, work = trainer.history, trainer.index, trainer.index.work
+    has_table = isinstance(index, DriftIndex)
     steps = sum(record.steps for record in history)
     return {
         "train_loss": history[-1].loss,
@@ -298,7 +299,9 @@ def _figures(trainer: Trainer, build_seconds: float, training_seconds: float) ->
         "seconds_per_step": training_seconds / steps,
         "build_seconds": build_seconds,
         "training_seconds": training_seconds,
-        "index_bytes": trainer.index.nbytes,
+        "index_bytes": index.nbytes,
+        "table_bits": index.table_bits if has_table else None,
+        "tabled_share": index.tabled_share if has_table else None,
     }
 
 

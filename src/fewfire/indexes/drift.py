@@ -1,10 +1,12 @@
 """The drift index: remember how far each pair is from firing, and prove how long that stays true.
 
-For each (neuron, sample) pair a table holds, in one byte, a lower bound on the distance that the neuron must
-move before it can fire on the sample: (b - <w_r, x_i>) / |x_i| at a reference time. While a neuron has moved
-less than that, the pair is silent and no product is spent on it. docs/theory/drift_index.md derives it.
+For each (neuron, sample) pair a table holds, in a byte or half a byte, a lower bound on the distance that the
+neuron must move before it can fire on the sample: (b - <w_r, x_i>) / |x_i| at a reference time. While a
+neuron has moved less than that, the pair is silent and no product is spent on it. docs/theory/drift_index.md
+derives it.
 """
 
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -16,7 +18,7 @@ from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
 from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting
-from fewfire.indexes.sketch import default_sketch_size, principal_directions, sketch_of
+from fewfire.indexes.sketch import PAIR_OVERHEAD, default_directions, principal_directions, sketch_of
 from fewfire.inputs import Inputs
 from fewfire.machine import threads
 from fewfire.network import TwoLayerNetwork
@@ -25,14 +27,25 @@ from fewfire.step import Descent, Step
 from fewfire.structured import StructuredWeights
 from fewfire.work import Work
 
-# Codes of the table: 0 proves nothing, code c proves a distance of (c - 1 - FIRING_CODES) / resolution.
-FIRING_CODES = 32  # kept for pairs that fire at the reference, by a little
-CODES_PER_SIGMA = 127  # resolution: codes a standard deviation of the pre-activations
+
+@dataclass(frozen=True)
+class Codes:
+    """Of the table: 0 proves nothing, code c proves a distance of (c - 1 - firing) / resolution."""
+
+    bits: int
+    per_sigma: int  # resolution: codes a standard deviation of the pre-activations
+    firing: int  # codes kept for pairs that fire at the reference, by a little
+
+
+BYTES = Codes(bits=8, per_sigma=127, firing=32)
+HALF_BYTES = Codes(bits=4, per_sigma=10, firing=2)  # docs/decisions/0013-half-bytes.md
+
 DRIFT_FIELDS, MOTION_FIELDS = 7, 9  # of the compiled core's structs Drift and Motion
 PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the compiled core takes
 
-# Cost of a multiply-add in the blocked product that writes the table, beside one in a dot of a single pair.
-PRODUCT_COST = 0.25
+# Cost of a multiply-add in the blocked product that writes the table, beside one in the dot of a single pair,
+# which takes PAIR_OVERHEAD as well. Measured: docs/decisions/0014-costs.md.
+PRODUCT_COST = 0.2
 BUILD_CHUNK = 16  # blocks written between two signs of progress
 BUILD_SAMPLES = 4096  # the same, where all blocks are written at once
 
@@ -43,25 +56,31 @@ class DriftIndex(Index):
     Parameters
     ----------
     sketch_size : int, optional
-        k: directions of the sketch filter; 0 for none. By default 32, or none for 64 features and fewer.
+        k: directions of the sketch filter; 0 for none. By default chosen by the data, 0 .. 64.
     memory_limit : int, optional
-        Bytes that the index may hold. Where n * m bytes do not fit, only some of the neurons get a table, and
-        the others are searched exhaustively.
+        Bytes that the index may hold. Where a byte a pair does not fit, the table takes half a byte; where
+        that does not fit either, only some of the neurons get a table, and the others are searched
+        exhaustively.
 
     Attributes
     ----------
+    table_bits : int
+        Of a pair in the table: 8 or 4.
+    tabled_share : float
+        Share of the neurons that have a table.
     seconds : dict
         Where time went: filters, dots, moves, drift (each as if shared by all threads) and refresh.
 
     Notes
     -----
     Build: m n d multiply-adds at GEMM speed, or 3 m n log2 d additions where the weights are still those of
-    a structured initialisation. Memory: one byte a pair, plus a copy of the weights; see docs/theory/.
-    A fire set costs one byte comparison a pair, k multiply-adds for each pair that the norm bound cannot
+    a structured initialisation. Memory: a byte a pair or half of one, plus a copy of the weights.
+    A fire set costs one comparison of codes a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
-    A block of 64 neurons is refreshed once the multiply-adds wasted on its silent pairs since the last
-    refresh come to the price of one: never more than twice the cost of the best schedule in hindsight.
+    A block of 64 neurons is refreshed once the time wasted on its silent pairs since the last refresh, as
+    counted in operations, comes to the price of one: never more than twice the cost of the best schedule in
+    hindsight.
     """
 
     name: ClassVar[str] = "drift"
@@ -82,8 +101,10 @@ class DriftIndex(Index):
         self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before,
         self._state: Any = None  # with the core's hold on it
         m, n, dtype = network.width, len(inputs), network.dtype
-        k = default_sketch_size(network.n_features) if self.sketch_size is None else self.sketch_size
-        directions = principal_directions(inputs, min(k, network.n_features, len(inputs)))
+        if self.sketch_size is None:
+            directions = default_directions(inputs)
+        else:
+            directions = principal_directions(inputs, min(self.sketch_size, network.n_features, n))
         self.k = directions.shape[1]
         self._inputs, self._largest_norm = inputs, float(inputs.norms.max())
         self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
@@ -94,10 +115,10 @@ class DriftIndex(Index):
         self._order = busiest_first(network, inputs)
         self.work.multiplied += network.width * min(n, COUNTED_SAMPLES)
 
-        n_blocks = -(-m // BLOCK)
-        tabled = self._blocks_within_limit(n_blocks, network)
+        self._codes, tabled = self._table_within_limit(network)
         rows = min(tabled * BLOCK, m)
-        self._table = aligned_empty((tabled, n, BLOCK), np.uint8)
+        self.table_bits, self.tabled_share = self._codes.bits, rows / m
+        self._table = aligned_empty((tabled, n, BLOCK * self._codes.bits // 8), np.uint8)
         self._reference = aligned_empty((rows, network.weight_rows.shape[1]), dtype)
         self._sketch = padded_zeros(rows, self.k, dtype)
         self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
@@ -112,10 +133,10 @@ class DriftIndex(Index):
 
         with np.errstate(over="ignore"):
             sigma = float(np.sqrt(np.mean(np.square(network.weights[:4096], dtype=np.float64))))
-        self._resolution = CODES_PER_SIGMA / sigma if 1e-18 < sigma < 1e18 else CODES_PER_SIGMA
+        self._resolution = self._codes.per_sigma / (sigma if 1e-18 < sigma < 1e18 else 1)
         self._state = getattr(_core, f"DriftState_{dtype}")(
             self._order, self._table, self._reference, self._drift, self._sketch, self._perps, self._slacks,
-            self._reach, self._largest_norm, self._resolution, float(FIRING_CODES), self._motion,
+            self._reach, self._largest_norm, self._resolution, float(self._codes.firing), self._motion,
             self._velocity_sketch, self._directions,
         )  # fmt: skip
         self._network = network
@@ -140,33 +161,40 @@ class DriftIndex(Index):
             _core.structured_lines(
                 structure.signs, structure.scales, places, inputs.rows, inputs.inverse_norms,
                 network.threshold, first, count, self._table, self._largest_norm, self._resolution,
-                float(FIRING_CODES),
+                float(self._codes.firing),
             )  # fmt: skip
             if progress is not None:
                 progress((first + count) / n)
         self.work.multiplied += network.width * n * structure.additions // network.n_features
 
-    def _blocks_within_limit(self, n_blocks: int, network: TwoLayerNetwork) -> int:
-        """How many blocks of 64 neurons may have a table."""
-        if self.memory_limit is None:
-            return n_blocks
-        item = network.dtype.itemsize
-        a_neuron = network.weight_rows.shape[1] * item + self._sample_sketch.shape[1] * item
-        a_neuron += 2 * item + 8 * DRIFT_FIELDS + 1
+    def _table_within_limit(self, network: TwoLayerNetwork) -> tuple[Codes, int]:
+        """How the pairs are coded, and how many blocks of 64 neurons have a table."""
+        n_blocks, item = -(-network.width // BLOCK), network.dtype.itemsize
+        a_row = item * (network.weight_rows.shape[1] + self._sample_sketch.shape[1]) + 8 * DRIFT_FIELDS
         samples = sum(array.nbytes for array in self._sample_arrays()) + self._order.nbytes
         if network.coasting is not None:
-            a_neuron += 8 * MOTION_FIELDS
+            a_row += 8 * MOTION_FIELDS
             if network.coasting.optimiser.momentum:
-                a_neuron += self._sample_sketch.shape[1] * item
-                samples += self.k * stride_of(network.n_features, network.dtype) * item
-        a_block = BLOCK * (len(self._inputs) + a_neuron) + 8
-        if samples + a_block > self.memory_limit:
+                a_row += item * self._sample_sketch.shape[1]
+                samples += item * self.k * stride_of(network.n_features, network.dtype)
+
+        def needed(blocks: int, codes: Codes) -> int:
+            a_line = BLOCK * codes.bits // 8
+            a_block = len(self._inputs) * a_line + BLOCK * (2 * item + 1) + 8
+            return samples + blocks * a_block + min(blocks * BLOCK, network.width) * a_row
+
+        for codes in (BYTES, HALF_BYTES):
+            if self.memory_limit is None or needed(n_blocks, codes) <= self.memory_limit:
+                return codes, n_blocks
+        least = needed(1, HALF_BYTES)
+        if least > self.memory_limit:
             raise MemoryLimitError(
-                f"the drift index needs at least {samples + a_block:,} bytes, for the table of 64 neurons, "
-                f"and {samples + n_blocks * a_block:,} for all. Got a limit of {self.memory_limit:,}. "
+                f"the drift index needs at least {least:,} bytes, for the table of 64 neurons, "
+                f"{needed(n_blocks, HALF_BYTES):,} for all at half a byte a pair, and "
+                f"{needed(n_blocks, BYTES):,} for all at a byte. Got a limit of {self.memory_limit:,}. "
                 "Raise the limit, or use the exhaustive index."
             )
-        return min(n_blocks, (self.memory_limit - samples) // a_block)
+        return HALF_BYTES, (self.memory_limit - samples) // (least - samples)
 
     def _sample_arrays(self) -> list[NDArray]:
         return [self._sample_sketch, self._sample_perps, self._words, self._word_units]
@@ -243,7 +271,9 @@ class DriftIndex(Index):
         for part, spent in zip(PARTS, nanoseconds, strict=True):
             self.seconds[part] += 1e-9 * float(spent.sum()) / threads()
         tabled = len(self._table)
-        wasted = (near - fired) * self.k + (dots - fired) * network.n_features
+        wasted = (dots - fired) * (network.n_features + PAIR_OVERHEAD)
+        if self.k:
+            wasted += (near - fired) * (self.k + PAIR_OVERHEAD)
         self._wasted += wasted[:tabled]
         in_table = min(tabled * BLOCK, network.width) * n_samples
         work = self.work
@@ -287,6 +317,13 @@ class DriftIndex(Index):
         """Upper bounds on how far each neuron with a table has moved since its reference, in index order."""
         return self._motion[:, -1] if len(self._motion) else self._drift[:, -1]
 
+    def _decoded_table(self) -> NDArray[np.uint8]:
+        """The codes, (neurons with a table in index order, n)."""
+        lines = self._table
+        if self.table_bits == 4:
+            lines = np.concatenate([lines & 15, lines >> 4], axis=2)
+        return lines.transpose(0, 2, 1).reshape(-1, len(self._inputs))[: len(self._reference)]
+
     def check_invariants(self) -> None:
         """Every bound holds in float64 for every pair: the drifts, the codes, both filters.
 
@@ -308,8 +345,8 @@ class DriftIndex(Index):
             norms = np.linalg.norm(samples, axis=1)
             silence = network.threshold - reference @ samples.T  # how far below the threshold it was
             slack = 1e-12 * (1 + np.abs(silence))
-            codes = self._table.transpose(0, 2, 1).reshape(-1, len(inputs))[:tabled]
-            distances = (np.arange(256) - 1 - FIRING_CODES) / self._resolution
+            codes = self._decoded_table()
+            distances = (np.arange(2**self.table_bits) - 1 - self._codes.firing) / self._resolution
             distances[0] = np.nan  # compares as neither: proves nothing
             assert not (silence + slack < distances[codes] * norms).any(), "a code promises too much"
 

@@ -13,13 +13,30 @@ from fewfire.rows import aligned_empty, stride_of
 
 SAMPLED_ROWS = 4096  # rows that the directions are found from
 CHUNK = 4096  # rows sketched at one time
-SMALLEST_N_FEATURES = 128  # below about this a dot is as cheap as the sketch test
-LARGEST_SKETCH = 32
+SIZES = (16, 32, 48, 64)  # of a sketch that is chosen by the data
+PAIR_OVERHEAD = (
+    100  # multiply-adds that the dot or the sketch test of a single pair takes as long as, beside its own
+)
+SILENT_SHARE = 0.5  # of the pairs that the norm bound leaves; the others fire
 
 
-def default_sketch_size(n_features: int) -> int:
-    """k: 32, or no sketch at all where the features are few."""
-    return LARGEST_SKETCH if n_features > SMALLEST_N_FEATURES else 0
+def default_directions(inputs: Inputs) -> NDArray[np.float64]:
+    """The principal directions (d, k), with the k that makes the pairs left by the norm bound cheapest.
+
+    k is 0, for no sketch, or one of 16, 32, 48, 64. The cost depends on the data alone: on how much of the
+    samples the directions leave out. docs/theory/drift_index.md derives it.
+    """
+    n, d = inputs.samples.shape
+    least, without = PAIR_OVERHEAD + SIZES[0], SILENT_SHARE * (d + PAIR_OVERHEAD)
+    if least >= without:
+        return np.empty((d, 0))
+    directions = principal_directions(inputs, min(SIZES[-1], n, d))
+    rows = _sampled_rows(inputs)
+    inside = np.cumsum(np.square(rows @ directions).sum(axis=0))
+    outside = 1 - np.append(0, inside) / (np.square(rows).sum() or 1)
+    sizes = [k for k in SIZES if k <= directions.shape[1]]
+    costs = {k: PAIR_OVERHEAD + k + outside[k] * without for k in sizes} | {0: without}
+    return directions[:, : min(costs, key=lambda k: costs[k])]
 
 
 def principal_directions(inputs: Inputs, k: int) -> NDArray[np.float64]:
@@ -27,16 +44,20 @@ def principal_directions(inputs: Inputs, k: int) -> NDArray[np.float64]:
 
     Source: the randomised range finder of Halko, Martinsson, Tropp (SIAM Review 2011), Algorithm 4.4.
     """
-    random = np.random.default_rng(0)
-    count = min(len(inputs), SAMPLED_ROWS)
-    chosen = np.sort(random.choice(len(inputs), count, replace=False))
-    rows = inputs.samples[chosen] * inputs.inverse_norms[chosen, None].astype(np.float64)
-    basis = random.standard_normal((inputs.n_features, min(2 * k, inputs.n_features)))
+    rows = _sampled_rows(inputs)
+    basis = np.random.default_rng(1).standard_normal((inputs.n_features, min(2 * k, inputs.n_features)))
     for _ in range(3):
         basis = np.linalg.qr(rows.T @ (rows @ basis))[0]
     # The k best directions within the range that was found.
     right = np.linalg.svd(rows @ basis, full_matrices=False)[2]
     return np.linalg.qr(basis @ right[:k].T)[0]
+
+
+def _sampled_rows(inputs: Inputs) -> NDArray[np.float64]:
+    """Some of the rows, scaled to norm 1; all where there are few."""
+    count = min(len(inputs), SAMPLED_ROWS)
+    chosen = np.sort(np.random.default_rng(0).choice(len(inputs), count, replace=False))
+    return inputs.samples[chosen] * inputs.inverse_norms[chosen, None].astype(np.float64)
 
 
 def sketch_of(inputs: Inputs, directions: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
