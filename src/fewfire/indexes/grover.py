@@ -36,7 +36,7 @@ class GroverIndex(Index):
     Notes
     -----
     This is an accounting, and no speed-up on any machine of today: it costs what the exhaustive index costs,
-    and the drawing of about one measured round after the other for each firing pair.
+    and the drawing of a few rounds of measurement for each firing pair.
 
     Source: the quantum version in Song, Yang, Zhang, *Does Preprocessing Help Training Over-parameterized
     Neural Networks?* (NeurIPS 2021). docs/theory/grover.md says what is counted.
