@@ -298,7 +298,7 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     ended = train_digits(tmp_path / "run", "--compare-dense", 3)
     assert ended.code == 0, ended.err
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | COMPARED | {
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | COUNTED | COMPARED | {
         "dense_step", "dense_trials", "compared_steps", "whole_run_speedup",
     }  # fmt: skip
     assert figures == json.loads((tmp_path / "run" / "result.json").read_text())
