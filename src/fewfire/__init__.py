@@ -2,7 +2,15 @@
 
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
-from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, ScreenedIndex, arrange
+from fewfire.indexes import (
+    CorrelationTreeByNeuron,
+    CorrelationTreeBySample,
+    DriftIndex,
+    ExhaustiveIndex,
+    Index,
+    ScreenedIndex,
+    arrange,
+)
 from fewfire.inputs import Inputs
 from fewfire.machine import (
     available_instruction_sets,
@@ -17,6 +25,8 @@ from fewfire.training import EpochRecord, Trainer, predict, train
 __version__ = "0.1.0"
 
 __all__ = [
+    "CorrelationTreeByNeuron",
+    "CorrelationTreeBySample",
     "DataError",
     "DriftIndex",
     "EpochRecord",

@@ -19,6 +19,9 @@ class Work:
     fired : pairs that fired
     measured : neurons whose drift was measured, each d multiply-adds
     refreshed : blocks of 64 neurons whose table was written again
+    compared : nodes of max-trees met with the threshold
+    maxima : nodes of max-trees written again
+    gram_products : multiply-adds with rows of the Gram matrix
     """
 
     asked: int = 0
@@ -30,6 +33,9 @@ class Work:
     fired: int = 0
     measured: int = 0
     refreshed: int = 0
+    compared: int = 0
+    maxima: int = 0
+    gram_products: int = 0
 
     def __sub__(self, earlier: "Work") -> "Work":
         return Work(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})
@@ -39,7 +45,8 @@ class Work:
 
     def multiply_adds(self, n_features: int) -> int:
         """Multiply-adds spent on finding who fires."""
-        return (self.multiplied + self.dots + self.measured) * n_features + self.sketch_products
+        products = self.multiplied + self.dots + self.measured
+        return products * n_features + self.sketch_products + self.gram_products
 
     def share_of_dense(self, n_features: int) -> float:
         """Multiply-adds of the whole step (finding, and moving what fired) over those of a dense one.
