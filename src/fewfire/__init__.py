@@ -2,6 +2,7 @@
 
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
+from fewfire.halfspace import HalfspaceReporter
 from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, ScreenedIndex, arrange
 from fewfire.inputs import Inputs
 from fewfire.machine import (
@@ -23,6 +24,7 @@ __all__ = [
     "ExhaustiveIndex",
     "FewfireError",
     "FireSet",
+    "HalfspaceReporter",
     "Index",
     "Inputs",
     "MemoryLimitError",
