@@ -13,6 +13,7 @@
 #include "halfspace_tree.h"
 #include "instruction_set.h"
 #include "pool.h"
+#include "proposals.h"
 #include "screened.h"
 #include "structured.h"
 #include "weights.h"
@@ -328,6 +329,20 @@ void bind(nb::module_& m, const std::string& suffix) {
         return as_tuple(std::move(fires), w.rows.shape(0), work);
       },
       "w"_a, "x"_a, "threshold"_a);
+
+  m.def(
+      "proposed_fire_set",
+      [](Vector<const int64_t> begins, Vector<const int32_t> samples, WeightArrays<T>& w,
+         const SampleArrays<T>& x, T threshold) {
+        FireSet<T> fires;
+        FireWork work;
+        {
+          nb::gil_scoped_release release;
+          fires = proposed_fire_set<T>({begins.data(), samples.data()}, w.view(), x.view(), threshold, work);
+        }
+        return as_tuple(std::move(fires), w.rows.shape(0), work);
+      },
+      "begins"_a.noconvert(), "samples"_a.noconvert(), "w"_a, "x"_a, "threshold"_a);
 
   m.def(
       "drift_fire_set",
