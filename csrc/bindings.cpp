@@ -12,6 +12,7 @@
 #include "fire_lists.h"
 #include "fire_set.h"
 #include "gradient.h"
+#include "halfspace_tree.h"
 #include "instruction_set.h"
 #include "pool.h"
 #include "proposals.h"
@@ -623,6 +624,100 @@ void bind(nb::module_& m, const std::string& suffix) {
       "gram"_a.noconvert());
 }
 
+// (begins, ids) of `count` questions or points
+nb::tuple as_tuple(Reports reports, int64_t count) {
+  const auto pairs = static_cast<size_t>(reports.begins[count]);
+  return nb::make_tuple(owned(std::move(reports.begins), count + 1), owned(std::move(reports.ids), pairs));
+}
+
+template <class T>
+void bind_halfspace(nb::module_& m, const std::string& suffix) {
+  using Tree = HalfspaceTree<T>;
+  using In = Matrix<const T>;
+  using Ids = Vector<const int32_t>;
+
+  nb::class_<Tree>(m, ("HalfspaceTree_" + suffix).c_str())
+      .def(nb::init<int64_t>(), "n_features"_a)
+      .def("__len__", &Tree::size)
+      .def_prop_ro("nbytes", &Tree::bytes)
+      .def_prop_ro("depth", &Tree::depth)
+      .def_prop_ro("consistent", &Tree::consistent)
+      .def_prop_ro("work",
+                   [](const Tree& self) {
+                     const TreeWork& w = self.work();
+                     return nb::make_tuple(w.nodes, w.tested, w.decided, w.placed);
+                   })
+      .def("holds",
+           [](const Tree& self, Vector<const int64_t> ids) {
+             return std::all_of(ids.data(), ids.data() + ids.shape(0),
+                                [&](int64_t id) { return id >= 0 && self.holds(id); });
+           })
+      .def(
+          "insert",
+          [](Tree& self, Ids ids, In points) {
+            nb::gil_scoped_release release;
+            self.insert(ids.data(), rows(points));
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert())
+      .def(
+          "remove",
+          [](Tree& self, Ids ids) {
+            nb::gil_scoped_release release;
+            self.remove(ids.data(), ids.shape(0));
+          },
+          "ids"_a.noconvert())
+      .def(
+          "move",
+          [](Tree& self, Ids ids, In points) {
+            nb::gil_scoped_release release;
+            self.move(ids.data(), rows(points));
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert())
+      .def(
+          "move_to_rows",  // point i to row i of many
+          [](Tree& self, Ids ids, In all) {
+            nb::gil_scoped_release release;
+            self.move(ids.data(), {all.data(), static_cast<int64_t>(ids.shape(0)),
+                                   static_cast<int64_t>(all.shape(1)), ids.data()});
+          },
+          "ids"_a.noconvert(), "rows"_a.noconvert())
+      .def(
+          "copy",
+          [](const Tree& self, Ids ids, Matrix<T> points) {
+            self.copy(ids.data(), ids.shape(0), points.data());
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert())
+      .def(
+          "report",
+          [](Tree& self, In normals, Vector<const T> offsets, bool propose) {
+            Reports reports;
+            {
+              nb::gil_scoped_release release;
+              reports = self.report(rows(normals), offsets.data(), propose);
+            }
+            return as_tuple(std::move(reports), normals.shape(0));
+          },
+          "normals"_a.noconvert(), "offsets"_a.noconvert(), "propose"_a)
+      .def(
+          "proposed_to",
+          [](Tree& self, In normals, Vector<const T> offsets, int64_t n_ids) {
+            Reports reports;
+            {
+              nb::gil_scoped_release release;
+              reports = self.proposed_to(rows(normals), offsets.data(), n_ids);
+            }
+            return as_tuple(std::move(reports), n_ids);
+          },
+          "normals"_a.noconvert(), "offsets"_a.noconvert(), "n_ids"_a)
+      .def(
+          "count",
+          [](Tree& self, In normals, Vector<const T> offsets) {
+            nb::gil_scoped_release release;
+            return self.count(rows(normals), offsets.data());
+          },
+          "normals"_a.noconvert(), "offsets"_a.noconvert());
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -656,6 +751,8 @@ NB_MODULE(_core, m) {
   bind_listed<double>(m);
   bind_structured<float>(m);
   bind_structured<double>(m);
+  bind_halfspace<float>(m, "float32");
+  bind_halfspace<double>(m, "float64");
 }
 
 }  // namespace fewfire

@@ -2,6 +2,7 @@
 
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
+from fewfire.halfspace import HalfspaceReporter
 from fewfire.indexes import (
     CorrelationTreeByNeuron,
     CorrelationTreeBySample,
@@ -33,6 +34,7 @@ __all__ = [
     "ExhaustiveIndex",
     "FewfireError",
     "FireSet",
+    "HalfspaceReporter",
     "Index",
     "Inputs",
     "MemoryLimitError",
