@@ -231,8 +231,8 @@ void bind_fire_lists(nb::module_& m) {
           [](FireLists& self, Vector<const int32_t> neurons, Vector<const int64_t> begins,
              Vector<const int32_t> samples) {
             nb::gil_scoped_release release;
-            return self.replace(neurons.data(), static_cast<int64_t>(neurons.shape(0)),
-                                {begins.data(), samples.data()});
+            self.replace(neurons.data(), static_cast<int64_t>(neurons.shape(0)),
+                         {begins.data(), samples.data()});
           },
           "neurons"_a.noconvert(), "begins"_a.noconvert(), "samples"_a.noconvert());
 }

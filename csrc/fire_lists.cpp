@@ -41,7 +41,7 @@ int64_t FireLists::bytes() const {
   return out;
 }
 
-int64_t FireLists::replace(const int32_t* neurons, int64_t count, const Proposals& lists) {
+void FireLists::replace(const int32_t* neurons, int64_t count, const Proposals& lists) {
   const int64_t blocks = (count + kBlock - 1) / kBlock;
   std::vector<std::vector<Change>> found(blocks);
   parallel_for(blocks, [&](int64_t block) {
@@ -85,7 +85,6 @@ int64_t FireLists::replace(const int32_t* neurons, int64_t count, const Proposal
       by_sample_[i].assign(merged.begin(), merged.end());
     }
   });
-  return begins[n];
 }
 
 std::vector<int32_t> FireLists::of_batch(const int32_t* ids, int64_t count, int64_t* begins) const {

@@ -18,8 +18,8 @@ class FireLists {
   int64_t bytes() const;
 
   // The samples of `neurons`, ascending, become those of the lists, in their order; of the others nothing
-  // changes. Returns how many pairs came or went.
-  int64_t replace(const int32_t* neurons, int64_t count, const Proposals& lists);
+  // changes.
+  void replace(const int32_t* neurons, int64_t count, const Proposals& lists);
 
   // The pairs of a batch, by neuron: `begins` (m + 1), and the positions in the batch.
   std::vector<int32_t> of_batch(const int32_t* ids, int64_t count, int64_t* begins) const;

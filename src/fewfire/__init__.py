@@ -6,6 +6,7 @@ from fewfire.halfspace import HalfspaceReporter
 from fewfire.indexes import (
     CorrelationTreeByNeuron,
     CorrelationTreeBySample,
+    DataTreeIndex,
     DriftIndex,
     ExhaustiveIndex,
     Index,
@@ -29,6 +30,7 @@ __all__ = [
     "CorrelationTreeByNeuron",
     "CorrelationTreeBySample",
     "DataError",
+    "DataTreeIndex",
     "DriftIndex",
     "EpochRecord",
     "ExhaustiveIndex",

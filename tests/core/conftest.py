@@ -10,6 +10,7 @@ from problems import let_coast
 from fewfire import (
     CorrelationTreeByNeuron,
     CorrelationTreeBySample,
+    DataTreeIndex,
     DriftIndex,
     ExhaustiveIndex,
     Index,
@@ -51,6 +52,7 @@ INDEXES: dict[str, Factory] = {
     "drift-in-half-bytes": drift_in_half_bytes,
     "drift-half-tabled": partial(drift_within, 0.5),
     "drift-one-block-tabled": partial(drift_within, 0),
+    "data-tree": lambda network, inputs: DataTreeIndex(),
     "correlation-tree-by-sample": lambda network, inputs: CorrelationTreeBySample(),
     "correlation-tree-by-neuron": lambda network, inputs: CorrelationTreeByNeuron(),
 }

@@ -3,6 +3,7 @@
 from fewfire.indexes.arrange import arrange
 from fewfire.indexes.base import Index
 from fewfire.indexes.correlation_tree import CorrelationTreeByNeuron, CorrelationTreeBySample
+from fewfire.indexes.data_tree import DataTreeIndex
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.screened import ScreenedIndex
@@ -15,6 +16,7 @@ INDEXES: dict[str, type[Index]] = {
         ExhaustiveIndex,
         ScreenedIndex,
         DriftIndex,
+        DataTreeIndex,
         CorrelationTreeBySample,
         CorrelationTreeByNeuron,
     )
@@ -45,6 +47,7 @@ __all__ = [
     "INDEXES",
     "CorrelationTreeByNeuron",
     "CorrelationTreeBySample",
+    "DataTreeIndex",
     "DriftIndex",
     "ExhaustiveIndex",
     "Index",
