@@ -21,7 +21,8 @@ from fewfire.indexes import Index
 from fewfire.torch.dense import HandWritten, HandWrittenTransposed
 
 SAMPLES, WIDTHS, FEATURES = (64, 128, 256, 512), (1 << 13, 1 << 14, 1 << 15, 1 << 16), (32, 784)
-TURNS, RATE = 4, 30.0  # the first turn does not count
+TURNS, STEPS, RATE = 3, 2, 30.0  # of the steps of a turn the last counts
+DENSE_SECONDS = 0.06  # of a turn at the least: then the other's threads do not spin any more
 
 
 def trainer_of(network: TwoLayerNetwork, n: int, index: Index | str) -> Trainer:
@@ -57,23 +58,25 @@ def measure(n: int, width: int, n_features: int) -> dict[str, Any]:
     dense_seconds: list[list[float]] = [[] for _ in dense]
     for _ in range(TURNS):
         for name, trainer in trainers.items():
-            seconds[name].append(timed_step(trainer, ids))
+            seconds[name].append([timed_step(trainer, ids) for _ in range(STEPS)][-1])
         for way, times in zip(dense, dense_seconds, strict=True):
-            way(samples, targets)  # its threads are warm
-            start = perf_counter()
-            way(samples, targets)
-            times.append(perf_counter() - start)
+            begin, took = perf_counter(), []
+            while perf_counter() - begin < DENSE_SECONDS or len(took) < STEPS:
+                start = perf_counter()
+                way(samples, targets)
+                took.append(perf_counter() - start)
+            times.append(took[-1])
 
     indexes = {}
     for name, trainer in trainers.items():
         assert trainer.network.weights.tobytes() == trainers["exhaustive"].network.weights.tobytes()
         work = trainer.index.work - built[name]
-        parts = {part: median(turn[part] for turn in seconds[name][1:]) for part in seconds[name][0]}
+        parts = {part: median(turn[part] for turn in seconds[name]) for part in seconds[name][0]}
         indexes[name] = parts | {
-            "update_multiply_adds": (work.multiplied * n_features + work.gram_products) / TURNS,
-            "compared": work.compared / TURNS,
-            "maxima": work.maxima / TURNS,
-            "dots": work.dots / TURNS,
+            "update_multiply_adds": (work.multiplied * n_features + work.gram_products) / (TURNS * STEPS),
+            "compared": work.compared / (TURNS * STEPS),
+            "maxima": work.maxima / (TURNS * STEPS),
+            "dots": work.dots / (TURNS * STEPS),
             "bytes": trainer.index.nbytes,
         }
     fires = trainers["exhaustive"].index.fire_set(trainers["exhaustive"].inputs)
@@ -83,7 +86,7 @@ def measure(n: int, width: int, n_features: int) -> dict[str, Any]:
         "n_features": n_features,
         "fire_rate": fires.fire_rate,
         "moved_share": float(np.mean(np.diff(fires.begins) > 0)),
-        "dense_step": min(median(times[1:]) for times in dense_seconds),
+        "dense_step": min(median(times) for times in dense_seconds),
         "indexes": indexes,
     }
 
