@@ -120,6 +120,15 @@ def test_moves_that_it_is_not_told_are_found_by_its_invariants():
         index.check_invariants()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_left_to_the_dot_kernel(dtype, value):
+    problem = clustered_problem(width=100, n_features=3, dtype=dtype)
+    problem.network.weights[::7, 1] = value
+    with np.errstate(invalid="ignore"):
+        fires = built(problem).fire_set(problem.everything)
+        assert fires.identical(exhaustive_fire_set(problem.network, problem.everything))
+
+
 def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed():
     problem = clustered_problem()
     needed = built(problem).nbytes

@@ -64,6 +64,7 @@ class DataTreeIndex(Index):
         self._ask(np.arange(network.width, dtype=np.int32))
         if self.memory_limit is not None and self.nbytes > self.memory_limit:
             needed, self._network = self.nbytes, None
+            del self._tree, self._lists
             raise MemoryLimitError(
                 f"the data tree needs {needed:,} bytes. Got a limit of {self.memory_limit:,}. "
                 "Raise the limit, or use the drift index."
