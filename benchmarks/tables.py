@@ -128,6 +128,32 @@ def screened() -> str:
     return f"{table(header, rows)}\n\nThe index of {size} is built in {builds}. {made_by(content)}"
 
 
+def correlation() -> str:
+    content = result("correlation")
+    ways = ["correlation_tree_by_sample, Gram", "correlation_tree_by_sample, recomputed",
+            "correlation_tree_by_neuron, Gram", "correlation_tree_by_neuron, recomputed"]  # fmt: skip
+    rows = []
+    for row in content["figures"]:
+        indexes, dense = row["indexes"], row["dense_step"]
+        pairs = row["n_samples"] * row["width"] * row["n_features"]
+        cells = []
+        for way in ways:
+            spent = indexes[way]
+            update = spent["move"] - indexes["exhaustive"]["move"]  # which has nothing to update
+            cell = f"{milliseconds(spent['step'])} ({max(update, 0) / dense:.2f})"
+            cells.append(f"**{cell}**" if spent["step"] > dense else cell)
+        counted = [f"{indexes[way]['update_multiply_adds'] / pairs:.2f}" for way in ways[:2]]
+        rows.append(
+            [str(row["n_features"]), f"{row['width']:,}", str(row["n_samples"]), f"{row['fire_rate']:.1%}",
+             f"{row['moved_share']:.0%}", *counted, *cells, milliseconds(indexes["exhaustive"]["step"]),
+             milliseconds(indexes["drift"]["step"]), milliseconds(dense)]
+        )  # fmt: skip
+    header = ["features", "width", "samples", "fire", "neurons moved", "Gram: of m n d", "anew: of m n d",
+              "by sample, Gram", "by sample, anew", "by neuron, Gram", "by neuron, anew", "exhaustive",
+              "drift", "dense PyTorch"]  # fmt: skip
+    return f"{table(header, rows)}\n\n{made_by(content)}"
+
+
 def structured() -> str:
     content = result("structured")
     rows = []
@@ -227,7 +253,7 @@ def pool() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "exactness": exactness, "screened": screened,
-    "structured": structured, "targets": targets, "slope": slope, "pool": pool,
+    "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
 }  # fmt: skip
 

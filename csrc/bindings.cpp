@@ -7,11 +7,15 @@
 #include <nanobind/stl/vector.h>
 
 #include "codes.h"
+#include "correlation_tree.h"
 #include "drift.h"
+#include "fire_lists.h"
 #include "fire_set.h"
 #include "gradient.h"
+#include "halfspace_tree.h"
 #include "instruction_set.h"
 #include "pool.h"
+#include "proposals.h"
 #include "screened.h"
 #include "structured.h"
 #include "weights.h"
@@ -56,6 +60,10 @@ nb::tuple as_tuple(FireSet<T> fires, int64_t n_neurons, const FireWork& work) {
                         owned(std::move(fires.values), pairs), counts(work.near), counts(work.sketched),
                         counts(work.dots), counts(work.fired), counts(work.filter_ns), counts(work.dot_ns),
                         counts(work.move_ns), counts(work.drift_ns));
+}
+
+nb::tuple as_tuple(const CorrelationWork& work) {
+  return nb::make_tuple(work.recomputed, work.gram_products, work.maxima);
 }
 
 // A batch of samples. `codes` has no rows where the samples cannot be coded.
@@ -128,6 +136,127 @@ template <class T>
 Structure<T> structure_of(const Cube<const T>& signs, const Vector<const T>& scales) {
   return {signs.data(), scales.data(), static_cast<int64_t>(signs.shape(2)),
           static_cast<int64_t>(scales.shape(0))};
+}
+
+// Correlation trees as their Python class holds them.
+template <class T>
+struct CorrelationArrays {
+  bool by_sample;
+  Matrix<T> nodes;
+  Matrix<double> bounds;
+  Matrix<const T> gram;  // has no rows where it is not kept
+  double gram_error, largest_norm;
+
+  CorrelationTrees<T> view() const {
+    static_assert(sizeof(Correlations) == 2 * sizeof(double), "a row of the bounds is one Correlations");
+    const auto columns = static_cast<int64_t>(nodes.shape(1));
+    return {by_sample,
+            static_cast<int64_t>(bounds.shape(0)),
+            by_sample ? columns : columns / 2,
+            nodes.data(),
+            reinterpret_cast<Correlations*>(bounds.data()),
+            gram.shape(0) > 0 ? rows(gram) : Rows<const T>{},
+            gram_error,
+            largest_norm};
+  }
+};
+
+template <class T>
+void bind_correlations(nb::module_& m, const std::string& suffix) {
+  using InVector = Vector<const T>;
+
+  nb::class_<CorrelationArrays<T>>(m, ("CorrelationTrees_" + suffix).c_str())
+      .def(nb::new_([](bool by_sample, Matrix<T> nodes, Matrix<double> bounds, Matrix<const T> gram,
+                       double gram_error, double largest_norm) {
+             return new CorrelationArrays<T>{by_sample, nodes, bounds, gram, gram_error, largest_norm};
+           }),
+           "by_sample"_a, "nodes"_a.noconvert(), "bounds"_a.noconvert(), "gram"_a.noconvert(), "gram_error"_a,
+           "largest_norm"_a);
+
+  // Both tell what they did: (recomputed, gram_products, maxima).
+  m.def(
+      "correlation_refresh",
+      [](const CorrelationArrays<T>& trees, WeightArrays<T>& w, const SampleArrays<T>& x) {
+        CorrelationWork work;
+        {
+          nb::gil_scoped_release release;
+          work = correlation_refresh<T>(trees.view(), w.view(), x.view());
+        }
+        return as_tuple(work);
+      },
+      "trees"_a, "w"_a, "x"_a);
+
+  m.def(
+      "correlation_moved",
+      [](const CorrelationArrays<T>& trees, WeightArrays<T>& w, const SampleArrays<T>& x,
+         Vector<const int64_t> begins, Vector<const int32_t> samples, InVector coefficients,
+         Vector<const double> lengths, Vector<const int32_t> ids) {
+        const Step<T> step{begins.data(), samples.data(), coefficients.data(), lengths.data()};
+        CorrelationWork work;
+        {
+          nb::gil_scoped_release release;
+          work = correlation_moved<T>(trees.view(), step, ids.data(), w.view(), x.view());
+        }
+        return as_tuple(work);
+      },
+      "trees"_a, "w"_a, "x"_a, "begins"_a.noconvert(), "samples"_a.noconvert(), "coefficients"_a.noconvert(),
+      "lengths"_a.noconvert(), "ids"_a.noconvert());
+
+  // The tuple of a fire set, and how many nodes were compared with the threshold.
+  m.def(
+      "correlation_fire_set",
+      [](const CorrelationArrays<T>& trees, WeightArrays<T>& w, const SampleArrays<T>& batch,
+         Vector<const int32_t> ids, T threshold) {
+        FireSet<T> fires;
+        FireWork work;
+        int64_t compared = 0;
+        {
+          nb::gil_scoped_release release;
+          fires = correlation_fire_set<T>(trees.view(), batch.view(), ids.data(), w.view(), threshold, work,
+                                          compared);
+        }
+        return nb::make_tuple(as_tuple(std::move(fires), w.rows.shape(0), work), compared);
+      },
+      "trees"_a, "w"_a, "batch"_a, "ids"_a.noconvert(), "threshold"_a);
+}
+
+void bind_fire_lists(nb::module_& m) {
+  nb::class_<FireLists>(m, "FireLists")
+      .def(nb::init<int64_t, int64_t>(), "n_neurons"_a, "n_samples"_a)
+      .def_prop_ro("nbytes", &FireLists::bytes)
+      .def("of_neuron", &FireLists::of_neuron)
+      .def("of_sample", &FireLists::of_sample)
+      .def(
+          "replace",
+          [](FireLists& self, Vector<const int32_t> neurons, Vector<const int64_t> begins,
+             Vector<const int32_t> samples) {
+            nb::gil_scoped_release release;
+            self.replace(neurons.data(), static_cast<int64_t>(neurons.shape(0)),
+                         {begins.data(), samples.data()});
+          },
+          "neurons"_a.noconvert(), "begins"_a.noconvert(), "samples"_a.noconvert());
+}
+
+// The fire set of a batch from the lists of the whole training set.
+template <class T>
+void bind_listed(nb::module_& m) {
+  m.def(
+      "listed_fire_set",
+      [](const FireLists& lists, Vector<const int32_t> ids, WeightArrays<T>& w, const SampleArrays<T>& x,
+         T threshold) {
+        FireSet<T> fires;
+        FireWork work;
+        {
+          nb::gil_scoped_release release;
+          std::vector<int64_t> begins(w.rows.shape(0) + 1);
+          const std::vector<int32_t> positions =
+              lists.of_batch(ids.data(), static_cast<int64_t>(ids.shape(0)), begins.data());
+          fires =
+              proposed_fire_set<T>({begins.data(), positions.data()}, w.view(), x.view(), threshold, work);
+        }
+        return as_tuple(std::move(fires), w.rows.shape(0), work);
+      },
+      "lists"_a, "ids"_a.noconvert(), "w"_a, "x"_a, "threshold"_a);
 }
 
 template <class T>
@@ -329,6 +458,20 @@ void bind(nb::module_& m, const std::string& suffix) {
       "w"_a, "x"_a, "threshold"_a);
 
   m.def(
+      "proposed_fire_set",
+      [](Vector<const int64_t> begins, Vector<const int32_t> samples, WeightArrays<T>& w,
+         const SampleArrays<T>& x, T threshold) {
+        FireSet<T> fires;
+        FireWork work;
+        {
+          nb::gil_scoped_release release;
+          fires = proposed_fire_set<T>({begins.data(), samples.data()}, w.view(), x.view(), threshold, work);
+        }
+        return as_tuple(std::move(fires), w.rows.shape(0), work);
+      },
+      "begins"_a.noconvert(), "samples"_a.noconvert(), "w"_a, "x"_a, "threshold"_a);
+
+  m.def(
       "drift_fire_set",
       [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, WeightArrays<T>& w, T threshold) {
         FireSet<T> fires;
@@ -481,6 +624,100 @@ void bind(nb::module_& m, const std::string& suffix) {
       "gram"_a.noconvert());
 }
 
+// (begins, ids) of `count` questions or points
+nb::tuple as_tuple(Reports reports, int64_t count) {
+  const auto pairs = static_cast<size_t>(reports.begins[count]);
+  return nb::make_tuple(owned(std::move(reports.begins), count + 1), owned(std::move(reports.ids), pairs));
+}
+
+template <class T>
+void bind_halfspace(nb::module_& m, const std::string& suffix) {
+  using Tree = HalfspaceTree<T>;
+  using In = Matrix<const T>;
+  using Ids = Vector<const int32_t>;
+
+  nb::class_<Tree>(m, ("HalfspaceTree_" + suffix).c_str())
+      .def(nb::init<int64_t>(), "n_features"_a)
+      .def("__len__", &Tree::size)
+      .def_prop_ro("nbytes", &Tree::bytes)
+      .def_prop_ro("depth", &Tree::depth)
+      .def_prop_ro("consistent", &Tree::consistent)
+      .def_prop_ro("work",
+                   [](const Tree& self) {
+                     const TreeWork& w = self.work();
+                     return nb::make_tuple(w.nodes, w.tested, w.decided, w.placed);
+                   })
+      .def("holds",
+           [](const Tree& self, Vector<const int64_t> ids) {
+             return std::all_of(ids.data(), ids.data() + ids.shape(0),
+                                [&](int64_t id) { return id >= 0 && self.holds(id); });
+           })
+      .def(
+          "insert",
+          [](Tree& self, Ids ids, In points) {
+            nb::gil_scoped_release release;
+            self.insert(ids.data(), rows(points));
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert())
+      .def(
+          "remove",
+          [](Tree& self, Ids ids) {
+            nb::gil_scoped_release release;
+            self.remove(ids.data(), ids.shape(0));
+          },
+          "ids"_a.noconvert())
+      .def(
+          "move",
+          [](Tree& self, Ids ids, In points) {
+            nb::gil_scoped_release release;
+            self.move(ids.data(), rows(points));
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert())
+      .def(
+          "move_to_rows",  // point i to row i of many
+          [](Tree& self, Ids ids, In all) {
+            nb::gil_scoped_release release;
+            self.move(ids.data(), {all.data(), static_cast<int64_t>(ids.shape(0)),
+                                   static_cast<int64_t>(all.shape(1)), ids.data()});
+          },
+          "ids"_a.noconvert(), "rows"_a.noconvert())
+      .def(
+          "copy",
+          [](const Tree& self, Ids ids, Matrix<T> points) {
+            self.copy(ids.data(), ids.shape(0), points.data());
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert())
+      .def(
+          "report",
+          [](Tree& self, In normals, Vector<const T> offsets, bool propose) {
+            Reports reports;
+            {
+              nb::gil_scoped_release release;
+              reports = self.report(rows(normals), offsets.data(), propose);
+            }
+            return as_tuple(std::move(reports), normals.shape(0));
+          },
+          "normals"_a.noconvert(), "offsets"_a.noconvert(), "propose"_a)
+      .def(
+          "proposed_to",
+          [](Tree& self, In normals, Vector<const T> offsets, int64_t n_ids) {
+            Reports reports;
+            {
+              nb::gil_scoped_release release;
+              reports = self.proposed_to(rows(normals), offsets.data(), n_ids);
+            }
+            return as_tuple(std::move(reports), n_ids);
+          },
+          "normals"_a.noconvert(), "offsets"_a.noconvert(), "n_ids"_a)
+      .def(
+          "count",
+          [](Tree& self, In normals, Vector<const T> offsets) {
+            nb::gil_scoped_release release;
+            return self.count(rows(normals), offsets.data());
+          },
+          "normals"_a.noconvert(), "offsets"_a.noconvert());
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -507,8 +744,15 @@ NB_MODULE(_core, m) {
       "x"_a.noconvert(), "codes"_a.noconvert());
   bind<float>(m, "float32");
   bind<double>(m, "float64");
+  bind_correlations<float>(m, "float32");
+  bind_correlations<double>(m, "float64");
+  bind_fire_lists(m);
+  bind_listed<float>(m);
+  bind_listed<double>(m);
   bind_structured<float>(m);
   bind_structured<double>(m);
+  bind_halfspace<float>(m, "float32");
+  bind_halfspace<double>(m, "float64");
 }
 
 }  // namespace fewfire

@@ -32,11 +32,6 @@ double outside(double length, double inside) {
   return std::sqrt(std::max(0.0, length * length - inside * inside)) + 1e-7 * length;
 }
 
-// An upper bound on a norm whose computed square is given.
-template <class T>
-double norm_above(double square, int64_t stride) {
-  return std::sqrt(square) * (1 + rounding<T>(stride)) + kTiny + 1e-18;
-}
 template <class T>
 double norm_below(double square, int64_t stride) {
   return std::sqrt(square) * (1 - rounding<T>(stride)) - 1e-18;

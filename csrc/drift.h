@@ -43,17 +43,6 @@ struct Motion {
   double bound_now;          // |D|
 };
 
-// A step that moved neuron r by gain * sum_j coefficients[j] x[samples[j]], j in [begins[r], begins[r + 1]),
-// and by no more than lengths[r]. Where weights coast: beside that, and its velocity without the gain.
-template <class T>
-struct Step {
-  const int64_t* begins;
-  const int32_t* samples;
-  const T* coefficients;
-  const double* lengths;
-  T gain = 1;
-};
-
 // What the index knows of the neurons, in its own order: those that have a table, whole blocks, from the
 // first on. The others are searched exhaustively. Weights are given as rows in that order too; fire sets
 // never are.

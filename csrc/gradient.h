@@ -45,6 +45,17 @@ struct Descent {
   void coast_output(int64_t r) const;
 };
 
+// A step that moved neuron r by gain * sum_j coefficients[j] x[samples[j]], j in [begins[r], begins[r + 1]),
+// and by no more than lengths[r]. Where weights coast: beside that, and its velocity without the gain.
+template <class T>
+struct Step {
+  const int64_t* begins;
+  const int32_t* samples;
+  const T* coefficients;
+  const double* lengths;
+  T gain = 1;
+};
+
 // Moves all neurons.
 template <class T>
 void backward(const Descent<T>& descent);

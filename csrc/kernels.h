@@ -15,6 +15,9 @@ namespace fewfire {
 // Neurons are handled in blocks of 64: one cache line of bytes, one bit mask, one GEMM tile.
 constexpr int64_t kBlock = 64;
 
+// Points in a leaf of a half-space tree, at the most.
+constexpr int64_t kLeaf = 16;
+
 // Products in float32 that follow each product of bytes: its scale, two of the error band, five columns.
 constexpr int kTerms = 8;
 
@@ -110,6 +113,11 @@ struct Kernels {
   // rounded down: code((threshold - scales[r] * tile[r * lanes + s]) * factors[s] + offsets[r]).
   void (*tile_codes)(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
                      T threshold, T highest, uint8_t* codes);
+
+  // Of leaf leaves[i], columns (features, 16): the points where <normal, point> is not <= low (NaN counts),
+  // in open[i], and where it is >= high, in sure[i].
+  void (*leaf_masks)(const T* columns, const int32_t* leaves, int64_t count, const T* normal,
+                     int64_t features, T low, T high, uint16_t* open, uint16_t* sure);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

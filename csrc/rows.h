@@ -34,6 +34,12 @@ constexpr double kSafeProduct = std::numeric_limits<T>::max() / 1e8;
 // Covers what sums of squares and products lose to underflow.
 constexpr double kTiny = 1e-25;
 
+// An upper bound on a norm whose square was computed in T; squares may have underflowed.
+template <class T>
+double norm_above(double square, int64_t stride) {
+  return std::sqrt(square) * (1 + rounding<T>(stride)) + kTiny + 1e-18;
+}
+
 // x as a T that is not smaller.
 template <class T>
 T round_up(double x) {

@@ -23,12 +23,6 @@ struct Quantised {
   double norm;  // of the whole row; NaN where nothing may be claimed
 };
 
-// An upper bound on a norm whose computed square is given.
-template <class T>
-double norm_above(T square, int64_t stride) {
-  return std::sqrt(static_cast<double>(square)) * (1 + rounding<T>(stride)) + 1e-18;
-}
-
 // The most that a byte of the weights may hold, so that the sum of a row's products fits 32 bits.
 int64_t most_levels(int64_t features) {
   return std::min<int64_t>(127, std::numeric_limits<int32_t>::max() / (3 * kZero * features));
@@ -50,9 +44,9 @@ Quantised quantise(const ScreenedColumns& columns, const T* row, int64_t stride,
   float scale = 0;
   if (levels > 0 && largest > kSmallest && largest < kLargestNorm)
     scale = static_cast<float>(largest / static_cast<T>(levels));
-  Quantised out{scale, norm_above(kernel.squared_norm(rest.data(), stride), stride), 0, 0};
+  Quantised out{scale, norm_above<T>(kernel.squared_norm(rest.data(), stride), stride), 0, 0};
   kernel.quantise(rest.data(), stride, scale, static_cast<T>(levels), bytes);
-  out.lost = norm_above(kernel.squared_norm(rest.data(), stride), stride);
+  out.lost = norm_above<T>(kernel.squared_norm(rest.data(), stride), stride);
   out.norm = std::sqrt(out.rest * out.rest + squares_of_floats) * (1 + 1e-9);
   if (!(out.norm < kLargestNorm)) out.norm = std::numeric_limits<double>::quiet_NaN();
   return out;

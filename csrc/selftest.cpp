@@ -1,6 +1,7 @@
 // A check of the core without Python, to be run under sanitizers: every instruction set, both precisions,
-// one to three threads, odd shapes. The screened and the drift index must find the fire sets of the
-// exhaustive one while neurons move and blocks are refreshed, and all must agree with plain loops in double.
+// one to three threads, odd shapes. The screened and the drift index and both kinds of correlation trees must
+// find the fire sets of the exhaustive one while neurons move and blocks are refreshed, and all must agree
+// with plain loops in double.
 //
 // Prints how many checks passed; exits with 1 at the first that does not.
 #include <algorithm>
@@ -17,11 +18,14 @@
 #include <vector>
 
 #include "codes.h"
+#include "correlation_tree.h"
 #include "drift.h"
+#include "fire_lists.h"
 #include "fire_set.h"
 #include "gradient.h"
 #include "instruction_set.h"
 #include "pool.h"
+#include "proposals.h"
 #include "screened.h"
 #include "structured.h"
 #include "weights.h"
@@ -254,6 +258,70 @@ struct ScreenedIndex {
   }
 };
 
+// The arrays that the Python class CorrelationTrees holds, with the Gram matrix.
+template <class T>
+struct CorrelationIndex {
+  const SampleSet<T>& samples;
+  Matrix<T> nodes, gram;
+  std::vector<Correlations> bounds;
+  CorrelationTrees<T> trees;
+
+  CorrelationIndex(bool by_sample, const Shape& shape, const SampleSet<T>& samples)
+      : samples(samples),
+        nodes(by_sample ? 2 * ((shape.width + kBlock - 1) / kBlock * kBlock) : shape.width, 0),
+        gram(shape.n_samples + 1, shape.n_samples),
+        bounds(shape.width),
+        trees{by_sample,     shape.width, gram.stride,          nullptr,
+              bounds.data(), gram.view(), 2 * rounding<T>(100), 0} {
+    nodes.stride = by_sample ? gram.stride : 2 * gram.stride;
+    nodes.data.assign(nodes.count * nodes.stride, -std::numeric_limits<T>::infinity());
+    trees.nodes = nodes.data.data();
+    for (int64_t i = 0; i < shape.n_samples; ++i) {
+      for (int64_t j = 0; j < shape.n_samples; ++j)
+        gram[i][j] = static_cast<T>(dot(samples.x[i], samples.x[j], shape.n_features));
+      gram[shape.n_samples][i] = samples.norms[i];
+      trees.largest_norm = std::max(trees.largest_norm, static_cast<double>(samples.norms[i]));
+    }
+  }
+
+  void refresh(Coasting<T>& w) const { correlation_refresh<T>(trees, w.view(), samples.view()); }
+  void moved(Coasting<T>& w, const Step<T>& step, const SampleSet<T>& batch) const {
+    if (w.on())
+      refresh(w);
+    else
+      correlation_moved<T>(trees, step, batch.ids.data(), w.view(), samples.view());
+  }
+  FireSet<T> fire_set(Coasting<T>& w, const SampleSet<T>& batch, T threshold) const {
+    FireWork work;
+    int64_t compared = 0;
+    return correlation_fire_set<T>(trees, batch.view(), batch.ids.data(), w.view(), threshold, work,
+                                   compared);
+  }
+  bool consistent() const {
+    const Forest<T> forest = trees.of_samples();
+    bool maxima = true;
+    for (int64_t p = 1; trees.by_sample && p < forest.leaves; ++p)
+      for (int64_t i = 0; i < forest.width; ++i)
+        maxima &= forest[p][i] == std::max(forest[2 * p][i], forest[2 * p + 1][i]);
+    for (int64_t r = 0; !trees.by_sample && r < trees.n_neurons; ++r)
+      for (int64_t p = 1; p < trees.stride; ++p)
+        maxima &=
+            *trees.of_neuron(r)[p] == std::max(*trees.of_neuron(r)[2 * p], *trees.of_neuron(r)[2 * p + 1]);
+    return maxima;
+  }
+};
+
+// All pairs, proposed as lists.
+template <class T>
+FireSet<T> all_proposed(Coasting<T>& w, const SampleSet<T>& batch, T threshold) {
+  std::vector<int64_t> begins(w.w.count + 1);
+  std::vector<int32_t> samples(w.w.count * batch.x.count);
+  for (int64_t r = 0; r <= w.w.count; ++r) begins[r] = r * batch.x.count;
+  for (size_t j = 0; j < samples.size(); ++j) samples[j] = static_cast<int32_t>(j % batch.x.count);
+  FireWork work;
+  return proposed_fire_set<T>({begins.data(), samples.data()}, w.view(), batch.view(), threshold, work);
+}
+
 template <class T>
 bool identical(const FireSet<T>& a, const FireSet<T>& b, int64_t width) {
   const int64_t pairs = a.begins[width];
@@ -368,6 +436,9 @@ std::vector<T> walk(const Shape& shape, bool coded, bool coasts) {
   for (int64_t block = 0; block < shape.n_tabled; ++block) blocks[block] = block;
   index.refresh(w, threshold, blocks);
 
+  const CorrelationIndex<T> trees[] = {{true, shape, all}, {false, shape, all}};
+  for (const CorrelationIndex<T>& kind : trees) kind.refresh(w);
+
   FireSet<T> ahead;  // found by the step before
   ScreenedIndex<T> screened(shape);
   screened_refresh<T>(screened.weights, w.view(), std::vector<double>(shape.width, 1).data());
@@ -388,6 +459,11 @@ std::vector<T> walk(const Shape& shape, bool coded, bool coasts) {
     check(identical(fires, found, shape.width), "both indexes find the same fire set");
     check(identical(fires, screened.fire_set(w, batch, threshold, screened_work), shape.width),
           "the screened index finds it too");
+    for (const CorrelationIndex<T>& kind : trees) {
+      check(identical(fires, kind.fire_set(w, batch, threshold), shape.width), "so do correlation trees");
+      check(kind.consistent(), "every node is the larger of its children");
+    }
+    check(identical(fires, all_proposed(w, batch, threshold), shape.width), "so does a list of all pairs");
     check_bounds(screened, before, batch.x);
     if (ahead.begins) check(identical(fires, ahead, shape.width), "so does the step before");
     const FireSet<T> uncoded = exhaustive_fire_set<T>(w.view(), batch.plain(), threshold, work);
@@ -428,13 +504,13 @@ std::vector<T> walk(const Shape& shape, bool coded, bool coasts) {
     };
     backward<T>(descend(batch.plain(), other, other_a, other_velocity));
     const Descent<T> descent = descend(batch.view(), w, a, a_velocity);
+    const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data(), descent.gain};
     if (step % 2 == 0) {
       int64_t measured = 0;
       ahead = drift_step<T>(index.state, descent, batch.known(), next.known(), index.order.data(), work,
                             measured);
     } else {
       backward<T>(descent);
-      const Step<T> moved{view.begins, view.samples, coefficients.data(), lengths.data(), descent.gain};
       drift_moved<T>(index.state, moved, w.view(index.order.data()), batch.known());
       ahead = FireSet<T>();
     }
@@ -448,6 +524,7 @@ std::vector<T> walk(const Shape& shape, bool coded, bool coasts) {
       check(w.w.data == present.data, "to settle changes no weight");
     }
     screened_refresh<T>(screened.weights, w.view(), lengths.data());
+    for (const CorrelationIndex<T>& kind : trees) kind.moved(w, moved, batch);
     if (step == 2 && shape.n_tabled > 0) index.refresh(w, threshold, {shape.n_tabled - 1});
     if (step == 5) index.refresh(w, threshold, blocks);
   }
@@ -546,6 +623,39 @@ void check_structures() {
   }
 }
 
+void check_fire_lists() {
+  std::mt19937 random(3);
+  for (int count : {1, 3}) {
+    set_threads(count);
+    where = "lists, " + std::to_string(count) + " threads";
+    constexpr int64_t m = 150, n = 70;
+    FireLists lists(m, n);
+    std::vector<std::vector<int32_t>> by_neuron(m);
+    for (int round = 0; round < 10; ++round) {
+      std::vector<int32_t> neurons, samples;
+      std::vector<int64_t> begins{0};
+      for (int32_t r = 0; r < m; ++r) {
+        if (random() % 3 == 0) continue;
+        by_neuron[r].clear();
+        for (int32_t i = 0; i < n; ++i)
+          if (random() % 8 < static_cast<unsigned>(round)) by_neuron[r].push_back(i);
+        neurons.push_back(r);
+        samples.insert(samples.end(), by_neuron[r].begin(), by_neuron[r].end());
+        begins.push_back(static_cast<int64_t>(samples.size()));
+      }
+      lists.replace(neurons.data(), static_cast<int64_t>(neurons.size()), {begins.data(), samples.data()});
+      std::vector<std::vector<int32_t>> by_sample(n);
+      bool same = true;
+      for (int32_t r = 0; r < m; ++r) {
+        same &= lists.of_neuron(r) == by_neuron[r];
+        for (const int32_t i : by_neuron[r]) by_sample[i].push_back(r);
+      }
+      for (int64_t i = 0; i < n; ++i) same &= lists.of_sample(i) == by_sample[i];
+      check(same, "both families of lists hold what they were given");
+    }
+  }
+}
+
 void check_pool() {
   where = "pool";
   for (int count : {1, 2, 3, 5, 2}) {
@@ -582,6 +692,7 @@ void check_pool() {
 
 int main() {
   fewfire::check_pool();
+  fewfire::check_fire_lists();
   fewfire::check_structures();
   fewfire::check_all_ways<float>("float");
   fewfire::check_all_ways<double>("double");

@@ -518,6 +518,26 @@ inline void upper_bounds(const int8_t* w, const int32_t* offsets, const float* t
 }
 
 template <class T>
+void leaf_masks(const T* columns, const int32_t* leaves, int64_t count, const T* normal, int64_t features,
+                T low, T high, uint16_t* open, uint16_t* sure) {
+  using V = Vec<T>;
+  const V lows = V::broadcast(low), highs = V::broadcast(high);
+  for (int64_t i = 0; i < count; ++i) {
+    const T* column = columns + leaves[i] * features * kLeaf;
+    uint64_t maybe = 0, outside = 0;
+    for (int l = 0; l < kLeaf; l += V::lanes) {
+      V sum = V::zero();
+      for (int64_t f = 0; f < features; ++f)
+        sum = V::fma(V::broadcast(normal[f]), V::load(column + f * kLeaf + l), sum);
+      maybe |= V::not_le(sum, lows) << l;
+      outside |= V::not_le(highs, sum) << l;
+    }
+    open[i] = static_cast<uint16_t>(maybe);
+    sure[i] = static_cast<uint16_t>(~outside);
+  }
+}
+
+template <class T>
 struct CodedKernels {  // of float only
   static constexpr decltype(Kernels<T>::pair_dots_coded) dots = nullptr;
   static constexpr decltype(Kernels<T>::move_row_coded) move = nullptr;
@@ -552,5 +572,6 @@ constexpr Kernels<T> table() {
           quantise<T>,
           upper_bounds,
           hadamard<T>,
-          tile_codes<T>};
+          tile_codes<T>,
+          leaf_masks<T>};
 }

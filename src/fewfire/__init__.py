@@ -2,7 +2,18 @@
 
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
-from fewfire.indexes import DriftIndex, ExhaustiveIndex, GroverIndex, Index, ScreenedIndex, arrange
+from fewfire.halfspace import HalfspaceReporter
+from fewfire.indexes import (
+    CorrelationTreeByNeuron,
+    CorrelationTreeBySample,
+    DataTreeIndex,
+    DriftIndex,
+    ExhaustiveIndex,
+    GroverIndex,
+    Index,
+    ScreenedIndex,
+    arrange,
+)
 from fewfire.inputs import Inputs
 from fewfire.machine import (
     available_instruction_sets,
@@ -17,13 +28,17 @@ from fewfire.training import EpochRecord, Trainer, predict, train
 __version__ = "0.1.0"
 
 __all__ = [
+    "CorrelationTreeByNeuron",
+    "CorrelationTreeBySample",
     "DataError",
+    "DataTreeIndex",
     "DriftIndex",
     "EpochRecord",
     "ExhaustiveIndex",
     "FewfireError",
     "FireSet",
     "GroverIndex",
+    "HalfspaceReporter",
     "Index",
     "Inputs",
     "MemoryLimitError",

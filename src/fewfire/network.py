@@ -54,7 +54,7 @@ class TwoLayerNetwork:
         threshold: float,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        _require_float(dtype)
+        require_float(dtype)
         weights, output_weights = np.asarray(weights), np.asarray(output_weights)
         if weights.ndim != 2 or output_weights.ndim != 2 or len(weights) != len(output_weights):
             raise ValueError(
@@ -135,7 +135,7 @@ class TwoLayerNetwork:
             raise ValueError(f"threshold must be a number or 'paper'. Got {threshold!r}.")
         require_init(init)
         random = np.random.default_rng(seed)
-        _require_float(dtype)
+        require_float(dtype)
         weight_rows = padded_zeros(width, n_features, dtype)
         structure = None
         if init == "structured":
@@ -251,6 +251,6 @@ def require_init(init: str) -> None:
         raise ValueError(f"init must be one of {', '.join(INITS)}. Got {init!r}. Choose one of them.")
 
 
-def _require_float(dtype: DTypeLike) -> None:
+def require_float(dtype: DTypeLike) -> None:
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64. Got {np.dtype(dtype)}. Choose one of them.")

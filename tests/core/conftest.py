@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from problems import let_coast
 
-from fewfire import DriftIndex, ExhaustiveIndex, GroverIndex, Index, Inputs, ScreenedIndex, TwoLayerNetwork
+from fewfire import (
+    CorrelationTreeByNeuron,
+    CorrelationTreeBySample,
+    DataTreeIndex,
+    DriftIndex,
+    ExhaustiveIndex,
+    GroverIndex,
+    Index,
+    Inputs,
+    ScreenedIndex,
+    TwoLayerNetwork,
+)
 from fewfire.rows import BLOCK
 
 Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
@@ -43,6 +54,9 @@ INDEXES: dict[str, Factory] = {
     "drift-in-half-bytes": drift_in_half_bytes,
     "drift-half-tabled": partial(drift_within, 0.5),
     "drift-one-block-tabled": partial(drift_within, 0),
+    "data-tree": lambda network, inputs: DataTreeIndex(),
+    "correlation-tree-by-sample": lambda network, inputs: CorrelationTreeBySample(),
+    "correlation-tree-by-neuron": lambda network, inputs: CorrelationTreeByNeuron(),
 }
 
 

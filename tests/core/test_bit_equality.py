@@ -10,8 +10,11 @@ from problems import clustered_samples
 
 import fewfire
 from fewfire import Inputs, Trainer, TwoLayerNetwork
+from fewfire.indexes import INDEXES
 
 SAMPLES, NEAREST = clustered_samples(n_samples=800, n_features=65)
+FAST = ["exhaustive", "screened", "drift"]
+OTHERS = [name for name, index in INDEXES.items() if index.exact and name not in FAST]
 FUSED = [name for name in fewfire.available_instruction_sets() if name != "base"]
 FAMILIES = [family for family in (FUSED, ["base"]) if family]  # the same bits within each
 
@@ -52,7 +55,7 @@ EITHER_LAYER = pytest.mark.parametrize(
 @pytest.mark.parametrize("sets", FAMILIES, ids=" ".join)
 @pytest.mark.parametrize("width", [1, 1000])
 def test_weights_are_the_same_in_every_way(width, train_output_weights, sets):
-    ways = product(["exhaustive", "screened", "drift", "grover"], [1, 2, 3], sets)
+    ways = product(FAST, [1, 2, 3], sets)
     assert_all_the_same(ways, width=width, train_output_weights=train_output_weights)
 
 
@@ -68,6 +71,15 @@ def test_weights_of_a_wide_network_are_the_same_without_fused_multiply_add():
     assert_all_the_same(ways, width=16384, train_output_weights=True, steps=20)
 
 
+@EITHER_LAYER
+@pytest.mark.parametrize("width", [1, 1000])
+@pytest.mark.parametrize("index", OTHERS)
+def test_weights_through_slower_indexes_are_the_same(index, width, train_output_weights):
+    best, *_, last = FAMILIES[0] * 2
+    ways = [("exhaustive", 2, best), (index, 1, last), (index, 2, best), (index, 3, best)]
+    assert_all_the_same(ways, width=width, train_output_weights=train_output_weights, steps=40)
+
+
 def test_weights_in_float64_are_the_same():
-    ways = product(["exhaustive", "screened", "drift"], [1, 3], FAMILIES[0])
+    ways = product(FAST, [1, 3], FAMILIES[0])
     assert_all_the_same(ways, width=1000, train_output_weights=True, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The drift index is bound to its training set: it answers for its samples, by their ids."""
+"""Bound indexes answer for the samples of their training set, by their ids."""
 
 from dataclasses import replace
 
@@ -7,8 +7,10 @@ import pytest
 from problems import clustered_problem
 
 from fewfire import DriftIndex
+from fewfire.indexes import INDEXES
 
 
+@pytest.mark.parametrize("make", [index for index in INDEXES.values() if not index.is_open])
 @pytest.mark.parametrize(
     "ids",
     [
@@ -17,11 +19,11 @@ from fewfire import DriftIndex
         pytest.param(np.arange(-1, 49, dtype=np.int32), id="negative"),
     ],
 )
-def test_ids_must_be_those_of_the_training_set(ids):
+def test_ids_must_be_those_of_the_training_set(make, ids):
     problem = clustered_problem(n_samples=50)
-    index = DriftIndex()
+    index = make()
     index.build(problem.network, problem.inputs)
-    with pytest.raises(ValueError, match="samples of the training set it was built on. Got inputs without"):
+    with pytest.raises(ValueError, match=f"the {index.name} index answers for samples of the training set"):
         index.fire_set(replace(problem.everything, ids=ids))
 
 

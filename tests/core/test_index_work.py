@@ -30,7 +30,10 @@ def test_each_filter_passes_on_what_fires_and_no_more_than_it_got(make_index, ra
     work = work_of_training(make_index(problem.network, problem.inputs), problem, rate=rate)
     assert work.asked == 300 * 16 * 10
     assert work.asked >= work.near >= work.dots >= work.fired > 0
-    assert work.checked + work.multiplied >= work.asked  # every pair is looked at in one way or the other
+    if (
+        work.compared == work.nodes == 0
+    ):  # trees pass over most pairs; others look at each in one way or the other
+        assert work.checked + work.multiplied >= work.asked
 
 
 def test_what_fired_is_counted_as_it_was_found(make_index):
@@ -117,8 +120,8 @@ def test_a_copy_of_work_does_not_follow_the_original():
 
 
 def test_multiply_adds_weigh_each_operation_by_its_length():
-    work = Work(multiplied=1, dots=10, measured=100, sketch_products=7)
-    assert work.multiply_adds(n_features=3) == 111 * 3 + 7
+    work = Work(multiplied=1, dots=10, measured=100, sketch_products=7, nodes=1000, gram_products=20)
+    assert work.multiply_adds(n_features=3) == 2111 * 3 + 27
 
 
 def test_the_share_of_dense_counts_finding_and_moving():

@@ -2,6 +2,8 @@
 
 from fewfire.indexes.arrange import arrange
 from fewfire.indexes.base import Index
+from fewfire.indexes.correlation_tree import CorrelationTreeByNeuron, CorrelationTreeBySample
+from fewfire.indexes.data_tree import DataTreeIndex
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.grover import GroverIndex
@@ -10,12 +12,21 @@ from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 
 INDEXES: dict[str, type[Index]] = {
-    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex, GroverIndex)
+    index.name: index
+    for index in (
+        ExhaustiveIndex,
+        ScreenedIndex,
+        DriftIndex,
+        DataTreeIndex,
+        CorrelationTreeBySample,
+        CorrelationTreeByNeuron,
+        GroverIndex,
+    )
 }
 
 
 def index_named(name: str, memory_limit: int | None = None) -> Index:
-    """A new index of this name: exhaustive, screened, drift or grover."""
+    """A new index of this name, one of INDEXES."""
     if name not in INDEXES:
         raise ValueError(f"the index must be one of {', '.join(INDEXES)}. Got {name!r}. Choose one of them.")
     return INDEXES[name](memory_limit=memory_limit)
@@ -36,6 +47,9 @@ def open_index(network: TwoLayerNetwork, inputs: Inputs) -> Index:
 
 __all__ = [
     "INDEXES",
+    "CorrelationTreeByNeuron",
+    "CorrelationTreeBySample",
+    "DataTreeIndex",
     "DriftIndex",
     "ExhaustiveIndex",
     "GroverIndex",

@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fewfire.fire_set import FireSet
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
@@ -78,3 +81,15 @@ def require_fitting(network: TwoLayerNetwork, inputs: Inputs) -> None:
             f"{inputs.n_features} features of {inputs.dtype}. Make them with "
             "Inputs.of(samples, network.dtype)."
         )
+
+
+def require_ids(index: Index, batch: Inputs, inputs: Inputs) -> NDArray[np.int32]:
+    """The ids of a batch of samples of the training set that a bound index was built on."""
+    ids = batch.ids
+    if ids is None or not bool(np.all((ids >= 0) & (ids < len(inputs)))):
+        raise ValueError(
+            f"the {index.name} index answers for samples of the training set it was built on. Got inputs "
+            "without their ids, or ids beyond it. Pass inputs.batch(positions) of that set, or "
+            "ask the exhaustive index."
+        )
+    return ids

@@ -17,7 +17,7 @@ from fewfire import _core
 from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
 from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting
+from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
 from fewfire.indexes.sketch import PAIR_OVERHEAD, default_directions, principal_directions, sketch_of
 from fewfire.inputs import Inputs
 from fewfire.machine import threads
@@ -261,7 +261,7 @@ class DriftIndex(Index):
 
     def _known(self, batch: Inputs) -> Any:
         """A batch with what the index knows of its samples, as the compiled core takes it."""
-        ids = self._ids(batch)
+        ids = require_ids(self, batch, self._inputs)
         return getattr(_core, f"DriftBatch_{batch.dtype}")(
             batch.kernel_rows, ids, self._sample_sketch.take(ids, axis=0), self._sample_perps[ids]
         )
@@ -287,16 +287,6 @@ class DriftIndex(Index):
         work.dots += int(dots.sum())
         work.fired += len(samples)
         return FireSet(begins, samples, values, n_samples)
-
-    def _ids(self, batch: Inputs) -> NDArray[np.int32]:
-        known = batch.ids is not None and bool(np.all((batch.ids >= 0) & (batch.ids < len(self._inputs))))
-        if batch.ids is None or not known:
-            raise ValueError(
-                "the drift index answers for samples of the training set it was built on. Got inputs "
-                "without their ids, or ids beyond it. Pass inputs.batch(positions) of that set, or "
-                "ask the exhaustive index."
-            )
-        return batch.ids
 
     def _refresh_where_due(self) -> None:
         network = require_built(self._network, self)

@@ -1,0 +1,694 @@
+#include "halfspace_tree.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "pool.h"
+
+namespace fewfire {
+namespace {
+
+constexpr int64_t kQuestionsPerTask = 8;
+constexpr int64_t kPartsInTurn = 8192;  // points: smaller parts are built by one thread each
+constexpr double kNodeTests = 2;        // what meeting a box costs, in tests of points
+constexpr double kPlacedTests = 8;      // and placing a point in a build
+
+int64_t leaves_of(int64_t size) {
+  return size <= kLeaf ? 1 : leaves_of(size / 2) + leaves_of(size - size / 2);
+}
+
+// Puts ids below `range` into ascending order: few by comparisons, many by marking them.
+void sort_ids(int32_t* ids, int64_t count, int64_t range) {
+  static thread_local std::vector<uint64_t> marks;
+  const int64_t words = (range + 63) / 64;
+  if (count < words / 8) {
+    std::sort(ids, ids + count);
+    return;
+  }
+  marks.assign(words, 0);
+  for (int64_t i = 0; i < count; ++i) marks[ids[i] >> 6] |= uint64_t{1} << (ids[i] & 63);
+  for (int64_t word = 0; word < words; ++word)
+    for (uint64_t bits = marks[word]; bits != 0; bits &= bits - 1)
+      *ids++ = static_cast<int32_t>(64 * word + __builtin_ctzll(bits));
+}
+
+}  // namespace
+
+// A question, ready to be put: computed sums not above `low` prove that the shared dot kernel finds a point
+// outside, and those not below `high` that it finds it inside.
+template <class T>
+struct HalfspaceTree<T>::Halfspace {
+  const T* normal;
+  T offset, leaf_low, leaf_high;
+  double low, high;
+  std::vector<int32_t> upper, lower;  // the places in a box of the corner furthest along the normal, and back
+
+  Halfspace(const T* normal, T offset, int64_t d, double mass)
+      : normal(normal), offset(offset), upper(d), lower(d) {
+    // Twice: for our sum and for that of the kernel. Products may underflow.
+    const double band = 2 * (rounding<T>(d) * mass + static_cast<double>(d * std::numeric_limits<T>::min()));
+    const bool safe = mass < kSafeProduct<T>;  // or else a sum may overflow: nothing is proven, as by NaN
+    low = safe ? offset - band : std::numeric_limits<double>::quiet_NaN();
+    high = safe ? offset + band : std::numeric_limits<double>::quiet_NaN();
+    leaf_low = round_down<T>(low);
+    leaf_high = -round_down<T>(-high);
+    for (int64_t f = 0; f < d; ++f) {
+      upper[f] = static_cast<int32_t>(normal[f] > 0 ? d + f : f);
+      lower[f] = static_cast<int32_t>(normal[f] > 0 ? f : d + f);
+    }
+  }
+};
+
+// Where a search ends, and what it finds there.
+template <class T>
+struct HalfspaceTree<T>::Found {
+  std::vector<int32_t> stack, cut, whole;  // leaves that the boundary cuts, nodes that lie inside
+  std::vector<uint16_t> open, sure;
+  std::vector<T> row;
+  std::vector<int32_t> ids;  // of one question after the other; as long as ever needed
+  int64_t pairs = 0;         // so many of them count
+  TreeWork work;
+
+  int32_t* room(int64_t more) {
+    if (static_cast<int64_t>(ids.size()) < pairs + more + kLeaf) ids.resize(2 * (pairs + more + kLeaf));
+    return ids.data() + pairs;
+  }
+};
+
+template <class T>
+struct HalfspaceTree<T>::Build {
+  const Items& items;
+  std::vector<Keyed> order;
+  std::vector<int32_t> nodes, leaves;  // to be used, in this order
+};
+
+template <class T>
+HalfspaceTree<T>::HalfspaceTree(int64_t n_features) : d_(n_features), nodes_(1) {
+  boxes_.resize(2 * d_);
+  rebuild(kRoot, Items{});
+}
+
+template <class T>
+int64_t HalfspaceTree<T>::bytes() const {
+  const auto of = [](const auto& v) { return static_cast<int64_t>(v.capacity() * sizeof(v[0])); };
+  return of(nodes_) + of(boxes_) + of(columns_) + of(ids_) + of(counts_) + of(owners_) + of(places_) +
+         of(free_nodes_) + of(free_leaves_);
+}
+
+template <class T>
+int64_t HalfspaceTree<T>::depth() const {
+  std::vector<std::pair<int32_t, int64_t>> stack{{kRoot, 1}};
+  int64_t deepest = 0;
+  while (!stack.empty()) {
+    const auto [node, level] = stack.back();
+    stack.pop_back();
+    deepest = std::max(deepest, level);
+    if (nodes_[node].leaf >= 0) continue;
+    stack.push_back({nodes_[node].left, level + 1});
+    stack.push_back({nodes_[node].right, level + 1});
+  }
+  return deepest;
+}
+
+// ---- updates ----
+
+template <class T>
+void HalfspaceTree<T>::put(int32_t node, int32_t id, const T* point) {
+  const int32_t leaf = nodes_[node].leaf;
+  const auto place = static_cast<int32_t>(leaf * kLeaf + counts_[leaf]++);
+  T* to = column(place);
+  for (int64_t f = 0; f < d_; ++f) to[f * kLeaf] = point[f];
+  ids_[place] = id;
+  places_[id] = place;
+  ++work_.placed;
+}
+
+template <class T>
+void HalfspaceTree<T>::take(int32_t id) {
+  const int32_t place = places_[id], leaf = place / kLeaf;
+  const auto last = static_cast<int32_t>(leaf * kLeaf + --counts_[leaf]);
+  for (int64_t f = 0; f < d_; ++f) column(place)[f * kLeaf] = column(last)[f * kLeaf];
+  ids_[place] = ids_[last];
+  places_[ids_[place]] = place;
+  places_[id] = -1;
+  touch(owners_[leaf]);
+}
+
+// The leaf on the way of the least growth; of two that grow alike, the smaller one.
+template <class T>
+int32_t HalfspaceTree<T>::leaf_for(const T* point) const {
+  const auto growth = [&](int32_t node) {
+    double sum = 0;
+    for (int64_t f = 0; f < d_; ++f) {
+      const double below = static_cast<double>(box(node)[f]) - point[f];
+      const double above = static_cast<double>(point[f]) - box(node)[d_ + f];
+      sum += std::max(below, 0.0) + std::max(above, 0.0);
+    }
+    return sum;
+  };
+  int32_t node = kRoot;
+  while (nodes_[node].leaf < 0) {
+    const int32_t left = nodes_[node].left, right = nodes_[node].right;
+    const double by_left = growth(left), by_right = growth(right);
+    const bool to_left =
+        by_left < by_right || (!(by_right < by_left) && nodes_[left].size <= nodes_[right].size);
+    node = to_left ? left : right;
+  }
+  return node;
+}
+
+template <class T>
+void HalfspaceTree<T>::insert(const int32_t* ids, const Rows<const T>& points) {
+  if (points.count == 0) return;
+  const int32_t highest = *std::max_element(ids, ids + points.count);
+  if (highest >= static_cast<int64_t>(places_.size())) places_.resize(highest + 1, -1);
+  if (4 * points.count > size()) {
+    Items items;
+    items.ids.assign(ids, ids + points.count);
+    for (int64_t i = 0; i < points.count; ++i)
+      items.points.insert(items.points.end(), points[i], points[i] + d_);
+    collect(kRoot, items);
+    rebuild(kRoot, items);
+    return;
+  }
+  for (int64_t i = 0; i < points.count; ++i) {
+    const int32_t node = leaf_for(points[i]);
+    if (counts_[nodes_[node].leaf] < kLeaf) {
+      put(node, ids[i], points[i]);
+    } else {
+      Items items;
+      items.ids.push_back(ids[i]);
+      items.points.assign(points[i], points[i] + d_);
+      collect(node, items);
+      rebuild(node, items);
+    }
+    touch(node);
+    settle();
+  }
+  rebuild_where_due();
+}
+
+template <class T>
+void HalfspaceTree<T>::remove(const int32_t* ids, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) take(ids[i]);
+  settle();
+}
+
+template <class T>
+void HalfspaceTree<T>::move(const int32_t* ids, const Rows<const T>& points) {
+  for (int64_t i = 0; i < points.count; ++i) {
+    const int32_t place = places_[ids[i]];
+    T* to = column(place);
+    for (int64_t f = 0; f < d_; ++f) to[f * kLeaf] = points[i][f];
+    touch(owners_[place / kLeaf]);
+  }
+  settle();
+}
+
+template <class T>
+void HalfspaceTree<T>::copy(const int32_t* ids, int64_t count, T* points) const {
+  for (int64_t i = 0; i < count; ++i) {
+    const T* from = column(places_[ids[i]]);
+    for (int64_t f = 0; f < d_; ++f) points[i * d_ + f] = from[f * kLeaf];
+  }
+}
+
+// ---- what a node knows of its points ----
+
+template <class T>
+double HalfspaceTree<T>::width(int32_t node) const {
+  double sum = 0;
+  for (int64_t f = 0; f < d_; ++f) sum += static_cast<double>(box(node)[d_ + f]) - box(node)[f];
+  return nodes_[node].size > 0 ? sum : 0;
+}
+
+template <class T>
+void HalfspaceTree<T>::fit_leaf(int32_t node) {
+  const int32_t leaf = nodes_[node].leaf, size = counts_[leaf];
+  T *low = box(node), *high = low + d_;
+  for (int64_t f = 0; f < d_; ++f) {
+    const T* values = column(leaf * kLeaf) + f * kLeaf;
+    low[f] = std::numeric_limits<T>::infinity();
+    high[f] = -low[f];
+    for (int64_t i = 0; i < size; ++i) {
+      low[f] = std::min(low[f], values[i]);
+      high[f] = std::max(high[f], values[i]);
+    }
+  }
+  nodes_[node].size = size;
+  nodes_[node].cost = width(node) * size;
+}
+
+template <class T>
+void HalfspaceTree<T>::combine(int32_t node) {
+  Node& n = nodes_[node];
+  const T *left = box(n.left), *right = box(n.right);
+  T* mine = box(node);
+  for (int64_t f = 0; f < d_; ++f) {
+    mine[f] = std::min(left[f], right[f]);
+    mine[d_ + f] = std::max(left[d_ + f], right[d_ + f]);
+  }
+  n.size = nodes_[n.left].size + nodes_[n.right].size;
+  n.cost = nodes_[n.left].cost + nodes_[n.right].cost + kNodeTests * width(node);
+}
+
+template <class T>
+void HalfspaceTree<T>::touch(int32_t node) {
+  for (; node >= 0 && !nodes_[node].changed; node = nodes_[node].parent) nodes_[node].changed = true;
+}
+
+// Once some points came, went or moved: every box fits again, and every part is balanced.
+template <class T>
+void HalfspaceTree<T>::settle() {
+  refit(kRoot);
+  rebalance(kRoot);
+}
+
+template <class T>
+void HalfspaceTree<T>::refit(int32_t node) {
+  if (!nodes_[node].changed) return;
+  if (nodes_[node].leaf >= 0) {
+    fit_leaf(node);
+  } else {
+    refit(nodes_[node].left);
+    refit(nodes_[node].right);
+    combine(node);
+  }
+}
+
+// Builds the highest parts anew in which one child has more than two thirds of the points (a scapegoat tree:
+// Galperin and Rivest 1993). Says whether it did.
+template <class T>
+bool HalfspaceTree<T>::rebalance(int32_t node) {
+  if (!nodes_[node].changed) return false;
+  nodes_[node].changed = false;
+  if (nodes_[node].leaf >= 0) return false;
+  const int32_t left = nodes_[node].left, right = nodes_[node].right;
+  const int64_t larger = std::max(nodes_[left].size, nodes_[right].size);
+  if (3 * larger > 2 * int64_t{nodes_[node].size}) {
+    rebuild(node);
+    return true;
+  }
+  const bool on_the_left = rebalance(left), on_the_right = rebalance(right);
+  if (on_the_left || on_the_right) combine(node);
+  return on_the_left || on_the_right;
+}
+
+// ---- building ----
+
+template <class T>
+void HalfspaceTree<T>::collect(int32_t node, Items& out) {
+  std::vector<int32_t> stack{node};
+  while (!stack.empty()) {
+    const int32_t at = stack.back();
+    stack.pop_back();
+    Node& n = nodes_[at];
+    if (n.leaf >= 0) {
+      for (int64_t i = 0; i < counts_[n.leaf]; ++i) {
+        out.ids.push_back(ids_[n.leaf * kLeaf + i]);
+        for (int64_t f = 0; f < d_; ++f) out.points.push_back(column(n.leaf * kLeaf + i)[f * kLeaf]);
+      }
+      free_leaves_.push_back(n.leaf);
+    } else {
+      stack.push_back(n.right);
+      stack.push_back(n.left);
+    }
+    if (at != node) free_nodes_.push_back(at);
+  }
+}
+
+template <class T>
+void HalfspaceTree<T>::rebuild(int32_t node) {
+  Items items;
+  collect(node, items);
+  rebuild(node, items);
+}
+
+// The tree below a node from these items; what it had was collected.
+template <class T>
+void HalfspaceTree<T>::rebuild(int32_t node, const Items& items) {
+  const auto size = static_cast<int64_t>(items.ids.size());
+  const int64_t leaves = leaves_of(size);
+  Build build{items, std::vector<Keyed>(size), {node}, {}};
+  for (int64_t i = 0; i < size; ++i) build.order[i].item = static_cast<int32_t>(i);
+
+  if (node == kRoot) {  // all anew: side by side
+    free_nodes_.clear();
+    free_leaves_.clear();
+    nodes_.resize(1);
+    counts_.clear();
+  }
+  const auto draw = [](std::vector<int32_t>& free, int64_t count, int64_t end, std::vector<int32_t>& out) {
+    for (; count > 0 && !free.empty(); --count) {
+      out.push_back(free.back());
+      free.pop_back();
+    }
+    for (; count > 0; --count) out.push_back(static_cast<int32_t>(end++));
+    return end;
+  };
+  const int64_t n_nodes = draw(free_nodes_, 2 * leaves - 2, nodes_.size(), build.nodes);
+  const int64_t n_leaves = draw(free_leaves_, leaves, counts_.size(), build.leaves);
+  nodes_.resize(n_nodes);
+  boxes_.resize(n_nodes * 2 * d_);
+  counts_.resize(n_leaves);
+  owners_.resize(n_leaves);
+  ids_.resize(n_leaves * kLeaf);
+  columns_.resize(n_leaves * kLeaf * d_);
+
+  std::vector<Part> parts;
+  const Part whole{node, 0, size, 1, 0};
+  split(build, whole, &parts);
+  parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t i) { split(build, parts[i], nullptr); });
+  for (const Part& part : parts)
+    for (int32_t up = part.node; up != node;) combine(up = nodes_[up].parent);
+  work_.placed += size;
+  for (int64_t half = size; half > kLeaf; half -= half / 2) work_.placed += size;
+  if (node == kRoot) {
+    fresh_looseness_ = looseness();
+    waste_ = 0;
+  }
+}
+
+// Halves a part at the median of its widest coordinate, and so on down to the leaves; or, with `later`, down
+// to parts that are left to others.
+template <class T>
+void HalfspaceTree<T>::split(Build& build, const Part& part, std::vector<Part>* later) {
+  if (later && part.size <= kPartsInTurn) {
+    later->push_back(part);
+    return;
+  }
+  Node& n = nodes_[part.node];
+  n.changed = false;
+  n.left = n.right = n.leaf = -1;
+  const Keyed* order = build.order.data() + part.first;
+  const T* points = build.items.points.data();
+  if (part.size <= kLeaf) {
+    n.leaf = build.leaves[part.next_leaf];
+    owners_[n.leaf] = part.node;
+    counts_[n.leaf] = static_cast<int32_t>(part.size);
+    T* columns = column(n.leaf * kLeaf);
+    for (int64_t i = 0; i < part.size; ++i) {
+      const int32_t id = build.items.ids[order[i].item];
+      ids_[n.leaf * kLeaf + i] = id;
+      places_[id] = static_cast<int32_t>(n.leaf * kLeaf + i);
+      for (int64_t f = 0; f < d_; ++f) columns[f * kLeaf + i] = points[order[i].item * d_ + f];
+    }
+    fit_leaf(part.node);
+    return;
+  }
+  T *low = box(part.node), *high = low + d_;
+  std::copy_n(points + order[0].item * d_, d_, low);
+  std::copy_n(low, d_, high);
+  for (int64_t i = 1; i < part.size; ++i) {
+    const T* point = points + order[i].item * d_;
+    for (int64_t f = 0; f < d_; ++f) {
+      low[f] = std::min(low[f], point[f]);
+      high[f] = std::max(high[f], point[f]);
+    }
+  }
+  int64_t widest = 0;
+  for (int64_t f = 1; f < d_; ++f)
+    if (static_cast<double>(high[f]) - low[f] > static_cast<double>(high[widest]) - low[widest]) widest = f;
+  Keyed* keyed = build.order.data() + part.first;
+  for (int64_t i = 0; i < part.size; ++i) keyed[i].key = points[keyed[i].item * d_ + widest];
+  const int64_t half = part.size / 2;
+  std::nth_element(keyed, keyed + half, keyed + part.size);
+
+  const int64_t leaves = leaves_of(half);
+  const Part left{build.nodes[part.next_node], part.first, half, part.next_node + 1, part.next_leaf};
+  const int64_t after = part.next_node + 2 * leaves - 1;
+  const Part right{build.nodes[after], part.first + half, part.size - half, after + 1,
+                   part.next_leaf + leaves};
+  n.left = left.node;
+  n.right = right.node;
+  nodes_[left.node].parent = nodes_[right.node].parent = part.node;
+  split(build, left, later);
+  split(build, right, later);
+  if (!later) combine(part.node);
+}
+
+// Tests that a point costs on average, but for a factor that a new tree would have as well.
+template <class T>
+double HalfspaceTree<T>::looseness() const {
+  return nodes_[kRoot].cost / (width(kRoot) * static_cast<double>(size()));
+}
+
+// Ski rental: what moves have made worse is paid for by questions; once that comes to the price of a build,
+// all is built anew.
+template <class T>
+void HalfspaceTree<T>::rebuild_where_due() {
+  const double price =
+      kPlacedTests * static_cast<double>(size()) * std::log2(2.0 + static_cast<double>(size()));
+  if (waste_ > price) rebuild(kRoot);
+}
+
+// ---- questions ----
+
+template <class T>
+double HalfspaceTree<T>::mass(const T* normal) const {
+  double sum = 0;
+  for (int64_t f = 0; f < d_; ++f)
+    sum += std::abs(static_cast<double>(normal[f])) *
+           std::max(std::abs(static_cast<double>(box(kRoot)[f])),
+                    std::abs(static_cast<double>(box(kRoot)[d_ + f])));
+  return sum;
+}
+
+template <class T>
+template <int D>
+void HalfspaceTree<T>::search(const Halfspace& h, Found& found) const {
+  const int64_t d = D ? D : d_;
+  double normal[D ? D : 1];
+  for (int f = 0; f < D; ++f) normal[f] = h.normal[f];
+  found.cut.clear();
+  found.whole.clear();
+  found.stack.assign(1, kRoot);
+  while (!found.stack.empty()) {
+    const int32_t node = found.stack.back();
+    found.stack.pop_back();
+    ++found.work.nodes;
+    const T* corners = boxes_.data() + node * 2 * d;
+    double most = 0, least = 0;
+    for (int64_t f = 0; f < d; ++f) {
+      const double factor = D ? normal[D ? f : 0] : static_cast<double>(h.normal[f]);
+      most += factor * corners[h.upper[f]];
+      least += factor * corners[h.lower[f]];
+    }
+    if (most <= h.low) continue;
+    const Node& n = nodes_[node];
+    if (least >= h.high) {
+      found.whole.push_back(node);
+    } else if (n.leaf >= 0) {
+      found.cut.push_back(n.leaf);
+      found.work.tested += n.size;
+    } else {
+      found.stack.push_back(n.right);
+      found.stack.push_back(n.left);
+    }
+  }
+  const auto leaves = static_cast<int64_t>(found.cut.size());
+  found.open.resize(leaves);
+  found.sure.resize(leaves);
+  kernels<T>().leaf_masks(columns_.data(), found.cut.data(), leaves, h.normal, d, h.leaf_low, h.leaf_high,
+                          found.open.data(), found.sure.data());
+}
+
+template <class T>
+void HalfspaceTree<T>::search_any(const Halfspace& h, Found& found) const {
+  switch (d_) {
+    case 1:
+      return search<1>(h, found);
+    case 2:
+      return search<2>(h, found);
+    case 3:
+      return search<3>(h, found);
+    case 4:
+      return search<4>(h, found);
+    default:
+      return search<0>(h, found);
+  }
+}
+
+// Leaves in open[i] the points of cut leaf i that are reported.
+template <class T>
+void HalfspaceTree<T>::test(const Halfspace& h, bool propose, Found& found) const {
+  for (size_t i = 0; i < found.cut.size(); ++i) {
+    const int32_t leaf = found.cut[i];
+    uint32_t open = found.open[i] & ((1u << counts_[leaf]) - 1);
+    uint32_t doubtful = propose ? 0 : open & ~found.sure[i];
+    for (; doubtful != 0; doubtful &= doubtful - 1) {
+      const int lane = __builtin_ctz(doubtful);
+      const T* point = column(leaf * kLeaf + lane);
+      for (int64_t f = 0; f < d_; ++f) found.row[f] = point[f * kLeaf];
+      const T* row = found.row.data();
+      const uint8_t first = 0;
+      const int32_t id = 0;
+      T product;
+      kernels<T>().pair_dots(&row, &first, h.normal, static_cast<int64_t>(found.row.size()), &id, 1,
+                             &product);
+      if (!(product > h.offset)) open &= ~(1u << lane);
+      ++found.work.decided;
+    }
+    found.open[i] = static_cast<uint16_t>(open);
+  }
+}
+
+// Puts all questions, kQuestionsPerTask in turn to one of `found`; each(question, found) once one is
+// answered.
+template <class T>
+template <class Each>
+std::vector<typename HalfspaceTree<T>::Found> HalfspaceTree<T>::ask(const Rows<const T>& normals,
+                                                                    const T* offsets, bool propose,
+                                                                    Each each) {
+  rebuild_where_due();
+  std::vector<Found> all((normals.count + kQuestionsPerTask - 1) / kQuestionsPerTask);
+  parallel_for(static_cast<int64_t>(all.size()), [&](int64_t task) {
+    Found& found = all[task];
+    found.row.resize(normals.stride);
+    const int64_t end = std::min((task + 1) * kQuestionsPerTask, normals.count);
+    for (int64_t i = task * kQuestionsPerTask; i < end; ++i) {
+      const Halfspace h(normals[i], offsets[i], d_, mass(normals[i]));
+      search_any(h, found);
+      test(h, propose, found);
+      each(i, found);
+    }
+  });
+  double tests = 0;
+  for (const Found& found : all) {
+    work_.nodes += found.work.nodes;
+    work_.tested += found.work.tested;
+    work_.decided += found.work.decided;
+    tests += static_cast<double>(found.work.tested) + kNodeTests * static_cast<double>(found.work.nodes);
+  }
+  const double spared = tests * (1 - fresh_looseness_ / looseness());
+  if (spared > 0) waste_ += spared;
+  return all;
+}
+
+// Appends the ids of what was found last; returns how many.
+template <class T>
+int64_t HalfspaceTree<T>::list(Found& found) const {
+  const int64_t before = found.pairs;
+  for (const int32_t node : found.whole) {
+    found.stack.assign(1, node);
+    int32_t* to = found.room(nodes_[node].size);
+    found.pairs += nodes_[node].size;
+    while (!found.stack.empty()) {
+      const Node& n = nodes_[found.stack.back()];
+      found.stack.pop_back();
+      if (n.leaf >= 0) {
+        std::copy_n(ids_.data() + n.leaf * kLeaf, kLeaf, to);  // a fixed number is faster
+        to += n.size;
+      } else {
+        found.stack.push_back(n.right);
+        found.stack.push_back(n.left);
+      }
+    }
+  }
+  int32_t* to = found.room(kLeaf * static_cast<int64_t>(found.cut.size()));
+  const int32_t* first = to;
+  for (size_t i = 0; i < found.cut.size(); ++i) {
+    const int32_t* ids = ids_.data() + found.cut[i] * kLeaf;
+    for (int lane = 0; lane < kLeaf; ++lane) {  // without branches: they could not be foreseen
+      *to = ids[lane];
+      to += found.open[i] >> lane & 1;
+    }
+  }
+  found.pairs += to - first;
+  return found.pairs - before;
+}
+
+template <class T>
+Reports HalfspaceTree<T>::report(const Rows<const T>& normals, const T* offsets, bool propose) {
+  Reports out{std::unique_ptr<int64_t[]>(new int64_t[normals.count + 1]), nullptr};
+  out.begins[0] = 0;
+  const std::vector<Found> all = ask(normals, offsets, propose, [&](int64_t question, Found& found) {
+    out.begins[question + 1] = list(found);
+  });
+  for (int64_t i = 0; i < normals.count; ++i) out.begins[i + 1] += out.begins[i];
+  out.ids.reset(new int32_t[out.begins[normals.count]]);
+  const auto range = static_cast<int64_t>(places_.size());
+  parallel_for(static_cast<int64_t>(all.size()), [&](int64_t task) {
+    const int64_t first = task * kQuestionsPerTask, end = std::min(first + kQuestionsPerTask, normals.count);
+    std::copy_n(all[task].ids.data(), all[task].pairs, out.ids.get() + out.begins[first]);
+    for (int64_t i = first; i < end; ++i)
+      sort_ids(out.ids.get() + out.begins[i], out.begins[i + 1] - out.begins[i], range);
+  });
+  return out;
+}
+
+template <class T>
+Reports HalfspaceTree<T>::proposed_to(const Rows<const T>& normals, const T* offsets, int64_t n_ids) {
+  std::vector<int64_t> counts(normals.count);
+  const std::vector<Found> all =
+      ask(normals, offsets, true, [&](int64_t question, Found& found) { counts[question] = list(found); });
+  Reports out{std::unique_ptr<int64_t[]>(new int64_t[n_ids + 1]()), nullptr};
+  int64_t* begins = out.begins.get();
+  for (const Found& found : all)
+    for (int64_t i = 0; i < found.pairs; ++i) ++begins[found.ids[i] + 1];
+  for (int64_t id = 0; id < n_ids; ++id) begins[id + 1] += begins[id];
+  out.ids.reset(new int32_t[begins[n_ids]]);
+  std::vector<int64_t> next(begins, begins + n_ids);
+  int64_t question = 0;
+  for (const Found& found : all) {
+    for (int64_t i = 0; i < found.pairs; ++question)
+      for (const int64_t end = i + counts[question]; i < end; ++i)
+        out.ids[next[found.ids[i]]++] = static_cast<int32_t>(question);
+    question = (&found - all.data() + 1) * kQuestionsPerTask;
+  }
+  return out;
+}
+
+template <class T>
+std::vector<int64_t> HalfspaceTree<T>::count(const Rows<const T>& normals, const T* offsets) {
+  std::vector<int64_t> counts(normals.count);
+  ask(normals, offsets, false, [&](int64_t question, Found& found) {
+    for (const int32_t node : found.whole) counts[question] += nodes_[node].size;
+    for (const uint16_t mask : found.open) counts[question] += __builtin_popcount(mask);
+  });
+  return counts;
+}
+
+// For tests: whether everything is what it should be.
+template <class T>
+bool HalfspaceTree<T>::consistent() const {
+  int64_t points = 0;
+  std::vector<int32_t> stack{kRoot};
+  while (!stack.empty()) {
+    const int32_t node = stack.back();
+    stack.pop_back();
+    const Node& n = nodes_[node];
+    if (n.changed) return false;
+    if (n.leaf < 0) {
+      const int64_t larger = std::max(nodes_[n.left].size, nodes_[n.right].size);
+      if (n.size != nodes_[n.left].size + nodes_[n.right].size || 3 * larger > 2 * int64_t{n.size})
+        return false;
+      for (const int32_t child : {n.left, n.right}) {
+        if (nodes_[child].parent != node) return false;
+        stack.push_back(child);
+      }
+      for (int64_t f = 0; f < d_; ++f)
+        if (box(node)[f] != std::min(box(n.left)[f], box(n.right)[f]) ||
+            box(node)[d_ + f] != std::max(box(n.left)[d_ + f], box(n.right)[d_ + f]))
+          return false;
+      continue;
+    }
+    if (owners_[n.leaf] != node || counts_[n.leaf] != n.size || n.size > kLeaf) return false;
+    points += n.size;
+    for (int64_t place = n.leaf * kLeaf; place < n.leaf * kLeaf + n.size; ++place) {
+      if (places_[ids_[place]] != place) return false;
+      for (int64_t f = 0; f < d_; ++f) {
+        const T value = column(place)[f * kLeaf];
+        if (!(box(node)[f] <= value && value <= box(node)[d_ + f])) return false;
+      }
+    }
+  }
+  return points == size() &&
+         points == std::count_if(places_.begin(), places_.end(), [](int32_t place) { return place >= 0; });
+}
+
+template class HalfspaceTree<float>;
+template class HalfspaceTree<double>;
+
+}  // namespace fewfire
