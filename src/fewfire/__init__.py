@@ -3,7 +3,7 @@
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
 from fewfire.halfspace import HalfspaceReporter
-from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, ScreenedIndex, arrange
+from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, ScreenedIndex, WeightTreeIndex, arrange
 from fewfire.inputs import Inputs
 from fewfire.machine import (
     available_instruction_sets,
@@ -32,6 +32,7 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "TwoLayerNetwork",
+    "WeightTreeIndex",
     "arrange",
     "available_instruction_sets",
     "instruction_set",

@@ -19,6 +19,8 @@ class Work:
     fired : pairs that fired
     measured : neurons whose drift was measured, each d multiply-adds
     refreshed : blocks of 64 neurons whose table was written again
+    nodes : boxes of a tree that met a half-space, each 2 d multiply-adds
+    placed : rows put into a part of a tree by a build, once a level
     """
 
     asked: int = 0
@@ -30,6 +32,8 @@ class Work:
     fired: int = 0
     measured: int = 0
     refreshed: int = 0
+    nodes: int = 0
+    placed: int = 0
 
     def __sub__(self, earlier: "Work") -> "Work":
         return Work(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})
@@ -39,7 +43,8 @@ class Work:
 
     def multiply_adds(self, n_features: int) -> int:
         """Multiply-adds spent on finding who fires."""
-        return (self.multiplied + self.dots + self.measured) * n_features + self.sketch_products
+        products = self.multiplied + self.dots + self.measured + 2 * self.nodes
+        return products * n_features + self.sketch_products
 
     def share_of_dense(self, n_features: int) -> float:
         """Multiply-adds of the whole step (finding, and moving what fired) over those of a dense one.

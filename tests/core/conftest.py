@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from problems import let_coast
 
-from fewfire import DriftIndex, ExhaustiveIndex, Index, Inputs, ScreenedIndex, TwoLayerNetwork
+from fewfire import (
+    DriftIndex,
+    ExhaustiveIndex,
+    Index,
+    Inputs,
+    ScreenedIndex,
+    TwoLayerNetwork,
+    WeightTreeIndex,
+)
 from fewfire.rows import BLOCK
 
 Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
@@ -42,6 +50,7 @@ INDEXES: dict[str, Factory] = {
     "drift-in-half-bytes": drift_in_half_bytes,
     "drift-half-tabled": partial(drift_within, 0.5),
     "drift-one-block-tabled": partial(drift_within, 0),
+    "weight-tree": lambda network, inputs: WeightTreeIndex(),
 }
 
 

@@ -52,14 +52,15 @@ EITHER_LAYER = pytest.mark.parametrize(
 @pytest.mark.parametrize("sets", FAMILIES, ids=" ".join)
 @pytest.mark.parametrize("width", [1, 1000])
 def test_weights_are_the_same_in_every_way(width, train_output_weights, sets):
-    ways = product(["exhaustive", "screened", "drift"], [1, 2, 3], sets)
+    ways = product(["exhaustive", "screened", "drift", "weight_tree"], [1, 2, 3], sets)
     assert_all_the_same(ways, width=width, train_output_weights=train_output_weights)
 
 
 @EITHER_LAYER
 def test_weights_of_a_wide_network_are_the_same(train_output_weights):
     best, *_, last = FAMILIES[0] * 2
-    ways = [("exhaustive", 2, best), ("screened", 3, last), ("drift", 1, last), ("drift", 3, best)]
+    ways = [("exhaustive", 2, best), ("screened", 3, last), ("drift", 1, last), ("drift", 3, best),
+            ("weight_tree", 2, best)]  # fmt: skip
     assert_all_the_same(ways, width=16384, train_output_weights=train_output_weights)
 
 
@@ -69,5 +70,5 @@ def test_weights_of_a_wide_network_are_the_same_without_fused_multiply_add():
 
 
 def test_weights_in_float64_are_the_same():
-    ways = product(["exhaustive", "screened", "drift"], [1, 3], FAMILIES[0])
+    ways = product(["exhaustive", "screened", "drift", "weight_tree"], [1, 3], FAMILIES[0])
     assert_all_the_same(ways, width=1000, train_output_weights=True, dtype=np.float64)

@@ -5,16 +5,17 @@ from fewfire.indexes.base import Index
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.screened import ScreenedIndex
+from fewfire.indexes.weight_tree import WeightTreeIndex
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 
 INDEXES: dict[str, type[Index]] = {
-    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex)
+    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex, WeightTreeIndex)
 }
 
 
 def index_named(name: str, memory_limit: int | None = None) -> Index:
-    """A new index of this name: exhaustive, screened or drift."""
+    """A new index of this name, one of INDEXES."""
     if name not in INDEXES:
         raise ValueError(f"the index must be one of {', '.join(INDEXES)}. Got {name!r}. Choose one of them.")
     return INDEXES[name](memory_limit=memory_limit)
@@ -39,6 +40,7 @@ __all__ = [
     "ExhaustiveIndex",
     "Index",
     "ScreenedIndex",
+    "WeightTreeIndex",
     "arrange",
     "index_named",
     "open_index",
