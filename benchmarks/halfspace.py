@@ -2,8 +2,9 @@
 
     python benchmarks/halfspace.py [FOLDER]      about three minutes
 
-2^17 Gaussian points in d dimensions and the paper's threshold, asked with unit-norm normals: the fastest of some
-turns. FOLDER holds the data sets that networks of that width are trained on. Needs scikit-learn and faiss-cpu.
+2^17 Gaussian points in d dimensions and the paper's threshold, asked with unit-norm normals: the fastest of
+some turns. FOLDER holds the data sets that networks of that width are trained on. Needs scikit-learn and
+faiss-cpu.
 """
 
 import sys
@@ -85,8 +86,8 @@ def questions(d: int) -> dict[str, Any]:
 def libraries(d: int) -> dict[str, Any]:
     """A build and 1,000 questions; trees of balls and boxes are asked for a radius.
 
-    With one coordinate more, all points have the length L of the longest; those with <w, x> > b are then those
-    nearer to (L x, 0) than (2 L^2 - 2 L b)^(1/2).
+    With one coordinate more, all points have the length L of the longest; those with <w, x> > b are then
+    those nearer to (L x, 0) than (2 L^2 - 2 L b)^(1/2).
     """
     points, normals = np.random.default_rng(0).standard_normal((WIDTH, d)), unit_rows(1000, d)
     squares = np.sum(points**2, axis=1)
