@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 for script in (
     "exactness",
     "grid",
+    "halfspace",
     "pool",
     "correlation",
     "grover",
@@ -21,7 +22,7 @@ for script in (
     "fashion_mnist",
     "targets",
 ):
-    given = sys.argv[1:] if script not in ("exactness", "grid", "pool", "correlation", "grover") else []
+    given = sys.argv[1:] if script not in ("exactness", "grid", "halfspace", "pool", "correlation", "grover") else []
     print(f"== {script}", flush=True)
     subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)
 subprocess.run([sys.executable, HERE / "tables.py"], check=True)

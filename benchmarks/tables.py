@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/benchmarks.md", "docs/decisions/0003-own-thread-pool.md", "docs/theory/grover.md")
+PAGES = (
+    "README.md",
+    "docs/benchmarks.md",
+    "docs/decisions/0003-own-thread-pool.md",
+    "docs/theory/grover.md",
+    "docs/theory/halfspace.md",
+)
 
 
 def result(name: str) -> dict[str, Any]:
@@ -251,10 +257,49 @@ def pool() -> str:
     return table(["", *names], rows) + f"\n\n{made_by(content)}"
 
 
+def halfspace() -> str:
+    content = result("halfspace")
+    figures = content["figures"]
+    names = ("report", "numpy", "faiss", "weight_tree", "exhaustive")
+    asked = [
+        [str(row["d"]), f"{row['reported']:.2%}", f"{row['tested']:.2%}", f"{row['nodes']:.2%}",
+         f"{1e3 * row['build_seconds']:.0f}", *(f"{row[name]:.0f}" for name in names)]
+        for row in figures["questions"]
+    ]  # fmt: skip
+    names = ("fewfire", "kd_tree", "ball_tree", "faiss")
+    libraries = [[str(row["d"]), *(f"{row[name]:.2f}" for name in names)] for row in figures["libraries"]]
+    names = ("insert", "delete", "move", "move_all")
+    updates = [[str(row["d"]), *(f"{row[name]:.2f}" for name in names)] for row in figures["updates"]]
+    runs = [
+        [row["name"], f"{row['n_samples']:,}", str(row["n_features"]), f"{row['fire_rate']:.1%}",
+         f"{row['tested']:.1%}", f"{row['exhaustive']:.1f}", f"{row['weight_tree']:.1f}",
+         f"{row['exhaustive'] / row['weight_tree']:.2f}", "yes" if row["equal"] else "no"]
+        for row in figures["training"]
+    ]  # fmt: skip
+    return (
+        table(["d", "reported", "tested", "boxes met", "build ms", "reporter", "NumPy scan", "FAISS Flat",
+               "weight tree", "exhaustive"], asked)
+        + "\n\n2^17 Gaussian points, the paper's threshold, 256 unit-norm questions; shares of the points, "
+        "microseconds a question on one thread. Reporter, NumPy and FAISS give ids (FAISS products too), "
+        "weight tree and exhaustive index whole fire sets.\n\n"
+        + table(["d", "fewfire", "KDTree", "BallTree", "FAISS Flat"], libraries)
+        + "\n\nSeconds for a build and 1,000 questions. The trees of scikit-learn search a ball: with one "
+        "coordinate more, (L^2 - |w|^2)^(1/2), all points have the length L of the longest, and those in the "
+        "half-space are those nearer to (L x, 0) than (2 L^2 - 2 L b)^(1/2). They cannot be updated.\n\n"
+        + table(["d", "insert", "delete", "move a few", "move all"], updates)
+        + "\n\nMicroseconds a point: 2,048 come, go or move by 0.001; or all are moved at once.\n\n"
+        + table(["data", "samples", "features", "fires", "tested", "exhaustive ms", "weight tree ms", "ratio",
+                 "same bits"], runs)
+        + f"\n\nA step of training at width 2^17, batch 128; the features include the constant. "
+        f"{made_by(content)}"
+    )  # fmt: skip
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "exactness": exactness, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
+    "halfspace": halfspace,
 }  # fmt: skip
 
 

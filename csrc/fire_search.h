@@ -63,15 +63,26 @@ class FireSearch {
     Scratch<T>& s = Scratch<T>::mine();
     const int64_t words = (x_.count() + 63) / 64;
     s.masks.resize(words * 64);
-    s.ids.resize(kWaiting + x_.count() + 16);  // set_bits writes beyond its end
-    s.lanes.resize(kWaiting + x_.count());
-    s.values.resize(kWaiting + x_.count());
     std::fill(s.masks.begin() + x_.count(), s.masks.end(), 0);
     Stopwatch watch;
     propose(block, s);
-    work_.filter_ns[block] = watch.lap();
     for (int64_t word = 0; word < words; ++word) transpose(s.masks.data() + word * 64);
+    work_.filter_ns[block] = watch.lap();
+    search_lists(block, [&](int64_t position, int32_t* ids) {
+      const int64_t count = kernels<T>().set_bits(s.masks.data() + position % kBlock, words, ids);
+      return count > 0 ? keep(position, ids, count) : 0;
+    });
+  }
 
+  // The same where list(position, ids) writes down the samples proposed to one neuron, ascending, and returns
+  // how many; 16 more may be overwritten.
+  template <class List>
+  void search_lists(int64_t block, List list) {
+    Scratch<T>& s = Scratch<T>::mine();
+    s.ids.resize(kWaiting + x_.count() + 16);
+    s.lanes.resize(kWaiting + x_.count());
+    s.values.resize(kWaiting + x_.count());
+    Stopwatch watch;
     const int64_t first = block * kBlock;
     const int64_t lanes = std::min(kBlock, w_.count() - first);
     const T* rows[kBlock];
@@ -80,10 +91,7 @@ class FireSearch {
     found.clear();
     int64_t waiting = 0;
     for (int64_t lane = 0; lane < lanes; ++lane) {
-      int32_t* ids = s.ids.data() + waiting;
-      int64_t count = kernels<T>().set_bits(s.masks.data() + lane, words, ids);
-      if (count == 0) continue;
-      count = keep(first + lane, ids, count);
+      const int64_t count = list(first + lane, s.ids.data() + waiting);
       if (count == 0) continue;
       rows[lane] = w_.row(first + lane, s.rows.data() + w_.room(lane));
       std::fill_n(s.lanes.data() + waiting, count, static_cast<uint8_t>(lane));

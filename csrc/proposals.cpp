@@ -11,16 +11,12 @@ FireSet<T> proposed_fire_set(const Proposals& proposals, const Weights<T>& w, co
                              T threshold, FireWork& work) {
   FireSearch<T> search(w, x, threshold, work);
   parallel_for(search.blocks(), [&](int64_t block) {
-    search.search(
-        block,
-        [&](int64_t, Scratch<T>& s) {
-          std::fill_n(s.masks.begin(), x.count(), 0);
-          const int64_t first = block * kBlock, lanes = std::min(kBlock, w.count() - first);
-          for (int64_t lane = 0; lane < lanes; ++lane)
-            for (int64_t j = proposals.begins[first + lane]; j < proposals.begins[first + lane + 1]; ++j)
-              s.masks[proposals.samples[j]] |= uint64_t{1} << lane;
-        },
-        [](int64_t, int32_t*, int64_t count) { return count; });
+    search.search_lists(block, [&](int64_t r, int32_t* ids) {
+      const int64_t count = proposals.begins[r + 1] - proposals.begins[r];
+      std::copy_n(proposals.samples + proposals.begins[r], count, ids);
+      if (!std::is_sorted(ids, ids + count)) std::sort(ids, ids + count);
+      return count;
+    });
     work.near[block] = work.dots[block];
   });
   return search.finish();

@@ -23,6 +23,7 @@
 #include "fire_lists.h"
 #include "fire_set.h"
 #include "gradient.h"
+#include "halfspace_tree.h"
 #include "instruction_set.h"
 #include "pool.h"
 #include "proposals.h"
@@ -687,6 +688,66 @@ void check_pool() {
           "callers at the same time do not disturb each other");
 }
 
+// Points of small whole numbers, whose products are exact, come, go and move; loops say which are reported.
+template <class T>
+void check_halfspaces(const char* type) {
+  where = std::string("half-spaces, ") + type;
+  std::mt19937 random(11);
+  const auto whole = [&](int most) { return std::uniform_int_distribution<int>(-most, most)(random); };
+  for (const int64_t d : {1, 2, 3, 5, 20}) {
+    HalfspaceTree<T> tree(d);
+    std::map<int32_t, std::vector<T>> held;
+    for (int round = 0; round < 12; ++round) {
+      std::vector<int32_t> some, fresh;
+      for (const auto& [id, point] : held)
+        if (whole(10) > (round % 3 == 0 ? 8 : 0)) some.push_back(id);
+      for (int32_t id = 0; id < 700; ++id)
+        if (held.count(id) == 0 && whole(10) > (round % 4 == 0 ? 0 : 8)) fresh.push_back(id);
+      std::vector<T> points((some.size() + fresh.size()) * d);
+      for (T& value : points) value = static_cast<T>(whole(3));
+      const auto n_some = static_cast<int64_t>(some.size()), n_fresh = static_cast<int64_t>(fresh.size());
+      const T* more = points.data() + n_some * d;
+      tree.insert(fresh.data(), {more, n_fresh, d});
+      for (int64_t i = 0; i < n_fresh; ++i) held[fresh[i]].assign(more + i * d, more + (i + 1) * d);
+      if (round % 5 == 4) {
+        tree.remove(some.data(), n_some);
+        for (const int32_t id : some) held.erase(id);
+      } else {
+        tree.move(some.data(), {points.data(), n_some, d});
+        for (int64_t i = 0; i < n_some; ++i)
+          held[some[i]].assign(points.begin() + i * d, points.begin() + (i + 1) * d);
+      }
+      check(tree.consistent(), "the tree is sound");
+      check(tree.size() == static_cast<int64_t>(held.size()), "no point is lost");
+
+      Matrix<T> normals(30, d);
+      std::vector<T> offsets(30);
+      for (int64_t i = 0; i < 30; ++i) {
+        for (int64_t f = 0; f < d; ++f) normals[i][f] = static_cast<T>(whole(2));
+        offsets[i] = static_cast<T>(whole(5));
+      }
+      set_threads(1 + round % 3);
+      const Reports found = tree.report(normals.view(), offsets.data(), false);
+      const Reports proposed = tree.proposed_to(normals.view(), offsets.data(), 700);
+      const std::vector<int64_t> counts = tree.count(normals.view(), offsets.data());
+      for (int64_t i = 0; i < 30; ++i) {
+        std::vector<int32_t> expected;
+        for (const auto& [id, point] : held)
+          if (dot(point.data(), normals[i], d) > offsets[i]) expected.push_back(id);
+        const int32_t *first = found.ids.get() + found.begins[i],
+                      *end = found.ids.get() + found.begins[i + 1];
+        check(std::equal(first, end, expected.begin(), expected.end()), "what is reported");
+        check(counts[i] == end - first, "what is counted");
+        for (const int32_t id : expected)
+          check(std::binary_search(proposed.ids.get() + proposed.begins[id],
+                                   proposed.ids.get() + proposed.begins[id + 1], i),
+                "what is proposed");
+      }
+    }
+  }
+  set_threads(1);
+}
+
 }  // namespace
 }  // namespace fewfire
 
@@ -694,6 +755,8 @@ int main() {
   fewfire::check_pool();
   fewfire::check_fire_lists();
   fewfire::check_structures();
+  fewfire::check_halfspaces<float>("float");
+  fewfire::check_halfspaces<double>("double");
   fewfire::check_all_ways<float>("float");
   fewfire::check_all_ways<double>("double");
   std::printf("selftest: %lld checks passed\n", static_cast<long long>(fewfire::passed));

@@ -524,6 +524,8 @@ void leaf_masks(const T* columns, const int32_t* leaves, int64_t count, const T*
   const V lows = V::broadcast(low), highs = V::broadcast(high);
   for (int64_t i = 0; i < count; ++i) {
     const T* column = columns + leaves[i] * features * kLeaf;
+    const T* ahead = columns + leaves[i + 4 < count ? i + 4 : i] * features * kLeaf;  // they lie far apart
+    for (int64_t f = 0; f < features && f < 4; ++f) __builtin_prefetch(ahead + f * kLeaf);
     uint64_t maybe = 0, outside = 0;
     for (int l = 0; l < kLeaf; l += V::lanes) {
       V sum = V::zero();

@@ -12,6 +12,7 @@ from fewfire.indexes import (
     GroverIndex,
     Index,
     ScreenedIndex,
+    WeightTreeIndex,
     arrange,
 )
 from fewfire.inputs import Inputs
@@ -46,6 +47,7 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "TwoLayerNetwork",
+    "WeightTreeIndex",
     "arrange",
     "available_instruction_sets",
     "instruction_set",

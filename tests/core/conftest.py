@@ -18,6 +18,7 @@ from fewfire import (
     Inputs,
     ScreenedIndex,
     TwoLayerNetwork,
+    WeightTreeIndex,
 )
 from fewfire.rows import BLOCK
 
@@ -54,6 +55,7 @@ INDEXES: dict[str, Factory] = {
     "drift-in-half-bytes": drift_in_half_bytes,
     "drift-half-tabled": partial(drift_within, 0.5),
     "drift-one-block-tabled": partial(drift_within, 0),
+    "weight-tree": lambda network, inputs: WeightTreeIndex(),
     "data-tree": lambda network, inputs: DataTreeIndex(),
     "correlation-tree-by-sample": lambda network, inputs: CorrelationTreeBySample(),
     "correlation-tree-by-neuron": lambda network, inputs: CorrelationTreeByNeuron(),

@@ -62,7 +62,8 @@ def test_weights_are_the_same_in_every_way(width, train_output_weights, sets):
 @EITHER_LAYER
 def test_weights_of_a_wide_network_are_the_same(train_output_weights):
     best, *_, last = FAMILIES[0] * 2
-    ways = [("exhaustive", 2, best), ("screened", 3, last), ("drift", 1, last), ("drift", 3, best)]
+    ways = [("exhaustive", 2, best), ("screened", 3, last), ("drift", 1, last), ("drift", 3, best),
+            ("weight_tree", 2, best)]  # fmt: skip
     assert_all_the_same(ways, width=16384, train_output_weights=train_output_weights)
 
 

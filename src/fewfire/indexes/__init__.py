@@ -8,6 +8,7 @@ from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.grover import GroverIndex
 from fewfire.indexes.screened import ScreenedIndex
+from fewfire.indexes.weight_tree import WeightTreeIndex
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 
@@ -17,6 +18,7 @@ INDEXES: dict[str, type[Index]] = {
         ExhaustiveIndex,
         ScreenedIndex,
         DriftIndex,
+        WeightTreeIndex,
         DataTreeIndex,
         CorrelationTreeBySample,
         CorrelationTreeByNeuron,
@@ -55,6 +57,7 @@ __all__ = [
     "GroverIndex",
     "Index",
     "ScreenedIndex",
+    "WeightTreeIndex",
     "arrange",
     "index_named",
     "open_index",
