@@ -48,7 +48,9 @@ USER_ERROR, TRAINING_FAILED, INTERRUPTED = 2, 1, 130
 def train(
     data: Data,
     width: Width = 65536,
-    index: Annotated[str, typer.Option(help="Who fires? drift, screened or exhaustive.")] = "drift",
+    index: Annotated[
+        str, typer.Option(help="Who fires? drift, screened, exhaustive, or auto for the fastest by a probe.")
+    ] = "drift",
     epochs: Epochs = 10,
     batch_size: BatchSize = 256,
     learning_rate: LearningRate = "auto",
