@@ -9,6 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 for script in (
+    "auto",
     "exactness",
     "grid",
     "pool",
@@ -19,7 +20,7 @@ for script in (
     "fashion_mnist",
     "targets",
 ):
-    given = sys.argv[1:] if script not in ("exactness", "grid", "pool") else []
+    given = sys.argv[1:] if script not in ("auto", "exactness", "grid", "pool") else []
     print(f"== {script}", flush=True)
     subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)
 subprocess.run([sys.executable, HERE / "tables.py"], check=True)

@@ -153,7 +153,7 @@ def print_drift(console: Console, figures: dict[str, Any], folder: Path) -> None
 
 def print_scaling(console: Console, rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """The exponents of a scaling study: 79 characters wide."""
-    line = "{:<5}  {:<17}  {:>7}  {:>5}  {:>5}  {:>10}  {:>9}"
+    line = "{:<5}  {:<26}  {:>7}  {:>5}  {:>5}  {:>8}  {:>9}"
     console.print(line.format("grows", "index", "finding", "work", "time", "of dense", "ms a step"))
     for axis, index, _, find, work, seconds, _, share, milliseconds in fits_rows(rows):
         console.print(line.format(axis, index, find, work, seconds, share, milliseconds))

@@ -33,8 +33,10 @@ CLAIMS = {
     ("weight_tree", "n"): "1",
     ("data_tree", "m"): "4/5",
     ("data_tree", "n"): "1",
-    ("correlation_tree", "m"): "4/5",
-    ("correlation_tree", "n"): "2",
+    ("correlation_tree_by_sample", "m"): "4/5",
+    ("correlation_tree_by_sample", "n"): "2",
+    ("correlation_tree_by_neuron", "m"): "4/5",
+    ("correlation_tree_by_neuron", "n"): "2",
     ("grover", "m"): "9/10",
     ("grover", "n"): "1",
 }

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
-from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -29,11 +28,18 @@ PROBED_NEURONS = 2048  # at least: fewer are done in less time than it takes to 
 PROBE_STEPS = 5  # of which the first warms the caches and is not timed
 REFRESH_OF_BUILD = 1 / 3  # the time of a refresh beside that of the build; measured
 
+TREE_FEATURES = 8  # at most: in more, half-spaces cut nearly every box
+TREE_PAIRS = 1 << 24  # at most: eight bytes each
+
 # Which indexes are worth a probe; those that are not named here are never chosen.
 WORTH_A_PROBE: dict[str, Callable[[TwoLayerNetwork, Inputs], bool]] = {
     "exhaustive": lambda network, inputs: True,
     "screened": lambda network, inputs: network.n_features <= SCREENED_FEATURES,
     "drift": lambda network, inputs: True,
+    "weight_tree": lambda network, inputs: network.n_features <= TREE_FEATURES,
+    "data_tree": lambda network, inputs: network.n_features <= TREE_FEATURES,
+    "correlation_tree_by_sample": lambda network, inputs: network.width * len(inputs) <= TREE_PAIRS,
+    "correlation_tree_by_neuron": lambda network, inputs: network.width * len(inputs) <= TREE_PAIRS,
 }
 
 
@@ -107,8 +113,9 @@ class Probe:
         growth = max(0.0, float(each[-1] - each[0]) / (len(each) - 1))
         first = max(0.0, float(each[0]) - growth)
         slower = min(1.0, len(each) / steps) ** 0.5  # the mean of 1 / sqrt(step), beside that of the probe
-        fresh = median(self.step_seconds[1:]) - float(each[1:].mean()) * refresh
-        least = min(self.step_seconds[1:]) / 2  # however much of a step is put down to age
+        # The least of them: whatever else the machine does only adds to it.
+        fresh = min(taken - age * refresh for taken, age in zip(self.step_seconds, each, strict=True))
+        least = min(self.step_seconds) / 2  # however much of a step is put down to age
         aged = worn(first, growth * slower, steps) * refresh
         return self.setup_seconds + scale * (self.build_seconds + max(fresh, least) * steps + aged)
 
