@@ -13,6 +13,7 @@ for script in (
     "exactness",
     "grid",
     "pool",
+    "grover",
     "screened",
     "slope",
     "widths",
@@ -20,7 +21,7 @@ for script in (
     "fashion_mnist",
     "targets",
 ):
-    given = sys.argv[1:] if script not in ("auto", "exactness", "grid", "pool") else []
+    given = sys.argv[1:] if script not in ("auto", "exactness", "grid", "pool", "grover") else []
     print(f"== {script}", flush=True)
     subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)
 subprocess.run([sys.executable, HERE / "tables.py"], check=True)

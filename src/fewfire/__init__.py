@@ -2,7 +2,7 @@
 
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
-from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, ScreenedIndex, arrange
+from fewfire.indexes import DriftIndex, ExhaustiveIndex, GroverIndex, Index, ScreenedIndex, arrange
 from fewfire.inputs import Inputs
 from fewfire.machine import (
     available_instruction_sets,
@@ -23,6 +23,7 @@ __all__ = [
     "ExhaustiveIndex",
     "FewfireError",
     "FireSet",
+    "GroverIndex",
     "Index",
     "Inputs",
     "MemoryLimitError",

@@ -19,6 +19,8 @@ class Work:
     fired : pairs that fired
     measured : neurons whose drift was measured, each d multiply-adds
     refreshed : blocks of 64 neurons whose table was written again
+    oracle_queries : questions "does this neuron fire on this sample?" that quantum searches would have asked;
+        only the Grover index counts them
     """
 
     asked: int = 0
@@ -30,6 +32,7 @@ class Work:
     fired: int = 0
     measured: int = 0
     refreshed: int = 0
+    oracle_queries: int = 0
 
     def __sub__(self, earlier: "Work") -> "Work":
         return Work(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from problems import let_coast
 
-from fewfire import DriftIndex, ExhaustiveIndex, Index, Inputs, ScreenedIndex, TwoLayerNetwork
+from fewfire import DriftIndex, ExhaustiveIndex, GroverIndex, Index, Inputs, ScreenedIndex, TwoLayerNetwork
 from fewfire.rows import BLOCK
 
 Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
@@ -36,6 +36,7 @@ def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> Drif
 INDEXES: dict[str, Factory] = {
     "exhaustive": lambda network, inputs: ExhaustiveIndex(),
     "screened": lambda network, inputs: ScreenedIndex(),
+    "grover": lambda network, inputs: GroverIndex(),
     "drift": lambda network, inputs: DriftIndex(),
     "drift-with-sketch": lambda network, inputs: DriftIndex(sketch_size=5),
     "drift-without-sketch": lambda network, inputs: DriftIndex(sketch_size=0),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fewfire import DriftIndex, ExhaustiveIndex, ScreenedIndex
+from fewfire import DriftIndex, ExhaustiveIndex, GroverIndex, ScreenedIndex
 from fewfire.indexes import INDEXES, index_named
 
 
@@ -18,7 +18,8 @@ def test_the_memory_limit_is_passed_on():
 
 def test_an_unknown_name_is_an_error_that_names_the_choices():
     with pytest.raises(
-        ValueError, match="the index must be one of exhaustive, screened, drift. Got 'tree'. Choose one of"
+        ValueError,
+        match="the index must be one of exhaustive, screened, drift, grover. Got 'tree'. Choose one of",
     ):
         index_named("tree")
 
@@ -27,6 +28,8 @@ def test_which_indexes_are_exact_and_which_open():
     assert ExhaustiveIndex.exact
     assert ScreenedIndex.exact
     assert DriftIndex.exact
+    assert GroverIndex.exact
     assert ExhaustiveIndex.is_open
     assert ScreenedIndex.is_open
+    assert GroverIndex.is_open
     assert not DriftIndex.is_open

@@ -29,6 +29,7 @@ from fewfire.cli.options import (
 )
 from fewfire.cli.train import TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
+from fewfire.indexes import INDEXES
 from fewfire.memory import bytes_of
 
 app = typer.Typer(
@@ -51,7 +52,7 @@ def train(
     data: Data,
     width: Width = 65536,
     index: Annotated[
-        str, typer.Option(help="Who fires? drift, screened, exhaustive, or auto for the fastest by a probe.")
+        str, typer.Option(help=f"Who fires? {', '.join(INDEXES)}, or auto: the fastest by a short probe.")
     ] = "drift",
     epochs: Epochs = 10,
     batch_size: BatchSize = 256,

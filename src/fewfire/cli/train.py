@@ -308,6 +308,7 @@ def _figures(trainer: Trainer, build_seconds: float, training_seconds: float) ->
         "tabled_share": index.tabled_share if has_table else None,
         "chosen_index": index.name,
         "index_reason": None if trainer.choice is None else str(trainer.choice),
+        "oracle_queries": work.oracle_queries or None,
     }
 
 

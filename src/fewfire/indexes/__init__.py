@@ -4,17 +4,18 @@ from fewfire.indexes.arrange import arrange
 from fewfire.indexes.base import Index
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.indexes.grover import GroverIndex
 from fewfire.indexes.screened import ScreenedIndex
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 
 INDEXES: dict[str, type[Index]] = {
-    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex)
+    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex, GroverIndex)
 }
 
 
 def index_named(name: str, memory_limit: int | None = None) -> Index:
-    """A new index of this name: exhaustive, screened or drift."""
+    """A new index of this name: exhaustive, screened, drift or grover."""
     if name not in INDEXES:
         raise ValueError(f"the index must be one of {', '.join(INDEXES)}. Got {name!r}. Choose one of them.")
     return INDEXES[name](memory_limit=memory_limit)
@@ -37,6 +38,7 @@ __all__ = [
     "INDEXES",
     "DriftIndex",
     "ExhaustiveIndex",
+    "GroverIndex",
     "Index",
     "ScreenedIndex",
     "arrange",

@@ -38,8 +38,8 @@ class Trainer:
     targets : (n, c) array
         Real values, or one-hot rows; (n, 1) of 0 and 1 for a single logistic output.
     index : str or Index
-        "drift", "screened", "exhaustive", or an index that was not built yet. "auto": the one that a short
-        probe of each finds fastest, in `build`; the weights are the same.
+        A name of INDEXES, or an index that was not built yet. "auto": the one that a short probe of each
+        finds fastest, in `build`; the weights are the same.
     loss : "squared", "softmax", "logistic" or a Loss
     batch_size : int, optional
         Samples a step at the most; by default all of them (full-batch gradient descent).
