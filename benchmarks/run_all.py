@@ -9,6 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 for script in (
+    "auto",
     "exactness",
     "grid",
     "halfspace",
@@ -22,7 +23,8 @@ for script in (
     "fashion_mnist",
     "targets",
 ):
-    given = sys.argv[1:] if script not in ("exactness", "grid", "halfspace", "pool", "correlation", "grover") else []
+    own = ("auto", "exactness", "grid", "halfspace", "pool", "correlation", "grover")
+    given = sys.argv[1:] if script not in own else []
     print(f"== {script}", flush=True)
     subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)
 subprocess.run([sys.executable, HERE / "tables.py"], check=True)

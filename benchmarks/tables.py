@@ -295,11 +295,29 @@ def halfspace() -> str:
     )  # fmt: skip
 
 
+def auto() -> str:
+    content = result("auto")
+    names = list(dict.fromkeys(name for row in content["figures"] for name in row["seconds"]))
+    rows = [
+        [f"{row['width']:,}", str(row["n_features"]), f"{row['n_samples']:,}", f"{row['batch_size']:,}",
+         f"{row['fire_rate']:.0%}", str(row["epochs"]),
+         *(f"{row['seconds'][name]:.3f}" if name in row["seconds"] else "" for name in names),
+         f"{row['auto_seconds']:.3f}", " or ".join(row["chosen"]), f"{row['probe_share']:.0%}",
+         f"**{row['ratio']:.2f}**" if row["ratio"] > 1.3 else f"{row['ratio']:.2f}"]
+        for row in content["figures"]
+    ]  # fmt: skip
+    header = ["width", "features", "samples", "batch", "fire", "epochs", *(f"{name} s" for name in names),
+              "auto s", "chosen", "probe", "auto / best"]  # fmt: skip
+    within = sum(row["ratio"] <= 1.3 for row in content["figures"])
+    said = f"Within 1.3 of the best in {within} of {len(rows)} cases."
+    return f"{table(header, rows)}\n\n{said} {made_by(content)}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "exactness": exactness, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
-    "halfspace": halfspace,
+    "halfspace": halfspace, "auto": auto,
 }  # fmt: skip
 
 

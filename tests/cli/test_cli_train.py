@@ -33,6 +33,7 @@ FIGURES = {
     "index_bytes", "peak_memory_bytes",
 }  # fmt: skip
 TABLE = {"table_bits", "tabled_share"}  # None without a table
+CHOICE = {"chosen_index", "index_reason"}  # the reason only of "auto"
 COUNTED = {"oracle_queries"}  # None but for the Grover index
 COMPARED = {"dense_seconds_per_step", "speedup", "max_weight_difference"}
 
@@ -50,7 +51,7 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     assert {path.name for path in folder.iterdir()} == FILES
 
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | COUNTED | COMPARED
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | CHOICE | COUNTED | COMPARED
     assert all(math.isfinite(figures[name]) for name in FIGURES)
     assert all(figures[name] is None for name in COMPARED)
     assert figures == json.loads((folder / "result.json").read_text())
@@ -298,7 +299,7 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     ended = train_digits(tmp_path / "run", "--compare-dense", 3)
     assert ended.code == 0, ended.err
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | COUNTED | COMPARED | {
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | CHOICE | COUNTED | COMPARED | {
         "dense_step", "dense_trials", "compared_steps", "whole_run_speedup",
     }  # fmt: skip
     assert figures == json.loads((tmp_path / "run" / "result.json").read_text())
@@ -313,3 +314,14 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     assert 0 < figures["max_weight_difference"] < 0.1  # a pair within rounding of the threshold may part
     assert re.search(r"faster +[\d.]+ x a step, [\d.]+ x the whole run", ended.err)
     assert model_bytes(tmp_path / "run") == model_bytes(run.path)
+
+
+def test_the_index_auto_says_what_it_chose_and_trains_to_the_same_weights(digits_run, tmp_path):
+    run, _ = digits_run
+    ended = train_digits(tmp_path / "run", "--index", "auto")
+    assert ended.code == 0
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("index auto: ")]
+    assert ended.figures["index_reason"] == line
+    assert line.startswith(f"index auto: {ended.figures['chosen_index']} (predicted ")
+    weights = (tmp_path / "run" / "model.safetensors").read_bytes()
+    assert weights == (run.path / "model.safetensors").read_bytes()

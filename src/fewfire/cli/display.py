@@ -1,5 +1,6 @@
 """What a person sees while training and at its end."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from fewfire.memory import written
 from fewfire.report.drift_study import DriftRecorder
+from fewfire.report.scaling_study import fits_rows
 from fewfire.training import EpochRecord
 
 
@@ -150,6 +152,16 @@ def print_drift(console: Console, figures: dict[str, Any], folder: Path) -> None
         ("saved in", str(folder)),
     )  # fmt: skip
     console.print(f"\n{figures['limit']}")
+
+
+def print_scaling(console: Console, rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """The exponents of a scaling study: 79 characters wide."""
+    line = "{:<5}  {:<26}  {:>7}  {:>5}  {:>5}  {:>8}  {:>9}"
+    console.print(line.format("grows", "index", "finding", "work", "time", "of dense", "ms a step"))
+    for axis, index, _, find, work, seconds, _, share, milliseconds in fits_rows(rows):
+        console.print(line.format(axis, index, find, work, seconds, share, milliseconds))
+    console.print("\nExponents of multiply-adds and time; the last two columns: at the largest size.")
+    _print_rows(console, ("saved in", str(folder)))
 
 
 def _print_rows(console: Console, *rows: tuple[str, str]) -> None:

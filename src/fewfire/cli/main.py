@@ -29,6 +29,7 @@ from fewfire.cli.options import (
 )
 from fewfire.cli.train import TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
+from fewfire.indexes import INDEXES
 from fewfire.memory import bytes_of
 
 app = typer.Typer(
@@ -38,7 +39,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-study_app = typer.Typer(help="Train, and look closely at how it went.", no_args_is_help=True)
+study_app = typer.Typer(
+    help="Train, and look closely at how it went or at what it costs.", no_args_is_help=True
+)
 app.add_typer(study_app, name="study")
 
 USER_ERROR, TRAINING_FAILED, INTERRUPTED = 2, 1, 130
@@ -48,7 +51,9 @@ USER_ERROR, TRAINING_FAILED, INTERRUPTED = 2, 1, 130
 def train(
     data: Data,
     width: Width = 65536,
-    index: Annotated[str, typer.Option(help="Who fires? drift, or another of fewfire's indexes.")] = "drift",
+    index: Annotated[
+        str, typer.Option(help=f"Who fires? {', '.join(INDEXES)}, or auto: the fastest by a short probe.")
+    ] = "drift",
     epochs: Epochs = 10,
     batch_size: BatchSize = 256,
     learning_rate: LearningRate = "auto",
@@ -174,6 +179,27 @@ def drift(
         json=json,
     )
     drift_command(options, every)
+
+
+@study_app.command()
+def scaling(
+    quick: Annotated[bool, typer.Option("--quick", help="Only the smallest sizes: a few seconds.")] = False,
+    seed: Seed = 0,
+    threads: Threads = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; by default runs/scaling-TIME.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure a step through every index over growing width, samples and features: counted work, time, and
+    the exponents of their growth, as a table and as pictures. Five minutes at the most.
+
+    Example:
+
+      fewfire study scaling --out runs/scaling
+    """
+    from fewfire.cli.study import scaling_command
+
+    threads = fewfire.threads() if threads is None else threads
+    scaling_command(quick=quick, seed=seed, threads=threads, out=out, as_json=json)
 
 
 @app.command()

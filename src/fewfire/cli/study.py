@@ -1,4 +1,4 @@
-"""`fewfire study`: train, and look closely at how it went."""
+"""`fewfire study`: train, and look closely at how it went, or at what it costs as sizes grow."""
 
 import json
 import math
@@ -7,7 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fewfire.cli.display import DriftDisplay, print_drift
+from rich.console import Console
+
+import fewfire
+from fewfire.cli.display import DriftDisplay, print_drift, print_scaling
 from fewfire.cli.train import (
     TrainOptions,
     check_and_load,
@@ -20,6 +23,15 @@ from fewfire.cli.train import (
 )
 from fewfire.files import OutputFolder, write_atomically
 from fewfire.report.drift_study import DriftRecorder, steps_table
+from fewfire.report.scaling_study import (
+    QUICK_SWEEPS,
+    STEPS,
+    SWEEPS,
+    all_points,
+    fits,
+    markdown_table,
+    points_table,
+)
 
 RECORDS = 1000  # of a run, where nothing else is asked for: all that a picture can show
 
@@ -67,3 +79,41 @@ def _save(folder: Path, recorder: DriftRecorder, settings: dict[str, Any], **out
 
         title = f"{Path(settings['data']).name}: width {settings['width']:,}, batch {settings['batch_size']}"
         draw_steps(recorder.records, folder, title)
+
+
+def scaling_command(*, quick: bool, seed: int, threads: int, out: Path | None, as_json: bool) -> None:
+    """Measure a step through every index over growing sizes; leaves a folder of figures and pictures."""
+    for name, value, least in (("--seed", seed, 0), ("--threads", threads, 1)):
+        if value < least:
+            raise ValueError(f"{name} must be >= {least}. Got {value}. Leave it out for the default.")
+    fewfire.set_threads(threads)
+    folder = OutputFolder(out or default_folder("scaling"))
+    folder.create()
+    console = Console(stderr=as_json, highlight=False, markup=False, emoji=False)
+    points = []
+    with console.status("measuring") as status:
+        for point in all_points(QUICK_SWEEPS if quick else SWEEPS, seed):
+            points.append(point)
+            status.update(f"{point.index}: {point.axis} = {point.size:,}")
+    rows = fits(points)
+    summary = {
+        "fewfire": fewfire.__version__,
+        "instruction_set": fewfire.instruction_set(),
+        "threads": threads,
+        "seed": seed,
+        "quick": quick,
+        "steps": STEPS,
+        "fits": rows,
+    }
+    write_atomically(folder.path / "points.csv", points_table(points))
+    write_atomically(folder.path / "table.md", markdown_table(rows))
+    write_atomically(folder.path / "summary.json", json.dumps(summary, indent=2) + "\n")
+    if _can_draw():
+        from fewfire.report.scaling_pictures import draw_scaling
+
+        draw_scaling(points, folder.path)
+    else:
+        console.print("No pictures without matplotlib: pip install 'fewfire[plot]' brings it.\n")
+    print_scaling(console, rows, folder.path)
+    if as_json:
+        print(json.dumps(summary))

@@ -124,7 +124,8 @@ def _check(options: TrainOptions) -> None:
         if value < least:
             option = f"--{name.replace('_', '-')}"
             raise ValueError(f"{option} must be >= {least}. Got {value}. Leave it out for the default.")
-    index_named(options.index)
+    if options.index != "auto":
+        index_named(options.index)
     loss_named(options.loss)
     _schedule(options)
     optimiser = Optimiser(options.momentum, options.nesterov, options.weight_decay)
@@ -177,6 +178,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         train_output_weights=options.train_output_weights,
         seed=options.seed,
         memory_limit=index_limit,
+        epochs=options.epochs,
     )
     return Model(network, scaling, classes), trainer
 
@@ -222,6 +224,8 @@ def train_and_save(
         with display:
             start = perf_counter()
             trainer.build(display.built)
+            if trainer.choice is not None:
+                display.console.print(f"{trainer.choice}\n", soft_wrap=True)
             built = perf_counter()
             for _ in range(display.epochs):
                 display.epoch_done(trainer.epoch(display.stepped))
@@ -302,6 +306,8 @@ def _figures(trainer: Trainer, build_seconds: float, training_seconds: float) ->
         "index_bytes": index.nbytes,
         "table_bits": index.table_bits if has_table else None,
         "tabled_share": index.tabled_share if has_table else None,
+        "chosen_index": index.name,
+        "index_reason": None if trainer.choice is None else str(trainer.choice),
         "oracle_queries": work.oracle_queries or None,
     }
 

@@ -56,6 +56,11 @@ class Index(ABC):
         """Be told that all rows that coast will be written as they are now, directly after this."""
 
     @property
+    def wear(self) -> float:
+        """What age has cost since the index was made, in refreshes of the whole; 0 where none is needed."""
+        return 0.0
+
+    @property
     @abstractmethod
     def nbytes(self) -> int:
         """Bytes that the index holds."""

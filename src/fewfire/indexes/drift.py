@@ -288,10 +288,18 @@ class DriftIndex(Index):
         work.fired += len(samples)
         return FireSet(begins, samples, values, n_samples)
 
+    @property
+    def _price(self) -> float:
+        """Of the refresh of a block, in multiply-adds."""
+        return PRODUCT_COST * BLOCK * len(self._inputs) * self._inputs.n_features
+
+    @property
+    def wear(self) -> float:
+        wasted = float(self._wasted.sum()) / self._price + self.work.refreshed
+        return wasted / max(1, len(self._wasted))
+
     def _refresh_where_due(self) -> None:
-        network = require_built(self._network, self)
-        price = PRODUCT_COST * BLOCK * len(self._inputs) * network.n_features
-        due = np.flatnonzero(self._wasted >= price)
+        due = np.flatnonzero(self._wasted >= self._price)
         if len(due):
             start = perf_counter()
             self._refresh(due)

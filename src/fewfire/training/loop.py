@@ -1,5 +1,6 @@
 """The training loop: epochs of gradient steps through an index."""
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
 
@@ -16,11 +17,14 @@ from fewfire.loss import Loss, loss_named, predicted_classes
 from fewfire.network import TwoLayerNetwork
 from fewfire.optimiser import Optimiser
 from fewfire.step import Descent
+from fewfire.training.choose import Choice, choose_index
 from fewfire.training.history import EpochRecord
 from fewfire.training.learning_rate import stable_learning_rate
 from fewfire.training.schedule import Constant, Schedule, schedule_named
 
 PREDICT_BATCH = 1024
+
+log = logging.getLogger("fewfire")
 
 
 class Trainer:
@@ -34,7 +38,8 @@ class Trainer:
     targets : (n, c) array
         Real values, or one-hot rows; (n, 1) of 0 and 1 for a single logistic output.
     index : str or Index
-        A name in `fewfire.indexes.INDEXES`, or an index that was not built yet.
+        A name of INDEXES, or an index that was not built yet. "auto": the one that a short probe of each
+        finds fastest, in `build`; the weights are the same.
     loss : "squared", "softmax", "logistic" or a Loss
     batch_size : int, optional
         Samples a step at the most; by default all of them (full-batch gradient descent).
@@ -53,6 +58,8 @@ class Trainer:
         Of the order of the samples: epoch e is shuffled by (seed, e).
     memory_limit : int, optional
         Bytes that an index made from a name may hold.
+    epochs : int
+        How many are planned; only the choice of index="auto" depends on it.
 
     Attributes
     ----------
@@ -61,6 +68,8 @@ class Trainer:
         The base rate, which the schedule takes a share of.
     optimiser : Optimiser
     steps_taken : int
+    choice : Choice or None
+        Once index="auto" was resolved: what was chosen, and why. Until then the exhaustive index stands in.
 
     Notes
     -----
@@ -89,12 +98,17 @@ class Trainer:
         train_output_weights: bool = False,
         seed: int = 0,
         memory_limit: int | None = None,
+        epochs: int = 10,
     ) -> None:
         self.optimiser = Optimiser(momentum, nesterov, weight_decay)
         self.network = network
         self.inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs, network.dtype)
         self.targets = _checked_targets(targets, len(self.inputs), network)
-        self.index = index_named(index, memory_limit) if isinstance(index, str) else index
+        self.memory_limit, self.epochs = memory_limit, epochs
+        self.choice: Choice | None = None
+        self._to_be_chosen = index == "auto"
+        name = "exhaustive" if self._to_be_chosen else index
+        self.index = index_named(name, memory_limit) if isinstance(name, str) else name
         self.loss = loss_named(loss) if isinstance(loss, str) else loss
         self.batch_size = _checked_batch_size(batch_size, len(self.inputs))
         self.schedule = _checked_schedule(schedule)
@@ -128,10 +142,43 @@ class Trainer:
         return float(rate)
 
     def build(self, progress: Progress | None = None) -> None:
-        """Build the index on the training set."""
+        """Build the index on the training set, once it is chosen."""
         self._ahead = None
+        if self._to_be_chosen:
+            self.choice = choose_index(self, self.epochs)
+            log.info("%s", self.choice)
+            self.index = index_named(self.choice.name, self.memory_limit)
+            self._to_be_chosen = False
         self.index.build(self.network, self.inputs, progress)
         self._index_is_stale = False
+
+    def sliced(self, neurons: NDArray[np.int64], index: str) -> "Trainer":
+        """A trainer of copies of these neurons alone, through an index of its own.
+
+        At first a neuron moves as far in a step as it would among all the others: outputs of fewer neurons
+        have a larger scale, and the rate is lower by as much.
+        """
+        network, share = self.network, len(neurons) / self.network.width
+        limit = self.memory_limit
+        return Trainer(
+            TwoLayerNetwork(
+                network.present_weights()[neurons], network.output_weights[neurons], network.threshold,
+                network.dtype,
+            ),
+            self.inputs,
+            self.targets,
+            index=index,
+            loss=self.loss,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate * share**0.5,
+            schedule=self.schedule,
+            momentum=self.optimiser.momentum,
+            nesterov=self.optimiser.nesterov,
+            weight_decay=self.optimiser.weight_decay,
+            train_output_weights=self.train_output_weights,
+            seed=self.seed,
+            memory_limit=None if limit is None else int(limit * share),
+        )  # fmt: skip
 
     def settle(self) -> None:
         """Bring the weights of the network up to date, where they coast (momentum or weight decay).
@@ -341,7 +388,7 @@ def train(
         raise ValueError(f"epochs must be >= 0. Got {epochs}.")
     if isinstance(schedule, str):
         schedule = schedule_named(schedule, epochs)
-    trainer = Trainer(network, inputs, targets, schedule=schedule, **settings)
+    trainer = Trainer(network, inputs, targets, schedule=schedule, epochs=epochs, **settings)
     trainer.build()
     for _ in range(epochs):
         record = trainer.epoch()
