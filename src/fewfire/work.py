@@ -24,6 +24,8 @@ class Work:
     compared : nodes of max-trees met with the threshold
     maxima : nodes of max-trees written again
     gram_products : multiply-adds with rows of the Gram matrix
+    oracle_queries : questions "does this neuron fire on this sample?" that quantum searches would have asked;
+        only the Grover index counts them
     """
 
     asked: int = 0
@@ -40,6 +42,7 @@ class Work:
     compared: int = 0
     maxima: int = 0
     gram_products: int = 0
+    oracle_queries: int = 0
 
     def __sub__(self, earlier: "Work") -> "Work":
         return Work(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})

@@ -6,6 +6,7 @@ from fewfire.indexes.correlation_tree import CorrelationTreeByNeuron, Correlatio
 from fewfire.indexes.data_tree import DataTreeIndex
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.indexes.grover import GroverIndex
 from fewfire.indexes.screened import ScreenedIndex
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
@@ -19,6 +20,7 @@ INDEXES: dict[str, type[Index]] = {
         DataTreeIndex,
         CorrelationTreeBySample,
         CorrelationTreeByNeuron,
+        GroverIndex,
     )
 }
 
@@ -50,6 +52,7 @@ __all__ = [
     "DataTreeIndex",
     "DriftIndex",
     "ExhaustiveIndex",
+    "GroverIndex",
     "Index",
     "ScreenedIndex",
     "arrange",
