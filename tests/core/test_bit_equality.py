@@ -13,7 +13,7 @@ from fewfire import Inputs, Trainer, TwoLayerNetwork
 from fewfire.indexes import INDEXES
 
 SAMPLES, NEAREST = clustered_samples(n_samples=800, n_features=65)
-FAST = ["exhaustive", "screened", "drift"]
+FAST = ["exhaustive", "screened", "drift", "grover"]
 OTHERS = [name for name, index in INDEXES.items() if index.exact and name not in FAST]
 FUSED = [name for name in fewfire.available_instruction_sets() if name != "base"]
 FAMILIES = [family for family in (FUSED, ["base"]) if family]  # the same bits within each
