@@ -53,9 +53,9 @@ class Point:
     m, n, d : neurons, samples, features
     fired : pairs that fire
     dots : pairs that the shared kernel decided
-    find_multiply_adds : spent on finding who fires
+    find_multiply_adds : spent on finding who fires; of a simulated quantum search its queries, d each
     multiply_adds : of the whole step
-    work_share : of those, beside a dense step
+    work_share : of those, beside the 2 m n d of a dense step
     step_seconds, build_seconds : float
     index_bytes : int
     """
@@ -102,7 +102,8 @@ def measure(index: str, axis: str, sizes: dict[str, int], seed: int) -> Point:
         trainer.step(ids, ids)
         seconds.append(perf_counter() - start)
     work, d = trainer.index.work - before, sizes["d"]
-    found = work.multiply_adds(d)
+    found = work.oracle_queries * d if work.oracle_queries else work.multiply_adds(d)
+    spent = found + work.fired * d
     return Point(
         index=index,
         axis=axis,
@@ -110,8 +111,8 @@ def measure(index: str, axis: str, sizes: dict[str, int], seed: int) -> Point:
         fired=work.fired / STEPS,
         dots=work.dots / STEPS,
         find_multiply_adds=found / STEPS,
-        multiply_adds=(found + work.fired * d) / STEPS,
-        work_share=work.share_of_dense(d),
+        multiply_adds=spent / STEPS,
+        work_share=spent / (2 * work.asked * d),
         step_seconds=median(seconds),
         build_seconds=build_seconds,
         index_bytes=trainer.index.nbytes,

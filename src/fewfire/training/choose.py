@@ -25,7 +25,7 @@ BUDGET = 0.1  # share of the predicted run that probing may take
 PROBED_SHARE = 1 / 32  # of the neurons, and fewer in a run of few steps:
 PROBED_OF_STEPS = 1 / 800  # as many for each step
 PROBED_NEURONS = 2048  # at least: fewer are done in less time than it takes to hand them out
-PROBE_STEPS = 5  # of which the first warms the caches and is not timed
+PROBE_STEPS = 5  # of which the fastest counts
 REFRESH_OF_BUILD = 1 / 3  # the time of a refresh beside that of the build; measured
 
 TREE_FEATURES = 8  # at most: in more, half-spaces cut nearly every box

@@ -162,7 +162,7 @@ class Trainer:
         limit = self.memory_limit
         return Trainer(
             TwoLayerNetwork(
-                network.present_weights()[neurons], network.output_weights[neurons], network.threshold,
+                network.weights[neurons], network.output_weights[neurons], network.threshold,
                 network.dtype,
             ),
             self.inputs,
