@@ -13,6 +13,7 @@ for script in (
     "grid",
     "halfspace",
     "pool",
+    "grover",
     "screened",
     "slope",
     "widths",
@@ -20,7 +21,7 @@ for script in (
     "fashion_mnist",
     "targets",
 ):
-    given = sys.argv[1:] if script not in ("exactness", "grid", "halfspace", "pool") else []
+    given = sys.argv[1:] if script not in ("exactness", "grid", "halfspace", "pool", "grover") else []
     print(f"== {script}", flush=True)
     subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)
 subprocess.run([sys.executable, HERE / "tables.py"], check=True)

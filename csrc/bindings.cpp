@@ -158,24 +158,24 @@ void bind_structured(nb::module_& m) {
   m.def(
       "structured_lines",
       [](Cube<const T> signs, InVector scales, Vector<const int32_t> order, In x, InVector inverse_norms,
-         T threshold, int64_t first, int64_t count, Cube<uint8_t> table, double largest_norm,
-         double resolution, double zero) {
+         T threshold, Vector<const double> lost, int64_t first, int64_t count, Cube<uint8_t> table,
+         double largest_norm, double resolution, double zero) {
         const Structure<T> structure = structure_of<T>(signs, scales);
         nb::gil_scoped_release release;
-        structured_lines<T>(structure, order.data(), rows(x), inverse_norms.data(), threshold, first, count,
-                            largest_norm, {resolution, zero}, static_cast<int64_t>(table.shape(0)),
-                            code_table(table));
+        structured_lines<T>(structure, order.data(), rows(x), inverse_norms.data(), threshold, lost.data(),
+                            first, count, largest_norm, {resolution, zero},
+                            static_cast<int64_t>(table.shape(0)), code_table(table));
       },
       "signs"_a.noconvert(), "scales"_a.noconvert(), "order"_a.noconvert(), "x"_a.noconvert(),
-      "inverse_norms"_a.noconvert(), "threshold"_a, "first"_a, "count"_a, "table"_a.noconvert(),
-      "largest_norm"_a, "resolution"_a, "zero"_a);
+      "inverse_norms"_a.noconvert(), "threshold"_a, "lost"_a.noconvert(), "first"_a, "count"_a,
+      "table"_a.noconvert(), "largest_norm"_a, "resolution"_a, "zero"_a);
 }
 
 template <class T>
 struct DriftArrays {
   Vector<const int32_t> order;
   Cube<uint8_t> table;
-  Matrix<T> reference;
+  Matrix<int16_t> reference;
   Matrix<double> drift;
   Matrix<T> sketch;
   Vector<T> perps, slacks;
@@ -186,7 +186,7 @@ struct DriftArrays {
   Matrix<const T> directions;
 
   DriftState<T> view() const {
-    static_assert(sizeof(Drift) == 7 * sizeof(double), "a row of the drift array is one Drift");
+    static_assert(sizeof(Drift) == 8 * sizeof(double), "a row of the drift array is one Drift");
     static_assert(sizeof(Motion) == 9 * sizeof(double), "a row of the motion array is one Motion");
     return {code_table(table),
             rows(reference),
@@ -304,7 +304,7 @@ void bind(nb::module_& m, const std::string& suffix) {
            "x"_a, "ids"_a.noconvert(), "sketch"_a.noconvert(), "perps"_a.noconvert());
 
   nb::class_<DriftArrays<T>>(m, named("DriftState").c_str())
-      .def(nb::new_([](Vector<const int32_t> order, Cube<uint8_t> table, Matrix<T> reference,
+      .def(nb::new_([](Vector<const int32_t> order, Cube<uint8_t> table, Matrix<int16_t> reference,
                        Matrix<double> drift, Matrix<T> sketch, Vector<T> perps, Vector<T> slacks,
                        Vector<uint8_t> reach, double largest_norm, double resolution, double zero,
                        Matrix<double> motion, Matrix<T> velocity_sketch, In directions) {

@@ -14,6 +14,8 @@ namespace {
 constexpr int64_t kChunk = 48;  // samples multiplied with a packed block before they are coded
 constexpr int64_t kGroup = 4;   // blocks that read the samples together
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 template <class T>
 constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
 
@@ -134,30 +136,36 @@ void refer_motion(const DriftState<T>& state, const Weights<T>& w, int64_t r) {
       m.speed_perp = outside(m.speed, norm_below<T>(square, state.sketch.stride) - m.speed_error);
     }
   }
-  const double error = glide_error<T>(d.reference_norm + 2 * std::abs(f.q) * m.speed) / std::abs(f.p);
-  d.measured = d.measured_perp = d.sketch_error = d.bound = error;
+  const double error = glide_error<T>(d.reference_norm + 2 * std::abs(f.q) * m.speed);
+  for (double* bound : {&d.measured, &d.measured_perp, &d.sketch_error, &d.bound})
+    *bound = (*bound + error) / std::abs(f.p);
 }
 
-// The present rows of a block become its reference; their drift is forgotten.
+// The present rows of a block, in words, become its reference; of their drift only what the words lose is
+// left.
 template <class T>
-void refer(const DriftState<T>& state, const Weights<T>& w, int64_t block, const T* const* rows,
-           int64_t lanes, const double* norms) {
+void refer(const DriftState<T>& state, const Weights<T>& w, int64_t block, int64_t lanes,
+           const WordBlock<T>& words, int64_t stride) {
   const int64_t first = block * kBlock;
   for (int64_t lane = 0; lane < lanes; ++lane)
-    std::copy_n(rows[lane], w.stride(), state.reference[first + lane]);
+    std::copy_n(&words.rows[lane * stride], stride, state.reference[first + lane]);
   std::fill_n(state.sketch[first], lanes * state.sketch.stride, T{0});
   for (int64_t lane = 0; lane < lanes; ++lane) {
-    state.drift[first + lane] = {norms[lane], 0, 0, 0, 0, 0, 0};
+    const double lost = words.lost[lane];
+    state.drift[first + lane] = {words.units[lane], words.norms[lane], lost, 0, lost, 0, lost, lost};
     if (w.coast.on()) refer_motion(state, w, first + lane);
     set_bounds(state, w, first + lane);
   }
 }
 
-// An upper bound on |a - scale b|, given |b|.
+// An upper bound on |a - scale w0|, w0 the reference of neuron r.
 template <class T>
-double distance_from(const T* a, const T* b, double scale, double b_norm, int64_t stride) {
-  const double square = kernels<T>().squared_distance(a, b, static_cast<T>(scale), stride);
-  return norm_above<T>(square, stride) + (scale == 1 ? 0 : 4 * unit<T> * std::abs(scale) * b_norm);
+double distance_from_reference(const DriftState<T>& state, int64_t r, const T* a, double scale,
+                               int64_t stride) {
+  const Drift& d = state.drift[r];
+  const double square =
+      kernels<T>().squared_distance(a, state.reference[r], static_cast<T>(scale * d.unit), stride);
+  return norm_above<T>(square, stride) + (scale == 1 ? 0 : 4 * unit<T> * std::abs(scale) * d.reference_norm);
 }
 
 // Measures V = v - lag w0 of a neuron whose rows were just written.
@@ -167,7 +175,7 @@ void measure_speed(const DriftState<T>& state, const Weights<T>& w, int64_t r) {
   const int64_t stride = w.stride(), k = state.sketch.stride;
   const T* v = w.coast.velocity_row(w.id(r));
   m.speed = m.lag == 0 ? norm_above<T>(kernels<T>().squared_norm(v, stride), stride)
-                       : distance_from(v, state.reference[r], m.lag, state.drift[r].reference_norm, stride);
+                       : distance_from_reference(state, r, v, m.lag, stride);
   m.speed_perp = m.speed;
   if (k == 0) return;
   // Of v when the step was added, and of its tracked sketch likewise.
@@ -233,11 +241,11 @@ void drift_refresh(const DriftState<T>& state, const Weights<T>& w, const WordIn
       WordBlock<T>& block = packed[g];
       const int64_t lanes = w.block(mine[g], rooms, rows);
       block.pack(rows, lanes, x.stride, x.largest);
-      if (part == 0) refer(state, w, mine[g], rows, lanes, block.norms);
+      if (part == 0) refer(state, w, mine[g], lanes, block, x.stride);
       for (int64_t lane = 0; lane < kBlock; ++lane) {
-        const double norm = block.norms[lane], lost = block.lost[lane];
-        slack[g][lane] = round_up<T>(lost + (norm + lost) * x.lost + rounding<T>(0) * norm +
-                                     2048 * unit<T> / state.code.resolution);
+        const double norm = block.norms[lane], known = block.lost[lane] < infinity ? 0 : infinity;
+        slack[g][lane] =
+            round_up<T>(known + norm * (x.lost + rounding<T>(0)) + 2048 * unit<T> / state.code.resolution);
       }
     }
     const Kernels<T>& kernel = kernels<T>();
@@ -310,7 +318,7 @@ int64_t drift_moved_block(const DriftState<T>& state, int64_t block, const Step<
     const double square = k > 0 ? kernel.squared_norm(state.sketch[r], k) : 0;
     if (way > last / 8 + 2 / state.code.resolution) {
       ++measured;
-      d.measured = distance_from(w.stored[r], state.reference[r], scale, d.reference_norm, stride);
+      d.measured = distance_from_reference(state, r, w.stored[r], scale, stride);
       d.path = 0;
       d.measured_perp = outside(d.measured, norm_below<T>(square, k) - d.sketch_error);
       d.path_perp = 0;

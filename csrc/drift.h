@@ -22,6 +22,7 @@ struct DistanceCode {
 
 // How far one neuron has moved since its line of the table was written: all are proven upper bounds.
 struct Drift {
+  double unit;            // of the words of the reference
   double reference_norm;  // |w at the reference|
   double measured;        // |D| when last measured
   double path;            // length of the way since
@@ -58,14 +59,14 @@ struct Step {
 // never are.
 template <class T>
 struct DriftState {
-  CodeTable table;      // distance codes
-  Rows<T> reference;    // (m, d) w at the reference
-  Drift* drift;         // (m)
-  Rows<T> sketch;       // (m, k) P D, tracked; k = 0: no sketch filter
-  T* perps;             // (m up to whole blocks) |D perp|
-  T* slacks;            // likewise: the slack of the sketch filter
-  uint8_t* reach;       // likewise: codes up to this may fire
-  double largest_norm;  // of the samples
+  CodeTable table;          // distance codes
+  Rows<int16_t> reference;  // (m, d) w at the reference, in words: the very ones that wrote the table
+  Drift* drift;             // (m)
+  Rows<T> sketch;           // (m, k) P D, tracked; k = 0: no sketch filter
+  T* perps;                 // (m up to whole blocks) |D perp|
+  T* slacks;                // likewise: the slack of the sketch filter
+  uint8_t* reach;           // likewise: codes up to this may fire
+  double largest_norm;      // of the samples
   DistanceCode code;
   Motion* motion = nullptr;    // (m) where weights coast
   Rows<T> velocity_sketch{};   // (m, k) P V, tracked; with momentum

@@ -87,8 +87,8 @@ struct Kernels {
   // out = p w + q v, or p w where there is no v. May be written over either.
   void (*glide)(const T* w, const T* v, int64_t stride, T p, T q, T* out);
 
-  // |a - scale b|^2.
-  T (*squared_distance)(const T* a, const T* b, T scale, int64_t stride);
+  // |a - scale b|^2, with b in words.
+  T (*squared_distance)(const T* a, const int16_t* b, T scale, int64_t stride);
 
   // The largest |row[f]|; NaN does not count.
   T (*largest)(const T* row, int64_t stride);

@@ -175,7 +175,8 @@ struct DriftIndex {
   const SampleSet<T>& samples;
   std::vector<int32_t> order;  // any will do
   std::vector<uint8_t> table, reach;
-  Matrix<T> reference, sketch;
+  Matrix<T> sketch;
+  std::vector<int16_t> reference;
   std::vector<Drift> drift;
   std::vector<T> perps, slacks;
   std::vector<Motion> motion;
@@ -192,19 +193,19 @@ struct DriftIndex {
         order(shape.width),
         table(shape.n_tabled * shape.n_samples * kind.line_bytes),
         reach(shape.n_tabled * kBlock),
-        reference(std::min(shape.n_tabled * kBlock, shape.width), shape.n_features),
-        sketch(reference.count, shape.k),
-        drift(reference.count),
+        sketch(std::min(shape.n_tabled * kBlock, shape.width), shape.k),
+        reference(sketch.count * samples.x.stride),
+        drift(sketch.count),
         perps(reach.size()),
         slacks(reach.size()),
-        motion(coasts ? reference.count : 0),
+        motion(coasts ? sketch.count : 0),
         velocity_sketch(motion.size(), shape.k),
         directions(coasts ? shape.k : 0, shape.n_features),
         words(samples.x.count * samples.x.stride),
         word_units(samples.x.count),
         word_limits(word_inputs<T>(samples.x.view(), samples.x.stride, words.data(), word_units.data())),
         state{{table.data(), shape.n_samples, kind.line_bytes},
-              reference.rows(),
+              {reference.data(), sketch.count, samples.x.stride},
               drift.data(),
               sketch.rows(),
               perps.data(),
@@ -506,9 +507,10 @@ void check_structured(int64_t width, int64_t n_features, int64_t size, bool pack
   std::shuffle(order.begin(), order.end(), random);
   std::vector<uint8_t> bytes(n_tabled * n_samples * kind.line_bytes);
   const CodeTable table{bytes.data(), n_samples, kind.line_bytes};
+  const std::vector<double> lost(width, 0);
   for (int64_t first = 0; first < n_samples; first += 19)
-    structured_lines<T>(structure, order.data(), x.view(), inverse_norms.data(), threshold, first,
-                        std::min<int64_t>(19, n_samples - first), largest_norm, code, n_tabled, table);
+    structured_lines<T>(structure, order.data(), x.view(), inverse_norms.data(), threshold, lost.data(),
+                        first, std::min<int64_t>(19, n_samples - first), largest_norm, code, n_tabled, table);
 
   bool close = true, proven = true, sharp = true;
   for (int64_t p = 0; p < width; ++p) {

@@ -103,14 +103,15 @@ void structured_products(const Structure<T>& s, const Rows<const T>& x, T* produ
 
 template <class T>
 void structured_lines(const Structure<T>& s, const int32_t* order, const Rows<const T>& x,
-                      const T* inverse_norms, T threshold, int64_t first, int64_t count, double largest_norm,
-                      const DistanceCode& code, int64_t n_tabled, const CodeTable& table) {
+                      const T* inverse_norms, T threshold, const double* lost, int64_t first, int64_t count,
+                      double largest_norm, const DistanceCode& code, int64_t n_tabled,
+                      const CodeTable& table) {
   // Slack beside the error: a few thousandths of a code for the arithmetic of the code itself.
   constexpr double unit = std::numeric_limits<T>::epsilon() / 2;
   std::vector<T> offsets(s.width);
   for (int64_t r = 0; r < s.width; ++r)
-    offsets[r] =
-        static_cast<T>(1 + code.zero - 4096 * unit - code.resolution * product_error(s, r, largest_norm));
+    offsets[r] = static_cast<T>(1 + code.zero - 4096 * unit -
+                                code.resolution * (product_error(s, r, largest_norm) + lost[r] * (1 + 1e-6)));
 
   parallel_for((count + kLanes<T> - 1) / kLanes<T>, [&](int64_t group) {
     static thread_local std::vector<uint8_t> codes;  // (width, lanes)
@@ -140,7 +141,8 @@ void structured_lines(const Structure<T>& s, const int32_t* order, const Rows<co
   template void structured_rows(const Structure<T>&, int64_t, const Rows<T>&);                           \
   template void structured_products(const Structure<T>&, const Rows<const T>&, T*);                      \
   template void structured_lines(const Structure<T>&, const int32_t*, const Rows<const T>&, const T*, T, \
-                                 int64_t, int64_t, double, const DistanceCode&, int64_t, const CodeTable&);
+                                 const double*, int64_t, int64_t, double, const DistanceCode&, int64_t,  \
+                                 const CodeTable&);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)
 

@@ -28,10 +28,11 @@ template <class T>
 void structured_products(const Structure<T>& structure, const Rows<const T>& x, T* products);
 
 // Writes the lines of the samples [first, first + count) in a table of the drift index with n_tabled blocks,
-// whose position p stands for neuron order[p].
+// whose position p stands for neuron order[p]. They hold for weights that lie up to lost[r] from neuron r.
 template <class T>
 void structured_lines(const Structure<T>& structure, const int32_t* order, const Rows<const T>& x,
-                      const T* inverse_norms, T threshold, int64_t first, int64_t count, double largest_norm,
-                      const DistanceCode& code, int64_t n_tabled, const CodeTable& table);
+                      const T* inverse_norms, T threshold, const double* lost, int64_t first, int64_t count,
+                      double largest_norm, const DistanceCode& code, int64_t n_tabled,
+                      const CodeTable& table);
 
 }  // namespace fewfire

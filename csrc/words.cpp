@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <mutex>
 
 #include "pool.h"
@@ -32,14 +33,13 @@ struct Rounded {
   double lost;   // norm of what they miss
 };
 
-// Writes the words of a row, `step` places apart for each pair of features.
 template <class T>
-Rounded round_row(const T* row, int64_t stride, double unit, int16_t* words, int64_t step) {
+Rounded round_row(const T* row, int64_t stride, double unit, int16_t* words) {
   double square = 0, lost = 0;
   for (int64_t f = 0; f < stride; ++f) {
     const double number = static_cast<double>(row[f]) / unit;
     const double word = std::min(kMost, std::max(-kMost, std::nearbyint(number)));
-    words[f / 2 * step + f % 2] = static_cast<int16_t>(word);
+    words[f] = static_cast<int16_t>(word);
     square += word * word;
     lost += (number - word) * (number - word);
   }
@@ -66,7 +66,7 @@ WordLimits word_inputs(const Rows<const T>& x, int64_t stride, int16_t* words, T
         mine.lost = infinity;
         continue;
       }
-      const Rounded rounded = round_row(x[i], stride, unit, words + i * stride, 2);
+      const Rounded rounded = round_row(x[i], stride, unit, words + i * stride);
       mine.largest = std::max(mine.largest, rounded.words);
       if (norm > kSmallestUnit) mine.lost = std::max(mine.lost, rounded.lost / norm * (1 + 1e-8));
     }
@@ -77,28 +77,31 @@ WordLimits word_inputs(const Rows<const T>& x, int64_t stride, int16_t* words, T
 }
 
 template <class T>
-void WordBlock<T>::pack(const T* const* rows, int64_t lanes, int64_t stride, double largest) {
+void WordBlock<T>::pack(const T* const* w, int64_t lanes, int64_t stride, double largest) {
+  rows.assign(kBlock * stride, 0);
   columns.resize(stride * kBlock);
-  if (lanes < kBlock) std::fill(columns.begin(), columns.end(), int16_t{0});
   // By the Cauchy-Schwarz inequality no sum of products, nor a part of it, exceeds the product of the norms.
   const double most = (2147483647.0 - 1) / largest - std::sqrt(static_cast<double>(stride));
   for (int64_t lane = 0; lane < kBlock; ++lane) {
     norms[lane] = lost[lane] = 0;
     units[lane] = 1;
     if (lane >= lanes) continue;
-    const T* row = rows[lane];
-    norms[lane] = norm_of(row, stride);
-    if (!(norms[lane] < kLargestNorm) || most < 1) {
-      for (int64_t f = 0; f < stride; f += 2) std::fill_n(&columns[f * kBlock + 2 * lane], 2, int16_t{0});
+    const double norm = norm_of(w[lane], stride);
+    if (!(norm < kLargestNorm) || most < 1) {
       lost[lane] = infinity;
       continue;
     }
     double entry = 0;
-    for (int64_t f = 0; f < stride; ++f) entry = std::max(entry, std::abs(static_cast<double>(row[f])));
-    const double unit = power_above(std::max(norms[lane] / most, entry / kMost));
+    for (int64_t f = 0; f < stride; ++f) entry = std::max(entry, std::abs(static_cast<double>(w[lane][f])));
+    const double unit = power_above(std::max(norm / most, entry / kMost));
     units[lane] = static_cast<T>(unit);
-    lost[lane] = round_row(row, stride, unit, &columns[2 * lane], 2 * kBlock).lost;
+    const Rounded rounded = round_row(w[lane], stride, unit, &rows[lane * stride]);
+    norms[lane] = rounded.words * unit;
+    lost[lane] = rounded.lost;
   }
+  for (int64_t f = 0; f < stride; f += 2)
+    for (int64_t lane = 0; lane < kBlock; ++lane)
+      std::memcpy(&columns[f * kBlock + 2 * lane], &rows[lane * stride + f], 2 * sizeof(int16_t));
 }
 
 #define FEWFIRE_INSTANTIATE(T)                                                  \

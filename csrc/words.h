@@ -32,17 +32,18 @@ struct WordLimits {
 template <class T>
 WordLimits word_inputs(const Rows<const T>& x, int64_t stride, int16_t* words, T* units);
 
-// A block of 64 rows of weights in words, transposed for Kernels::word_products.
+// A block of 64 rows of weights in words.
 template <class T>
 struct WordBlock {
-  std::vector<int16_t> columns;  // (stride / 2, 64, 2)
+  std::vector<int16_t> rows;     // (64, stride)
+  std::vector<int16_t> columns;  // (stride / 2, 64, 2): transposed for Kernels::word_products
   T units[kBlock];
-  double norms[kBlock];  // |w|
-  double lost[kBlock];   // |w - its words|; infinite where nothing may be claimed
+  double norms[kBlock];  // of the words times their unit
+  double lost[kBlock];   // |w - that|; infinite where nothing may be claimed
 
   // Of `lanes` rows. For products with inputs whose words have norm `largest` at most: no sum may leave 32
   // bits.
-  void pack(const T* const* rows, int64_t lanes, int64_t stride, double largest);
+  void pack(const T* const* w, int64_t lanes, int64_t stride, double largest);
 };
 
 }  // namespace fewfire

@@ -340,12 +340,12 @@ void glide(const T* w, const T* v, int64_t stride, T p, T q, T* out) {
 }
 
 template <class T>
-T squared_distance(const T* a, const T* b, T scale, int64_t stride) {
+T squared_distance(const T* a, const int16_t* b, T scale, int64_t stride) {
   using V = Vec<T>;
-  const V minus = V::broadcast(-scale);
+  const V scales = V::broadcast(scale);
   V squares = V::zero();
   for (int64_t f = 0; f < stride; f += V::lanes) {
-    const V difference = V::fma(minus, V::load(b + f), V::load(a + f));
+    const V difference = V::load(a + f) - load_words(b + f, scales);
     squares = V::fma(difference, difference, squares);
   }
   return sum(squares);

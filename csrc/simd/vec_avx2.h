@@ -98,6 +98,20 @@ inline Vec<double> load_bytes(const uint8_t* p, Vec<double> unit) {
          unit;
 }
 
+// As many words as there are lanes, as numbers, times unit.
+inline Vec<float> load_words(const int16_t* p, Vec<float> unit) {
+  const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return Vec<float>{_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm256_castsi256_si128(words))),
+                    _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm256_extracti128_si256(words, 1)))} *
+         unit;
+}
+inline Vec<double> load_words(const int16_t* p, Vec<double> unit) {
+  const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return Vec<double>{_mm256_cvtepi32_pd(_mm_cvtepi16_epi32(words)),
+                     _mm256_cvtepi32_pd(_mm_cvtepi16_epi32(_mm_srli_si128(words, 8)))} *
+         unit;
+}
+
 // first + the place of each bit that is set, ascending; returns how many.
 inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {
   int64_t count = 0;

@@ -75,6 +75,16 @@ inline Vec<double> load_bytes(const uint8_t* p, Vec<double> unit) {
   return Vec<double>{_mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(bytes))} * unit;
 }
 
+// As many words as there are lanes, as numbers, times unit.
+inline Vec<float> load_words(const int16_t* p, Vec<float> unit) {
+  const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return Vec<float>{_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(words))} * unit;
+}
+inline Vec<double> load_words(const int16_t* p, Vec<double> unit) {
+  const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return Vec<double>{_mm512_cvtepi32_pd(_mm256_cvtepi16_epi32(words))} * unit;
+}
+
 // first + the place of each bit that is set, ascending; returns how many. Without branches: they could not be
 // foreseen.
 inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {

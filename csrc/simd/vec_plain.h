@@ -74,6 +74,12 @@ Vec<T> load_bytes(const uint8_t* p, const Vec<T>& unit) {
   return Vec<T>::each([&](int l) { return p[l] * unit.v[l]; });
 }
 
+// As many words as there are lanes, as numbers, times unit.
+template <class T>
+Vec<T> load_words(const int16_t* p, const Vec<T>& unit) {
+  return Vec<T>::each([&](int l) { return p[l] * unit.v[l]; });
+}
+
 // first + the place of each bit that is set, ascending; returns how many.
 inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {
   int64_t count = 0;

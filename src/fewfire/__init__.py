@@ -3,7 +3,15 @@
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
 from fewfire.halfspace import HalfspaceReporter
-from fewfire.indexes import DriftIndex, ExhaustiveIndex, Index, ScreenedIndex, WeightTreeIndex, arrange
+from fewfire.indexes import (
+    DriftIndex,
+    ExhaustiveIndex,
+    GroverIndex,
+    Index,
+    ScreenedIndex,
+    WeightTreeIndex,
+    arrange,
+)
 from fewfire.inputs import Inputs
 from fewfire.machine import (
     available_instruction_sets,
@@ -24,6 +32,7 @@ __all__ = [
     "ExhaustiveIndex",
     "FewfireError",
     "FireSet",
+    "GroverIndex",
     "HalfspaceReporter",
     "Index",
     "Inputs",

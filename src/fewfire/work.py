@@ -21,6 +21,8 @@ class Work:
     refreshed : blocks of 64 neurons whose table was written again
     nodes : boxes of a tree that met a half-space, each 2 d multiply-adds
     placed : rows put into a part of a tree by a build, once a level
+    oracle_queries : questions "does this neuron fire on this sample?" that quantum searches would have asked;
+        only the Grover index counts them
     """
 
     asked: int = 0
@@ -34,6 +36,7 @@ class Work:
     refreshed: int = 0
     nodes: int = 0
     placed: int = 0
+    oracle_queries: int = 0
 
     def __sub__(self, earlier: "Work") -> "Work":
         return Work(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})

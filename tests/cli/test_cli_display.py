@@ -11,7 +11,7 @@ from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
 
 RESULT = {
     "test_accuracy": 0.98765, "fire_rate": 0.0234, "work_share": 0.1234, "build_seconds": 1.26,
-    "index_bytes": 4_163_000_000, "table_bits": 4, "tabled_share": 1.0,
+    "index_bytes": 4_163_000_000, "table_bits": 4, "tabled_share": 1.0, "oracle_queries": None,
     "training_seconds": 60.04, "steps": 2340,
     "peak_memory_bytes": 5_000_000_000, "seconds_per_step": 0.025, "dense_seconds_per_step": 0.25,
     "dense_step": "hand-written, transposed", "speedup": 10.0, "whole_run_speedup": 8.04,
@@ -102,3 +102,11 @@ def test_results_fit_80_columns(tmp_path):
         "weights apart     1.2e-06 at the most, after 40 steps\n"
     )
     assert max(len(line) for line in text.splitlines() if "saved" not in line) <= 80
+
+
+def test_queries_of_a_quantum_search_are_said_to_be_a_count(tmp_path):
+    console = console_of()
+    print_result(console, RESULT | {"table_bits": None, "oracle_queries": 12_345_678_901}, tmp_path)
+    line = "oracle queries    12,345,678,901 of a simulated quantum search: no speed-up"
+    assert line in text_of(console).splitlines()
+    assert len(line) <= 80

@@ -19,10 +19,7 @@ BAD_OPTIONS = [
     (("--threads", 0), r"--threads must be >= 1\. Got 0\."),
     (("--seed", -1), r"--seed must be >= 0\. Got -1\."),
     (("--compare-dense", -1), r"--compare-dense must be >= 0\. Got -1\."),
-    (
-        ("--index", "tree"),
-        r"the index must be one of exhaustive, screened, .*\. Got 'tree'\. Choose one",
-    ),
+    (("--index", "tree"), r"the index must be one of exhaustive, screened, .*\. Got 'tree'\. Choose one"),
     (("--loss", "hinge"), r"the loss must be one of squared, softmax, logistic\. Got 'hinge'\. Choose one"),
     (("--init", "zeros"), r"init must be one of gaussian, structured\. Got 'zeros'\. Choose one"),
     (

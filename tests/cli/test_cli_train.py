@@ -33,6 +33,7 @@ FIGURES = {
     "index_bytes", "peak_memory_bytes",
 }  # fmt: skip
 TABLE = {"table_bits", "tabled_share"}  # None without a table
+COUNTED = {"oracle_queries"}  # None but for the Grover index
 COMPARED = {"dense_seconds_per_step", "speedup", "max_weight_difference"}
 
 
@@ -41,7 +42,7 @@ def model_bytes(folder) -> bytes:
 
 
 @pytest.mark.parametrize("loss", ["squared", "softmax", "logistic"])
-@pytest.mark.parametrize("index", ["drift", "exhaustive"])
+@pytest.mark.parametrize("index", ["drift", "exhaustive", "grover"])
 def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     folder = tmp_path / "run"
     ended = train_digits(folder, "--index", index, "--loss", loss)
@@ -49,7 +50,7 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     assert {path.name for path in folder.iterdir()} == FILES
 
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | COMPARED
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | COUNTED | COMPARED
     assert all(math.isfinite(figures[name]) for name in FIGURES)
     assert all(figures[name] is None for name in COMPARED)
     assert figures == json.loads((folder / "result.json").read_text())
@@ -67,9 +68,10 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     assert figures["train_loss"] == history[-1].loss < history[0].loss
     assert figures["train_accuracy"] == history[-1].accuracy
     assert figures["index_bytes"] == history[-1].index_bytes
-    assert (figures["index_bytes"] == 0) == (index == "exhaustive")
+    assert (figures["index_bytes"] == 0) == (index != "drift")
     table = (figures["table_bits"], figures["tabled_share"])
     assert table == ((8, 1) if index == "drift" else (None, None))
+    assert (figures["oracle_queries"] is not None) == (index == "grover")
     # Who fires was asked 7 times in the first epoch of 6 steps, the last time for the second; of 239 or 240.
     rates = [record.fire_rate for record in history]
     assert figures["fire_rate"] == pytest.approx(np.average(rates, weights=[7, 6]), rel=1e-3)
@@ -84,7 +86,13 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
 
 def test_settings_and_threads_that_may_not_matter_do_not(digits_run, tmp_path):
     run, _ = digits_run
-    same = [("--threads", 1), ("--threads", 3), ("--index", "exhaustive"), ("--memory-limit", "8GB")]
+    same = [
+        ("--threads", 1),
+        ("--threads", 3),
+        ("--index", "exhaustive"),
+        ("--index", "grover"),
+        ("--memory-limit", "8GB"),
+    ]
     for number, options in enumerate(same):
         assert train_digits(tmp_path / str(number), *options).code == 0
         assert model_bytes(tmp_path / str(number)) == model_bytes(run.path), options
@@ -290,7 +298,7 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     ended = train_digits(tmp_path / "run", "--compare-dense", 3)
     assert ended.code == 0, ended.err
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | COMPARED | {
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | COUNTED | COMPARED | {
         "dense_step", "dense_trials", "compared_steps", "whole_run_speedup",
     }  # fmt: skip
     assert figures == json.loads((tmp_path / "run" / "result.json").read_text())

@@ -10,6 +10,7 @@ from problems import let_coast
 from fewfire import (
     DriftIndex,
     ExhaustiveIndex,
+    GroverIndex,
     Index,
     Inputs,
     ScreenedIndex,
@@ -44,6 +45,7 @@ def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> Drif
 INDEXES: dict[str, Factory] = {
     "exhaustive": lambda network, inputs: ExhaustiveIndex(),
     "screened": lambda network, inputs: ScreenedIndex(),
+    "grover": lambda network, inputs: GroverIndex(),
     "drift": lambda network, inputs: DriftIndex(),
     "drift-with-sketch": lambda network, inputs: DriftIndex(sketch_size=5),
     "drift-without-sketch": lambda network, inputs: DriftIndex(sketch_size=0),

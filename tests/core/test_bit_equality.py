@@ -52,7 +52,7 @@ EITHER_LAYER = pytest.mark.parametrize(
 @pytest.mark.parametrize("sets", FAMILIES, ids=" ".join)
 @pytest.mark.parametrize("width", [1, 1000])
 def test_weights_are_the_same_in_every_way(width, train_output_weights, sets):
-    ways = product(["exhaustive", "screened", "drift", "weight_tree"], [1, 2, 3], sets)
+    ways = product(["exhaustive", "screened", "drift", "grover", "weight_tree"], [1, 2, 3], sets)
     assert_all_the_same(ways, width=width, train_output_weights=train_output_weights)
 
 

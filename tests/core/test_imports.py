@@ -37,7 +37,7 @@ def files_importing(module: str) -> set[str]:
 def test_importing_fewfire_loads_numpy_and_the_core_only():
     loaded = set(printed("import sys, fewfire; print(*sys.modules)").split())
     assert {"numpy", "fewfire._core"} <= loaded
-    heavy = {"torch", "sklearn", "scipy", "matplotlib", "typer", "rich", "safetensors"}
+    heavy = {"torch", "sklearn", "scipy", "matplotlib", "typer", "rich", "safetensors", "qiskit"}
     assert not loaded & heavy
     assert not {name for name in loaded if name.startswith(("fewfire.cli", "fewfire.data", "fewfire.report"))}
 
@@ -59,6 +59,8 @@ def test_the_reference_imports_numpy_and_nothing_of_ours():
         ("torch", ("torch/",)),
         ("sklearn", ("data/", "estimators.py")),
         ("matplotlib", ("report/",)),
+        ("qiskit", ("quantum/",)),
+        ("qiskit_aer", ("quantum/",)),
         ("typer", ("cli/",)),
         ("rich", ("cli/",)),
         ("fewfire.torch", ("torch/", "cli/")),

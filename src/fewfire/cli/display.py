@@ -99,17 +99,20 @@ class DriftDisplay(TrainingDisplay):
 
 def print_result(console: Console, result: dict[str, Any], folder: Path) -> None:
     """The figures of a run as a short table."""
-    table = []
+    of_the_index = []
     if result["table_bits"] == 4:
         share = f"{result['tabled_share']:.1%}"
-        table = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]
+        of_the_index = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]
+    if result["oracle_queries"]:
+        queries = f"{result['oracle_queries']:,} of a simulated quantum search: no speed-up"
+        of_the_index = [("oracle queries", queries)]
     _print_rows(
         console,
         ("test accuracy", f"{result['test_accuracy']:.4f}"),
         ("pairs that fired", f"{result['fire_rate']:.2%}"),
         ("multiply-adds", f"{result['work_share']:.2%} of dense training's (build and refreshes included)"),
         ("index", f"built in {result['build_seconds']:.1f} s, {written(result['index_bytes'])}"),
-        *table,
+        *of_the_index,
         ("training", f"{result['training_seconds']:.1f} s, {result['steps']:,} steps"),
         ("peak memory", written(result["peak_memory_bytes"])),
         ("saved in", str(folder)),

@@ -302,6 +302,7 @@ def _figures(trainer: Trainer, build_seconds: float, training_seconds: float) ->
         "index_bytes": index.nbytes,
         "table_bits": index.table_bits if has_table else None,
         "tabled_share": index.tabled_share if has_table else None,
+        "oracle_queries": work.oracle_queries or None,
     }
 
 

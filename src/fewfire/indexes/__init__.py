@@ -4,13 +4,14 @@ from fewfire.indexes.arrange import arrange
 from fewfire.indexes.base import Index
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.indexes.grover import GroverIndex
 from fewfire.indexes.screened import ScreenedIndex
 from fewfire.indexes.weight_tree import WeightTreeIndex
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 
 INDEXES: dict[str, type[Index]] = {
-    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex, WeightTreeIndex)
+    index.name: index for index in (ExhaustiveIndex, ScreenedIndex, DriftIndex, GroverIndex, WeightTreeIndex)
 }
 
 
@@ -38,6 +39,7 @@ __all__ = [
     "INDEXES",
     "DriftIndex",
     "ExhaustiveIndex",
+    "GroverIndex",
     "Index",
     "ScreenedIndex",
     "WeightTreeIndex",

@@ -40,7 +40,7 @@ class Codes:
 BYTES = Codes(bits=8, per_sigma=127, firing=32)
 HALF_BYTES = Codes(bits=4, per_sigma=10, firing=2)  # docs/decisions/0013-half-bytes.md
 
-DRIFT_FIELDS, MOTION_FIELDS = 7, 9  # of the compiled core's structs Drift and Motion
+DRIFT_FIELDS, MOTION_FIELDS = 8, 9  # of the compiled core's structs Drift and Motion
 PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the compiled core takes
 
 # Cost of a multiply-add in the blocked product that writes the table, beside one in the dot of a single pair,
@@ -74,7 +74,7 @@ class DriftIndex(Index):
     Notes
     -----
     Build: m n d multiply-adds at GEMM speed, or 3 m n log2 d additions where the weights are still those of
-    a structured initialisation. Memory: a byte a pair or half of one, plus a copy of the weights.
+    a structured initialisation. Memory: a byte a pair or half of one, plus two bytes a weight.
     A fire set costs one comparison of codes a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
@@ -119,7 +119,7 @@ class DriftIndex(Index):
         rows = min(tabled * BLOCK, m)
         self.table_bits, self.tabled_share = self._codes.bits, rows / m
         self._table = aligned_empty((tabled, n, BLOCK * self._codes.bits // 8), np.uint8)
-        self._reference = aligned_empty((rows, network.weight_rows.shape[1]), dtype)
+        self._reference = np.zeros((rows, network.weight_rows.shape[1]), np.int16)
         self._sketch = padded_zeros(rows, self.k, dtype)
         self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
         self._drift = np.zeros((rows, DRIFT_FIELDS))
@@ -156,11 +156,13 @@ class DriftIndex(Index):
         # A refresh on no samples: everything but the lines.
         self._rewrite(np.arange(tabled), 0)
         places = structure.places[self._order]
+        lost = np.zeros(network.width)  # of each row in words, by its place in the structure
+        lost[places[: len(self._drift)]] = self._drift[:, -1]
         for first in range(0, n, BUILD_SAMPLES):
             count = min(BUILD_SAMPLES, n - first)
             _core.structured_lines(
                 structure.signs, structure.scales, places, inputs.rows, inputs.inverse_norms,
-                network.threshold, first, count, self._table, self._largest_norm, self._resolution,
+                network.threshold, lost, first, count, self._table, self._largest_norm, self._resolution,
                 float(self._codes.firing),
             )  # fmt: skip
             if progress is not None:
@@ -170,7 +172,7 @@ class DriftIndex(Index):
     def _table_within_limit(self, network: TwoLayerNetwork) -> tuple[Codes, int]:
         """How the pairs are coded, and how many blocks of 64 neurons have a table."""
         n_blocks, item = -(-network.width // BLOCK), network.dtype.itemsize
-        a_row = item * (network.weight_rows.shape[1] + self._sample_sketch.shape[1]) + 8 * DRIFT_FIELDS
+        a_row = 2 * network.weight_rows.shape[1] + item * self._sample_sketch.shape[1] + 8 * DRIFT_FIELDS
         samples = sum(array.nbytes for array in self._sample_arrays()) + self._order.nbytes
         if network.coasting is not None:
             a_row += 8 * MOTION_FIELDS
@@ -333,7 +335,7 @@ class DriftIndex(Index):
         tabled = len(self._reference)
         order = self._order[:tabled]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            reference = self._reference[:, : network.n_features].astype(np.float64)
+            reference = self._reference[:, : network.n_features] * self._drift[:, :1]
             scale = self._motion[:, -2:-1] if len(self._motion) else np.ones((tabled, 1))
             assert not ((scale < 0) | (scale > 1)).any(), "a scale lies outside 0 .. 1"
             present = network.present_weights()[order].astype(np.float64)

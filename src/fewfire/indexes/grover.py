@@ -1,0 +1,80 @@
+"""The Grover index: the exhaustive answer, and how often a quantum search for it would ask its oracle."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from fewfire.fire_set import FireSet
+from fewfire.indexes.base import Index, Progress, require_built
+from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.inputs import Inputs
+from fewfire.network import TwoLayerNetwork
+from fewfire.quantum.search import draw_reports
+from fewfire.step import Step
+
+DRAWN_AT_ONCE = 2**20  # searches, at the most, where all fire: they take a few dozen bytes each
+
+
+class GroverIndex(Index):
+    """Counts the queries of a quantum search; finds the pairs as the exhaustive index does. Open.
+
+    Parameters
+    ----------
+    memory_limit : ignored; the index remembers nothing
+    seed : int
+        Of the measurements that are drawn.
+
+    Attributes
+    ----------
+    work.oracle_queries : int
+        How often Grover searches, one sample at a time, would have asked "does this neuron fire?". All else
+        in `work` is what this machine did.
+    missed : int
+        Firing pairs that these searches would have given up on, since it was built. The fire set holds them
+        all the same.
+
+    Notes
+    -----
+    This is an accounting, and no speed-up on any machine of today: it costs what the exhaustive index costs,
+    and the drawing of a few rounds of measurement for each firing pair.
+
+    Source: the quantum version in Song, Yang, Zhang, *Does Preprocessing Help Training Over-parameterized
+    Neural Networks?* (NeurIPS 2021). docs/theory/grover.md says what is counted.
+    """
+
+    name: ClassVar[str] = "grover"
+    is_open: ClassVar[bool] = True
+
+    def __init__(self, *, memory_limit: int | None = None, seed: int = 0) -> None:
+        self.seed = seed
+        self.missed = 0
+        self._exhaustive = ExhaustiveIndex()
+        self.work = self._exhaustive.work
+        self._network: TwoLayerNetwork | None = None
+
+    def build(
+        self, network: TwoLayerNetwork, inputs: Inputs | None = None, progress: Progress | None = None
+    ) -> None:
+        self._exhaustive.build(network, inputs)
+        self._network, self._random, self.missed = network, np.random.default_rng(self.seed), 0
+
+    def fire_set(self, batch: Inputs) -> FireSet:
+        width = require_built(self._network, self).width
+        fires = self._exhaustive.fire_set(batch)
+        firing = np.bincount(fires.samples, minlength=len(batch))
+        at_once = max(1, DRAWN_AT_ONCE // width)
+        for first in range(0, len(batch), at_once):
+            queries, missed = draw_reports(width, firing[first : first + at_once], self._random)
+            self.work.oracle_queries += int(queries.sum())
+            self.missed += int(missed.sum())
+        return fires
+
+    def moved(self, step: Step) -> None:
+        """Nothing to do: the weights are read anew each time."""
+
+    @property
+    def nbytes(self) -> int:
+        return 0
+
+    def check_invariants(self) -> None:
+        """Holds nothing that could be wrong."""
