@@ -192,7 +192,6 @@ void HalfspaceTree<T>::insert(const int32_t* ids, const Rows<const T>& points) {
     touch(node);
     settle();
   }
-  rebuild_where_due();
 }
 
 template <class T>

@@ -30,7 +30,7 @@ class WeightTreeIndex(Index):
     -----
     Build: O(d m log m). Memory: a copy of the weights and about 16 bytes a neuron. A sample costs the boxes
     and rows along the boundary of its half-space, about m^(1 - 1/d), and d for each row that fires. With d up
-    to 4 that is a few percent of the width; from about d = 8 the exhaustive index is as fast.
+    to 4 that is a few percent of the width; from d = 5 on the exhaustive index is as fast.
 
     Neurons that moved are moved in the tree (`HalfspaceReporter.move`). Where weights coast, all of them
     moved.
