@@ -40,7 +40,8 @@ def draw_scaling(points: Sequence[Point], folder: Path) -> None:
                         markersize=3,
                         label=index,
                     )
-                axes.set(xscale="log", yscale="log")
+                axes.set_xscale("log", base=2)
+                axes.set_yscale("log")
                 axes.set_xlabel(AXES[axis], color=INK)
                 axes.tick_params(which="both", colors=INK)
                 axes.grid(alpha=0.3, color=INK)
