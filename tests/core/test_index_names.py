@@ -27,7 +27,6 @@ def test_which_indexes_are_exact_and_which_open():
     assert [name for name, index in INDEXES.items() if index.is_open] == [
         "exhaustive",
         "screened",
-        "grover",
         "weight_tree",
         "grover",
     ]
