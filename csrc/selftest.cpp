@@ -1,5 +1,5 @@
 // A check of the core without Python, to be run under sanitizers: every instruction set, both precisions,
-// one to three threads, odd shapes. The screened and the drift index and both kinds of correlation trees must
+// one thread and three, odd shapes. The screened and the drift index and both kinds of correlation trees must
 // find the fire sets of the exhaustive one while neurons move and blocks are refreshed, and all must agree
 // with plain loops in double.
 //
@@ -545,7 +545,7 @@ void check_all_ways(const char* precision) {
       shape.packed = coded != coasts;           // all pairings of both with both kinds of table, no more runs
       std::map<bool, std::vector<T>> expected;  // by whether multiply-adds are fused
       for (const std::string& set : available_instruction_sets()) {
-        for (int count = 1; count <= 3; ++count) {
+        for (const int count : {1, 3}) {
           where = set + ", " + precision + ", " + std::to_string(count) + " threads, width " +
                   std::to_string(shape.width) + (coded ? ", coded" : "") + (coasts ? ", coasting" : "");
           use_instruction_set(set);
