@@ -117,10 +117,11 @@ void settle(const Rows<T>& w, const Coast<T>& coast) {
 }
 
 template <class T>
-void fire_gram(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples, T threshold, bool activations,
-               double* gram) {
+void fire_gram(const FireView<T>& fires, const double* weights, int64_t n_neurons, int64_t n_samples,
+               T threshold, bool activations, double* gram) {
   constexpr int64_t stripe = 16;  // rows of the result: each task owns some, so that no two add to one sum
-  parallel_for((n_samples + stripe - 1) / stripe, [&](int64_t task) {
+  const int64_t stripes = (n_samples + stripe - 1) / stripe;
+  parallel_for(stripes, [&](int64_t task) {  // from the diagonal on
     const int64_t first = task * stripe, end = std::min(first + stripe, n_samples);
     std::fill(gram + first * n_samples, gram + end * n_samples, 0.0);
     for (int64_t r = 0; r < n_neurons; ++r) {
@@ -130,20 +131,59 @@ void fire_gram(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples, T
       for (const int32_t* i = std::lower_bound(low, high, static_cast<int32_t>(first)); i != high && *i < end;
            ++i) {
         double* row = gram + *i * n_samples;
-        const double u = activations ? value[i - low] - threshold : 1;
-        for (const int32_t* j = low; j != high; ++j)
+        const double u = activations ? weights[r] * (value[i - low] - threshold) : weights[r];
+        for (const int32_t* j = i; j != high; ++j)
           row[*j] += activations ? u * (value[j - low] - threshold) : u;
       }
     }
   });
+  parallel_for(stripes, [&](int64_t task) {  // what lies below is the same
+    const int64_t first = task * stripe, end = std::min(first + stripe, n_samples);
+    for (int64_t j = 0; j < end; ++j)
+      for (int64_t i = std::max(first, j + 1); i < end; ++i)
+        gram[i * n_samples + j] = gram[j * n_samples + i];
+  });
 }
 
-#define FEWFIRE_INSTANTIATE(T)                                                           \
-  template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&); \
-  template struct Descent<T>;                                                            \
-  template void backward(const Descent<T>&);                                             \
-  template void settle(const Rows<T>&, const Coast<T>&);                                 \
-  template void fire_gram(const FireView<T>&, int64_t, int64_t, T, bool, double*);
+template <class T>
+void fire_dots(const FireView<T>& fires, const Rows<const T>& w, const Samples<T>& x, T* products) {
+  const std::vector<uint8_t> one_row(x.count());
+  parallel_for((w.count + kBlock - 1) / kBlock, [&](int64_t block) {
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, w.count); ++r) {
+      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+      const T* row = w[r];
+      x.dots(&row, one_row.data(), fires.samples + begin, count, products + begin);
+    }
+  });
+}
+
+template <class T>
+void gram_dots(const FireView<T>& fires, const Rows<const T>& a, const Rows<const T>& v, const Samples<T>& x,
+               T* products) {
+  const std::vector<uint8_t> one_row(x.count());
+  parallel_for((a.count + kBlock - 1) / kBlock, [&](int64_t block) {
+    std::vector<T> coefficients(x.count()), image(x.rows.stride);
+    const T* row = image.data();
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, a.count); ++r) {
+      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+      const int32_t* ids = fires.samples + begin;
+      kernels<T>().dots(a[r], v.data, v.stride, ids, count, coefficients.data());
+      std::fill(image.begin(), image.end(), T{0});
+      x.move(image.data(), image.data(), ids, coefficients.data(), count);
+      x.dots(&row, one_row.data(), ids, count, products + begin);
+    }
+  });
+}
+
+#define FEWFIRE_INSTANTIATE(T)                                                                               \
+  template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&);                     \
+  template struct Descent<T>;                                                                                \
+  template void backward(const Descent<T>&);                                                                 \
+  template void settle(const Rows<T>&, const Coast<T>&);                                                     \
+  template void fire_gram(const FireView<T>&, const double*, int64_t, int64_t, T, bool, double*);            \
+  template void fire_dots(const FireView<T>&, const Rows<const T>&, const Samples<T>&, T*);                  \
+  template void gram_dots(const FireView<T>&, const Rows<const T>&, const Rows<const T>&, const Samples<T>&, \
+                          T*);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)
 

@@ -196,11 +196,14 @@ class TwoLayerNetwork:
     def copy(self) -> "TwoLayerNetwork":
         return TwoLayerNetwork(self.weights, self.output_weights, self.threshold, self.dtype)
 
-    def outputs(self, fires: FireSet) -> NDArray:
-        """Outputs (n, c) from a fire set: c multiply-adds a firing pair."""
+    def outputs(self, fires: FireSet, threshold: float | None = None) -> NDArray:
+        """Outputs (n, c) from a fire set: c multiply-adds a firing pair.
+
+        With another threshold than the network's: m^(-1/2) sum_r a_r (value - threshold) over the same pairs.
+        """
         rows = np.empty((fires.n_samples, stride_of(self.n_outputs, self.dtype)), self.dtype)
-        _core.forward(fires.begins, fires.samples, fires.values, self.output_rows, self.threshold,
-                      self.scale, rows)  # fmt: skip
+        _core.forward(fires.begins, fires.samples, fires.values, self.output_rows,
+                      self.threshold if threshold is None else threshold, self.scale, rows)  # fmt: skip
         return rows[:, : self.n_outputs]
 
     def forward(self, samples: ArrayLike) -> NDArray:
