@@ -47,21 +47,21 @@ def random_labels(dtype: type) -> dict[str, Any]:
     return {"dtype": np.dtype(dtype).name, "squares": squares, "seconds": perf_counter() - start}
 
 
-def fitted(inputs: Inputs, targets: np.ndarray, preconditioner: str, until: float | None) -> dict[str, Any]:
-    """Steps until no sample is classified wrongly, or so far as to a loss."""
+def fitted(inputs: Inputs, targets: np.ndarray, preconditioner: str, most: int) -> dict[str, Any]:
+    """Steps until no sample is classified wrongly, but no more than `most`."""
     start = perf_counter()
     network = network_of(inputs.n_features, targets.shape[1])
     arrange(network, inputs)
     trainer = GaussNewtonTrainer(network, inputs, targets, preconditioner=preconditioner)
     trainer.build()
     steps = []
-    while len(steps) < STEPS and not trainer.finished:
+    while len(steps) < most and not trainer.finished:
         record = trainer.epoch()
         steps.append({"loss": record.loss, "error": 1 - (record.accuracy or 0), "seconds": record.seconds,
                       "products": record.products, "damping": record.damping, "fire_rate": record.fire_rate,
                       "find": record.seconds_find, "solve": record.seconds_forward})  # fmt: skip
         print(f"  {preconditioner}: {steps[-1]}", flush=True)
-        if record.accuracy == 1 and (until is None or record.loss <= until):
+        if record.accuracy == 1:
             break
     return {"preconditioner": preconditioner, "steps": steps, "seconds": perf_counter() - start,
             "method": trainer.method}  # fmt: skip
@@ -125,9 +125,9 @@ def main(folder: Path) -> None:
     targets = classes.one_hot(classes.encode(dataset.labels[chosen]), np.float32)
     figures["costs"] = gram_costs(inputs)
     print(figures["costs"], flush=True)
-    ours = figures["fitted"] = fitted(inputs, targets, "shared", None)
+    ours = figures["fitted"] = fitted(inputs, targets, "shared", STEPS)
     until = ours["steps"][-1]["loss"]
-    figures["by_sketch"] = fitted(inputs, targets, "sketch", until)
+    figures["by_sketch"] = fitted(inputs, targets, "sketch", 1)
     stable = stable_learning_rate(network_of(inputs.n_features, 10), inputs, loss_named("squared"), BATCH)
     brief = TUNING_EPOCHS * 8.0
     tuned = [descend(inputs, targets, share * stable, 0.0, brief) for share in RATES]

@@ -84,7 +84,7 @@ class GaussNewtonTrainer(Trainer):
     damping : float > 0
         At first, in units of the mean of the diagonal of G.
     tolerance : float in (0, 1)
-        Of the residual of the linear system, relative.
+        Of the residual of the linear system, relative; a factor of the exact matrix leaves far less.
     preconditioner : "auto", "exact", "shared" or "sketch"
         "exact": G is formed and factored (Cholesky). "shared": conjugate gradients, preconditioned by the
         kernel that all outputs share. "sketch": by an estimate of it, as in the paper. "auto": exact up to
@@ -127,8 +127,8 @@ class GaussNewtonTrainer(Trainer):
         loss: str | Loss = "squared",
         batch_size: int | None = None,
         ridge: float = 0.0,
-        damping: float = 1e-3,
-        tolerance: float = 1e-2,
+        damping: float = 1e-2,
+        tolerance: float = 0.1,
         preconditioner: str = "auto",
         seed: int = 0,
         memory_limit: int | None = None,
@@ -140,8 +140,8 @@ class GaussNewtonTrainer(Trainer):
                 "'auto', which probes gradient steps. Use 'drift'."
             )
         _require(ridge >= 0, f"ridge must be a finite number >= 0. Got {ridge}. Use 0 for none.", ridge)
-        _require(damping > 0, f"damping must be a finite number > 0. Got {damping}. Use 1e-3.", damping)
-        _require(0 < tolerance < 1, f"tolerance must lie between 0 and 1. Got {tolerance}. Use 0.01.")
+        _require(damping > 0, f"damping must be a finite number > 0. Got {damping}. Use 0.01.", damping)
+        _require(0 < tolerance < 1, f"tolerance must lie between 0 and 1. Got {tolerance}. Use 0.1.")
         if preconditioner not in ("auto", *PRECONDITIONERS):
             raise ValueError(
                 f"preconditioner must be auto, {', '.join(PRECONDITIONERS)}. Got {preconditioner!r}. "
@@ -242,12 +242,12 @@ class GaussNewtonTrainer(Trainer):
             return fires
         response = gram.response(self.network.weight_rows - self._initial) if self._is_drawn else None
         curvature = self.loss.second(outputs, targets)
-        invert = self._inverse(gram, curvature)
+        matrix = self._matrix(gram, curvature)
         self.seconds["forward"] += perf_counter() - start
         for _ in range(MOST_TRIALS):
             start = perf_counter()
             try:
-                move = self._solve(gram, curvature, invert, response, distance)
+                move = self._solve(gram, curvature, matrix, response, distance)
             except np.linalg.LinAlgError:  # not positive definite, but for rounding
                 self.damping *= CHANGE
                 continue
@@ -290,7 +290,7 @@ class GaussNewtonTrainer(Trainer):
         self,
         gram: FiringGram,
         curvature: Curvature,
-        invert: Callable[[float], Linear],
+        matrix: Floats,
         response: Floats | None,
         distance: float,
     ) -> Move:
@@ -304,41 +304,30 @@ class GaussNewtonTrainer(Trainer):
             return weight * h + curvature.transposed(gram.times(curvature.factor(h)))
 
         h, remainder, products = conjugate_gradients(
-            multiply, invert(weight), right, tolerance=self.tolerance, most=PRODUCTS
+            multiply, _inverse_of(matrix, weight), right, tolerance=self.tolerance, most=PRODUCTS
         )
         image = right - remainder - weight * h  # L^T G L h
         pulls = curvature.factor(h)
         change = image + drawn  # -L^T J delta
         predicted = float(np.vdot(curvature.whitened, change) - 0.5 * np.vdot(change, change))
-        if response is not None:
-            along = float(np.vdot(pulls, response))
+        if self.ridge:
+            along = 0.0 if response is None else float(np.vdot(pulls, response))
             length = float(np.vdot(h, image)) + 2 * share * along + share**2 * distance  # |delta|^2
             predicted += self.ridge * (along + share * distance - 0.5 * length)
         return Move(pulls, share, predicted, products)
 
-    def _inverse(self, gram: FiringGram, curvature: Curvature) -> Callable[[float], Linear]:
-        """For each weight > 0 the inverse of what preconditions weight + L^T G L."""
-        from scipy.linalg import cho_factor, cho_solve
-
+    def _matrix(self, gram: FiringGram, curvature: Curvature) -> Floats:
+        """What preconditions L^T G L: itself, or a matrix for all outputs alike."""
         if self.preconditioner == "exact" and self.network.n_outputs > 1:
-            matrix, columns = _whitened(gram.matrix(), curvature), 1
-        else:
-            n = len(gram.batch)
-            sketched = self.preconditioner == "sketch"
-            matrix = gram.sketched(SKETCH_ROWS * n, self.seed) if sketched else gram.shared()
-            spread = np.square(curvature.scales) * (1 - np.square(curvature.directions))
-            roots = np.sqrt(spread.mean(axis=1))
-            matrix *= roots[:, None]
-            matrix *= roots
-            columns = self.network.n_outputs
-
-        def inverse(weight: float) -> Linear:
-            damped = matrix.copy()
-            damped.flat[:: len(damped) + 1] += weight
-            factor = cho_factor(damped, overwrite_a=True, check_finite=False)
-            return lambda v: cho_solve(factor, v.reshape(-1, columns), check_finite=False).reshape(v.shape)
-
-        return inverse
+            return _whitened(gram.matrix(), curvature)
+        n = len(gram.batch)
+        sketched = self.preconditioner == "sketch"
+        matrix = gram.sketched(SKETCH_ROWS * n, self.seed) if sketched else gram.shared()
+        spread = np.square(curvature.scales) * (1 - np.square(curvature.directions))
+        roots = np.sqrt(spread.mean(axis=1))
+        matrix *= roots[:, None]
+        matrix *= roots
+        return matrix
 
     def _take(self, batch: Inputs, fires: FireSet, move: Move) -> Step:
         """Move the weights, and tell the index."""
@@ -379,6 +368,16 @@ class GaussNewtonTrainer(Trainer):
             return 0.0
         away = self.network.weight_rows - self._initial
         return float(np.einsum("rf,rf->", away, away, dtype=np.float64))
+
+
+def _inverse_of(matrix: Floats, weight: float) -> Linear:
+    """v -> (weight + matrix)^(-1) v for v (n, c), by a Cholesky factor of the (n, n) or (n c, n c) matrix."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    damped = matrix.copy()
+    damped.flat[:: len(damped) + 1] += weight
+    factor = cho_factor(damped, overwrite_a=True, check_finite=False)
+    return lambda v: cho_solve(factor, v.reshape(len(damped), -1), check_finite=False).reshape(v.shape)
 
 
 def _whitened(gram: Floats, curvature: Curvature) -> Floats:
