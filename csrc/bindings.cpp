@@ -624,6 +624,16 @@ void bind(nb::module_& m, const std::string& suffix) {
       "threshold"_a, "activations"_a, "gram"_a.noconvert());
 
   m.def(
+      "fire_counts",
+      [](Vector<const int64_t> begins, Vector<const int32_t> samples, InVector values,
+         Matrix<double> counts) {
+        const FireView<T> fires{begins.data(), samples.data(), values.data()};
+        nb::gil_scoped_release release;
+        fire_counts<T>(fires, static_cast<int64_t>(begins.shape(0)) - 1, counts.shape(0), counts.data());
+      },
+      "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert(), "counts"_a.noconvert());
+
+  m.def(
       "fire_dots",
       [](Vector<const int64_t> begins, Vector<const int32_t> samples, In w, const SampleArrays<T>& x,
          Vector<T> products) {

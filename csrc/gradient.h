@@ -69,6 +69,10 @@ template <class T>
 void fire_gram(const FireView<T>& fires, const double* weights, int64_t n_neurons, int64_t n_samples,
                T threshold, bool activations, double* gram);
 
+// counts[i, j]: the neurons that fire on both.
+template <class T>
+void fire_counts(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples, double* counts);
+
 // products[p] = <w_r, x_i> of any rows w, for each pair p = (r, i) that fires.
 template <class T>
 void fire_dots(const FireView<T>& fires, const Rows<const T>& w, const Samples<T>& x, T* products);

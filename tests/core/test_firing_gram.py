@@ -94,6 +94,16 @@ def test_threads_change_no_bit(threads):
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("threshold", [2.5, 0.0], ids=["lists", "bits"])
+def test_counts_of_few_and_of_many(threshold):
+    """Kept as lists where few fire, as bits where many do."""
+    problem = clustered_problem(width=333, n_samples=45, threshold=threshold)
+    gram = gram_of(problem.network, problem.inputs)
+    fired = reference.fires(problem.network.weights, problem.inputs.samples, threshold).astype(float)
+    np.testing.assert_array_equal(gram.pattern(np.ones(333)), fired.T @ fired)
+    np.testing.assert_array_equal(gram.pattern(np.full(333, 2.0)), 2 * fired.T @ fired)
+
+
 def test_sketch_nears_the_kernel_with_its_rows():
     network, inputs = problem_of(np.float64, width=3000)
     gram = gram_of(network, inputs)

@@ -61,10 +61,14 @@ class FiringGram:
     def pattern(self, weights: Floats) -> Floats:
         """sum_r weights_r over the neurons that fire on both, (n, n).
 
-        Cost: an addition for every two pairs of a neuron.
+        Cost: an addition for every two pairs of a neuron; or, where the weights are all the same and that
+        is less, n^2 / 2 pairs of rows of m bits.
         """
         fires = self.fires
         counts = np.empty((fires.n_samples, fires.n_samples))
+        if np.all(weights == weights[0]):
+            _core.fire_counts(fires.begins, fires.samples, fires.values, counts)
+            return weights[0] * counts
         _core.fire_gram(fires.begins, fires.samples, fires.values, weights, 0.0, False, counts)
         return counts
 
