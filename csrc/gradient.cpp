@@ -171,7 +171,7 @@ void fire_gram(const FireView<T>& fires, const double* weights, int64_t n_neuron
 template <class T>
 void fire_counts(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples, double* counts) {
   // An addition for each two pairs of a neuron, or a word for 64 neurons of each two samples.
-  constexpr double kWordsInTheTime = 8;  // of an addition
+  constexpr double kWordsInTheTime = 2;  // of an addition
   const int64_t words = (n_neurons + 63) / 64;
   double additions = 0;
   for (int64_t r = 0; r < n_neurons; ++r) {

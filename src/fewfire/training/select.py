@@ -11,8 +11,8 @@ from fewfire.activation import fire_rate_at
 from fewfire.data.preparation import Preparation
 from fewfire.training.wide_kernel import leave_one_out, wide_kernel
 
-CONSTANTS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the norm of a row: the larger, the smoother the kernel
-THRESHOLDS = (0.0, 1.0, 2.0)  # the higher, the more local
+CONSTANTS = (0.25, 0.5, 1.0, 2.0)  # of the norm of a row: the larger, the smoother the kernel
+THRESHOLDS = (0.0, 1.0)  # the higher, the more local
 RIDGES = 10.0 ** np.arange(-5, 1.01, 0.5)  # over the fire rate
 FIRST_LOOK, SECOND_LOOK, LOOKED_AT_TWICE = 500, 1500, 4  # samples, samples, choices
 
