@@ -29,8 +29,9 @@ std::pair<T, T> extremes(T* low, T* high) {
   return {low[0], high[0]};
 }
 
-// Puts ids below `range` into ascending order: few by comparisons, many by marking them. One more may be
+// Puts ids below `range` into ascending order: few by comparisons, many by marking them. Up to 3 more may be
 // overwritten behind their end.
+template <class T>
 void sort_ids(int32_t* ids, int64_t count, int64_t range) {
   static thread_local std::vector<uint64_t> marks;  // none, between two calls
   const int64_t words = (range + 63) / 64;
@@ -40,17 +41,7 @@ void sort_ids(int32_t* ids, int64_t count, int64_t range) {
   }
   if (static_cast<int64_t>(marks.size()) < words) marks.resize(words);
   for (int64_t i = 0; i < count; ++i) marks[ids[i] >> 6] |= uint64_t{1} << (ids[i] & 63);
-  for (int64_t word = 0; word < words; ++word) {
-    uint64_t bits = marks[word];
-    marks[word] = 0;
-    do {  // nearly always once, and without branches: they could not be foreseen
-      for (int i = 0; i < 3; ++i) {
-        *ids = static_cast<int32_t>(64 * word + __builtin_ctzll(bits | uint64_t{1} << 63));
-        ids += bits != 0;
-        bits &= bits - 1;
-      }
-    } while (bits != 0);
-  }
+  kernels<T>().take_bits(marks.data(), words, ids);
 }
 
 }  // namespace
@@ -255,17 +246,17 @@ void HalfspaceTree<T>::copy(const int32_t* ids, int64_t count, T* points) const 
 
 template <class T>
 void HalfspaceTree<T>::revise(
-    const std::function<bool(const int32_t* ids, int64_t count, T* columns)>& change) {
-  const auto leaves = static_cast<int64_t>(owners_.size());
-  parallel_for(leaves, [&](int64_t leaf) {
-    if (owners_[leaf] < 0) return;
-    for (int64_t group = leaf * kGroupSize; group < (leaf + 1) * kGroupSize; ++group)
-      if (counts_[group] > 0 &&
-          change(ids_.data() + group * kGroupSize, counts_[group], column(group * kGroupSize)))
-        changed_[leaf] |= static_cast<uint16_t>(1 << group % kGroupSize);
-    if (changed_[leaf] == 0) return;
-    nodes_[owners_[leaf]].changed = true;
-    fit_leaf(owners_[leaf]);
+    int64_t first, const std::function<bool(const int32_t* ids, int64_t count, T* columns)>& change) {
+  parallel_for(static_cast<int64_t>(owners_.size()), [&](int64_t leaf) {
+    const int32_t node = owners_[leaf];
+    if (node < 0) return;
+    for (int64_t group = leaf * kGroupSize; group < (leaf + 1) * kGroupSize; ++group) {
+      if (counts_[group] == 0) continue;
+      if (!change(ids_.data() + group * kGroupSize, counts_[group], column(group * kGroupSize))) continue;
+      fit_group(group, first);
+      nodes_[node].changed = true;
+    }
+    if (nodes_[node].changed) fit_leaf(node);
   });
   for (const int32_t node : owners_) {
     if (node < 0 || !nodes_[node].changed) continue;
@@ -285,11 +276,11 @@ double HalfspaceTree<T>::width(int32_t node) const {
 }
 
 template <class T>
-void HalfspaceTree<T>::fit_group(int64_t group) {
+void HalfspaceTree<T>::fit_group(int64_t group, int64_t first) {
   constexpr T infinity = std::numeric_limits<T>::infinity();
   const int64_t count = counts_[group];
-  T* corner = corners(group / kGroupSize) + group % kGroupSize;
-  for (int64_t f = 0; f < d_; ++f, corner += kGroupSize) {
+  T* corner = corners(group / kGroupSize) + first * kGroupSize + group % kGroupSize;
+  for (int64_t f = first; f < d_; ++f, corner += kGroupSize) {
     const T* values = column(group * kGroupSize) + f * kGroupSize;
     T low[kGroupSize], high[kGroupSize];
     for (int64_t i = 0; i < kGroupSize; ++i) {
@@ -305,7 +296,7 @@ template <class T>
 void HalfspaceTree<T>::fit_leaf(int32_t node) {
   const int64_t leaf = nodes_[node].leaf;
   for (uint32_t groups = changed_[leaf]; groups != 0; groups &= groups - 1)
-    fit_group(leaf * kGroupSize + __builtin_ctz(groups));
+    fit_group(leaf * kGroupSize + __builtin_ctz(groups), 0);
   changed_[leaf] = 0;
   double widths[kGroupSize] = {};
   for (int64_t f = 0; f < d_; ++f) {
@@ -719,7 +710,7 @@ Reports HalfspaceTree<T>::report(const Rows<const T>& normals, const T* offsets,
   const auto range = static_cast<int64_t>(places_.size());
   const std::vector<Found> all = ask(normals, offsets, propose, [&](int64_t question, Found& found) {
     const int64_t count = out.begins[question + 1] = list(found);
-    sort_ids(found.ids.data() + found.pairs - count, count, range);
+    sort_ids<T>(found.ids.data() + found.pairs - count, count, range);
   });
   for (int64_t i = 0; i < normals.count; ++i) out.begins[i + 1] += out.begins[i];
   out.ids.reset(new int32_t[out.begins[normals.count]]);

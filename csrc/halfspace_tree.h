@@ -47,9 +47,10 @@ class HalfspaceTree {
   void move(const int32_t* ids, const Rows<const T>& points);
   void copy(const int32_t* ids, int64_t count, T* points) const;
 
-  // Lets change(ids, count, columns) write other numbers for the points of each group, (features,
-  // kGroupSize), and say whether it did; side by side. Then all boxes fit again.
-  void revise(const std::function<bool(const int32_t* ids, int64_t count, T* columns)>& change);
+  // Lets change(ids, count, columns) write other numbers from coordinate `first` on for the points of each
+  // group, (features, kGroupSize), and say whether it did; side by side. Then all boxes fit again.
+  void revise(int64_t first,
+              const std::function<bool(const int32_t* ids, int64_t count, T* columns)>& change);
 
   // For each row of `normals`, padded, the points with <normal, point> > offset as the shared dot kernel
   // finds it, or with `propose` all that it may find so.
@@ -117,7 +118,7 @@ class HalfspaceTree {
   bool rebalance(int32_t node);
   void combine(int32_t node);
   void fit_leaf(int32_t node);
-  void fit_group(int64_t group);
+  void fit_group(int64_t group, int64_t first);
   double width(int32_t node) const;
   double looseness() const;
 

@@ -128,6 +128,10 @@ struct Kernels {
   // are overwritten.
   int64_t (*masked_ids)(const int32_t* ids, const int32_t* groups, int64_t count, const uint16_t* masks,
                         int32_t* out);
+
+  // ids: the places of the bits that are set in `words`, which are cleared; ascending. Returns how many; up
+  // to 3 more are overwritten. Fast where words hold few.
+  int64_t (*take_bits)(uint64_t* words, int64_t n_words, int32_t* ids);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

@@ -721,7 +721,7 @@ void check_halfspaces(const char* type) {
           held[some[i]].assign(points.begin() + i * d, points.begin() + (i + 1) * d);
       }
       if (round % 3 == 2) {  // a third of the points, all at one time
-        tree.revise([](const int32_t* ids, int64_t count, T* columns) {
+        tree.revise(0, [](const int32_t* ids, int64_t count, T* columns) {
           bool changed = false;
           for (int64_t lane = 0; lane < count; ++lane) {
             if (ids[lane] % 3 != 0) continue;

@@ -5,7 +5,7 @@ namespace fewfire {
 template <class T>
 void weight_tree_refresh(HalfspaceTree<T>& tree, const Weights<T>& w) {
   const int64_t n_features = tree.n_features() - 1;
-  tree.revise([&](const int32_t* ids, int64_t count, T* columns) {
+  tree.revise(0, [&](const int32_t* ids, int64_t count, T* columns) {
     static thread_local std::vector<T> room;
     room.resize(w.room(1));
     for (int64_t lane = 0; lane < count; ++lane) {
@@ -20,7 +20,7 @@ void weight_tree_refresh(HalfspaceTree<T>& tree, const Weights<T>& w) {
 template <class T>
 void weight_tree_moved(HalfspaceTree<T>& tree, const double* lengths) {
   const int64_t n_features = tree.n_features() - 1;
-  tree.revise([&](const int32_t* ids, int64_t count, T* columns) {
+  tree.revise(n_features, [&](const int32_t* ids, int64_t count, T* columns) {
     T* drift = columns + n_features * kGroupSize;
     bool moved = false;
     for (int64_t lane = 0; lane < count; ++lane) {

@@ -572,6 +572,26 @@ inline int64_t masked_ids(const int32_t* ids, const int32_t* groups, int64_t cou
   return out - first;
 }
 
+inline int64_t take_bits(uint64_t* words, int64_t n_words, int32_t* ids) {
+  const int32_t* first = ids;
+  for (int64_t word = 0; word < n_words; ++word) {
+    uint64_t bits = words[word];
+    words[word] = 0;
+    const int count = __builtin_popcountll(bits);
+    const auto place = static_cast<int32_t>(64 * word);
+    for (int i = 0; i < 3; ++i) {  // without branches: they could not be foreseen
+      ids[i] = place + __builtin_ctzll(bits | uint64_t{1} << 63);
+      bits &= bits - 1;
+    }
+    for (int i = 3; i < count; ++i) {
+      ids[i] = place + __builtin_ctzll(bits);
+      bits &= bits - 1;
+    }
+    ids += count;
+  }
+  return ids - first;
+}
+
 template <class T>
 struct CodedKernels {  // of float only
   static constexpr decltype(Kernels<T>::pair_dots_coded) dots = nullptr;
@@ -610,5 +630,6 @@ constexpr Kernels<T> table() {
           tile_codes<T>,
           point_masks<T>,
           box_masks<T>,
-          masked_ids};
+          masked_ids,
+          take_bits};
 }
