@@ -22,7 +22,7 @@ from fewfire.work import Work
 
 # A row written again takes as long as so many pairs that are proposed and do not fire. Measured:
 # docs/decisions/0016-half-space-tree.md.
-REFRESH_PAIRS = 0.5
+REFRESH_PAIRS = 2
 
 
 class WeightTreeIndex(Index):
@@ -49,7 +49,7 @@ class WeightTreeIndex(Index):
 
     name: ClassVar[str] = "weight_tree"
     is_open: ClassVar[bool] = True
-    refresh_of_build: ClassVar[float] = 1 / 20
+    refresh_of_build: ClassVar[float] = 1 / 10
 
     def __init__(self, *, memory_limit: int | None = None) -> None:
         self.memory_limit = memory_limit
