@@ -70,14 +70,19 @@ struct HalfspaceTree<T>::Found {
   std::vector<int32_t> cut;            // groups that the boundary cuts
   std::vector<uint16_t> open, sure;    // their points, once they are tested
   std::vector<T> row;
-  std::vector<int32_t> ids;  // of one question after the other; as long as ever needed
-  int64_t pairs = 0;         // so many of them count
+  std::unique_ptr<int32_t[]> ids;  // of one question after the other; a vector would be filled with zeros
+  int64_t pairs = 0, length = 0;   // so many of them count, of so many
   TreeWork work;
 
   int32_t* room(int64_t more) {
-    if (static_cast<int64_t>(ids.size()) < pairs + more + kGroupSize)
-      ids.resize(2 * (pairs + more + kGroupSize));
-    return ids.data() + pairs;
+    const int64_t needed = pairs + more + kGroupSize;
+    if (length < needed) {
+      length = 2 * needed;
+      std::unique_ptr<int32_t[]> longer(new int32_t[length]);
+      std::copy_n(ids.get(), pairs, longer.get());
+      ids = std::move(longer);
+    }
+    return ids.get() + pairs;
   }
 };
 
@@ -710,12 +715,12 @@ Reports HalfspaceTree<T>::report(const Rows<const T>& normals, const T* offsets,
   const auto range = static_cast<int64_t>(places_.size());
   const std::vector<Found> all = ask(normals, offsets, propose, [&](int64_t question, Found& found) {
     const int64_t count = out.begins[question + 1] = list(found);
-    sort_ids<T>(found.ids.data() + found.pairs - count, count, range);
+    sort_ids<T>(found.ids.get() + found.pairs - count, count, range);
   });
   for (int64_t i = 0; i < normals.count; ++i) out.begins[i + 1] += out.begins[i];
   out.ids.reset(new int32_t[out.begins[normals.count]]);
   for (size_t task = 0; task < all.size(); ++task)
-    std::copy_n(all[task].ids.data(), all[task].pairs, out.ids.get() + out.begins[task * kQuestionsPerTask]);
+    std::copy_n(all[task].ids.get(), all[task].pairs, out.ids.get() + out.begins[task * kQuestionsPerTask]);
   return out;
 }
 
