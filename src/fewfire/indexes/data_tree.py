@@ -14,6 +14,7 @@ from fewfire import _core
 from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
+from fewfire.indexes.half_spaces import NOTHING_DONE, count, tree_over
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 from fewfire.rows import aligned_empty
@@ -58,9 +59,8 @@ class DataTreeIndex(Index):
         require_fitting(network, inputs)
         self._network = None
         self._lists = _core.FireLists(network.width, len(inputs))
-        self._tree: Any = getattr(_core, f"HalfspaceTree_{network.dtype}")(network.n_features)
-        self._tree.insert(np.arange(len(inputs), dtype=np.int32), np.ascontiguousarray(inputs.samples))
-        self._inputs, self._network, self._counted = inputs, network, (0, 0, 0, 0)
+        self._tree: Any = tree_over(inputs.samples)
+        self._inputs, self._network, self._counted = inputs, network, NOTHING_DONE
         self._ask(np.arange(network.width, dtype=np.int32))
         if self.memory_limit is not None and self.nbytes > self.memory_limit:
             needed, self._network = self.nbytes, None
@@ -102,11 +102,7 @@ class DataTreeIndex(Index):
             thresholds = np.full(len(some), network.threshold, network.dtype)
             begins, samples = self._tree.report(normals, thresholds, True)
             self._lists.replace(some, begins, samples)
-        before, self._counted = self._counted, self._tree.work
-        nodes, tested, _, placed = (now - then for now, then in zip(self._counted, before, strict=True))
-        self.work.nodes += nodes
-        self.work.multiplied += tested
-        self.work.placed += placed
+        self._counted = count(self.work, self._tree, self._counted)
 
     @property
     def nbytes(self) -> int:

@@ -26,7 +26,6 @@ PROBED_SHARE = 1 / 32  # of the neurons, and fewer in a run of few steps:
 PROBED_OF_STEPS = 1 / 800  # as many for each step
 PROBED_NEURONS = 2048  # at least: fewer are done in less time than it takes to hand them out
 PROBE_STEPS = 5  # of which the fastest counts
-REFRESH_OF_BUILD = 1 / 3  # the time of a refresh beside that of the build; measured
 
 TREE_FEATURES = 8  # at most: in more, half-spaces cut nearly every box
 TREE_PAIRS = 1 << 24  # at most: eight bytes each
@@ -96,12 +95,15 @@ class Probe:
         The rest of it.
     step_seconds : of each step, two at least
     wear : of the index after each step, in refreshes
+    refresh_of_build : float
+        The time of a refresh, beside that of the build.
     """
 
     setup_seconds: float
     build_seconds: float
     step_seconds: Sequence[float]
     wear: Sequence[float]
+    refresh_of_build: float
 
     def seconds(self, steps: int, scale: float) -> float:
         """Of a run of so many steps through `scale` times as many neurons.
@@ -109,7 +111,7 @@ class Probe:
         Where an index ages, steps grow dearer until what that cost comes to a refresh. The growth is that of
         these steps, and falls with the root of the steps, as residuals tend to.
         """
-        each, refresh = np.diff(self.wear, prepend=0.0), REFRESH_OF_BUILD * self.build_seconds
+        each, refresh = np.diff(self.wear, prepend=0.0), self.refresh_of_build * self.build_seconds
         growth = max(0.0, float(each[-1] - each[0]) / (len(each) - 1))
         first = max(0.0, float(each[0]) - growth)
         slower = min(1.0, len(each) / steps) ** 0.5  # the mean of 1 / sqrt(step), beside that of the probe
@@ -199,4 +201,4 @@ def probes(trainer: "Trainer", clock: Callable[[], float]) -> Iterator[Probe]:
         step_seconds.append(clock() - start)
         wear.append(trainer.index.wear)
         if len(step_seconds) > 1:
-            yield Probe(setup, build - setup, step_seconds, wear)
+            yield Probe(setup, build - setup, step_seconds, wear, trainer.index.refresh_of_build)
