@@ -29,13 +29,13 @@ class _WideNetwork(BaseEstimator):
 
     def __init__(
         self,
-        width: int = 16_384,
+        width: int = 8_192,
         *,
         threshold: float | str = "auto",
         ridge: float | str = "auto",
         constant: float | str = "auto",
         categories: Sequence[int] | str = "auto",
-        max_steps: int = 10,
+        max_steps: int = 5,
         tol: float = 1e-3,
         memory_limit: int | None = None,
         random_state: Any = None,
