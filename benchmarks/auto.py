@@ -64,7 +64,7 @@ CASES = [
     Case(65_536, 784, 1_000, 128, 0.02, 10, rank=16),
 ]
 NOISE = 0.1  # norm of it beside that of a sample
-TREE_FEATURES = 8  # at most: in more, trees of boxes are not tried
+TREE_FEATURES = 8  # at most: in more, the weight tree is not tried
 SHORT = 1.0  # seconds: runs that together take less are taken again
 TURNS = 5
 
@@ -93,8 +93,8 @@ def measured(case: Case) -> dict[str, Any]:
     arrange(network, inputs)
     settings: dict[str, Any] = {"batch_size": case.batch_size or None, "epochs": case.epochs}
     settings["learning_rate"] = Trainer(network, inputs, targets, **settings).learning_rate
-    trees = ("weight_tree", "data_tree") if case.n_features <= TREE_FEATURES else ()
-    seconds = {name: [] for name in ("exhaustive", "screened", "drift", *trees, "auto")}
+    tree = ("weight_tree",) if case.n_features <= TREE_FEATURES else ()
+    seconds = {name: [] for name in ("exhaustive", "screened", "drift", *tree, "auto")}
     choices, probes = [], []
     for _ in range(TURNS):
         for name in [name for name, taken in seconds.items() if sum(taken) < SHORT]:

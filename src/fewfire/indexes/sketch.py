@@ -47,7 +47,7 @@ def principal_directions(inputs: Inputs, k: int) -> NDArray[np.float64]:
     rows = _sampled_rows(inputs)
     shape = inputs.n_features, min(2 * k, inputs.n_features)
     basis = np.random.default_rng(1).standard_normal(shape).astype(rows.dtype)
-    for _ in range(3):
+    for _ in range(2):
         basis = np.linalg.qr(rows.T @ (rows @ basis))[0]
     # The k best directions within the range that was found.
     inside = rows @ basis

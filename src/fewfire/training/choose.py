@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BUDGET = 0.1  # share of the predicted run that probing may take
 PROBE_STEPS = 8  # at most, of which the fastest counts
-COLD_STEPS = 4  # that the first two steps take as long as
+COLD_STEPS = 5  # that the first two steps take as long as
 PROBED_BLOCKS = 4  # of neurons a thread, at least
 ENOUGH_WORK = 1 << 28  # multiply-adds in a step, of which a pair takes some whatever its features:
 PAIR_WORK = 64
@@ -38,7 +38,6 @@ BYTES_FEATURES = 16  # at least: with fewer there is little to multiply
 WORTH_A_PROBE: dict[str, Callable[["Trainer"], bool]] = {
     "exhaustive": lambda trainer: True,
     "weight_tree": lambda trainer: trainer.network.n_features <= TREE_FEATURES,
-    "data_tree": lambda trainer: trainer.network.n_features <= TREE_FEATURES and trainer.steps_per_epoch == 1,
     "screened": lambda trainer: BYTES_FEATURES <= trainer.network.n_features <= SCREENED_FEATURES,
     "drift": lambda trainer: True,
 }
@@ -121,7 +120,7 @@ class Probe:
         """
         each, refresh = np.diff(self.wear, prepend=0.0), REFRESH_OF_BUILD * self.build_seconds
         growth = max(0.0, float(each[-1] - each[0]) / (len(each) - 1))
-        first = max(0.0, float(each[0]) - growth)
+        first = max(0.0, float(min(each[0], each[-1])) - growth)
         slower = min(1.0, len(each) / steps) ** 0.5  # the mean of 1 / sqrt(step), beside that of the probe
         # The least of them: whatever else the machine does only adds to it.
         fresh = min(taken - age * refresh for taken, age in zip(self.step_seconds, each, strict=True))
