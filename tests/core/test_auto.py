@@ -120,9 +120,9 @@ def test_without_time_there_is_no_second_probe(monkeypatch, clock):
 
 @pytest.mark.parametrize("bound", [False, True])
 def test_a_bound_index_is_expected_to_take_in_the_samples(monkeypatch, clock, bound):
-    # Of a run of 5 * 300 s. So far 3 * 4 + 2 * 16; first steps are expected to take 5 * 16, an epoch 5 * 16.
+    # Of a run of 5 * 400 s. So far 3 * 4 + 2 * 16; first steps are expected to take 5 * 16, an epoch 5 * 16.
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), drift=costing(clock, 0, 1, bound=bound))
-    choice = choose_index(trainer_of(clustered_problem(width=300)), 1, clock=clock)
+    choice = choose_index(trainer_of(clustered_problem(width=400)), 1, clock=clock)
     assert choice.unprobed == (("drift",) if bound else ())
 
 
@@ -204,8 +204,9 @@ def test_a_run_is_predicted_from_build_steps_and_age():
     assert young.seconds(100, scale=10, overhead=9) == pytest.approx(1 + 10 * 2 + (0.05 + 10 * 0.05) * 100)
     aged = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.01, 0.03, 0.06])
     assert aged.seconds(100, scale=10) > young.seconds(100, scale=10)
-    settled = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.9, 0.9, 0.9])  # the first step wore it, and no other
-    assert settled.seconds(100, scale=10) == young.seconds(100, scale=10)
+    shaken = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.9, 0.9, 0.9])  # by the first step: 0.3 refreshes each
+    later = 10 * worn(0.3, 0, 100) * 2.0 / 3
+    assert shaken.seconds(100, scale=10) == pytest.approx(young.seconds(100, scale=10) + later)
 
 
 # Real indexes

@@ -22,7 +22,7 @@ from fewfire.rows import BLOCK
 if TYPE_CHECKING:
     from fewfire.training.loop import Trainer
 
-BUDGET = 0.1  # share of the predicted run that probing may take
+BUDGET = 0.08  # share of the predicted run that probing may take: a tenth, with what cannot be foreseen
 PROBE_STEPS = 8  # at most, of which the fastest counts
 COLD_STEPS = 5  # that the first two steps take as long as
 PROBED_BLOCKS = 4  # of neurons a thread, at least
@@ -39,7 +39,7 @@ WORTH_A_PROBE: dict[str, Callable[["Trainer"], bool]] = {
     "exhaustive": lambda trainer: True,
     "weight_tree": lambda trainer: trainer.network.n_features <= TREE_FEATURES,
     "screened": lambda trainer: BYTES_FEATURES <= trainer.network.n_features <= SCREENED_FEATURES,
-    "drift": lambda trainer: True,
+    "drift": lambda trainer: trainer.network.n_features > TREE_FEATURES or trainer.steps_per_epoch == 1,
 }
 
 
@@ -120,7 +120,7 @@ class Probe:
         """
         each, refresh = np.diff(self.wear, prepend=0.0), REFRESH_OF_BUILD * self.build_seconds
         growth = max(0.0, float(each[-1] - each[0]) / (len(each) - 1))
-        first = max(0.0, float(min(each[0], each[-1])) - growth)
+        first = max(0.0, float(each.mean()) - growth * (len(each) + 1) / 2)
         slower = min(1.0, len(each) / steps) ** 0.5  # the mean of 1 / sqrt(step), beside that of the probe
         # The least of them: whatever else the machine does only adds to it.
         fresh = min(taken - age * refresh for taken, age in zip(self.step_seconds, each, strict=True))
@@ -162,8 +162,8 @@ def choose_index(trainer: "Trainer", epochs: int, *, clock: Callable[[], float] 
     distance for the same residuals. An index's build and steps are timed on them, and scaled to all, but for
     the part of a step that two sizes of the exhaustive index show not to grow. At first each index is built
     and takes two steps, the exhaustive one before the others; then those that have not lost take a step in
-    turn, until there is only one left or a tenth of the best run predicted is spent. An index that is
-    expected to exceed what is left of it is not begun.
+    turn, until there is only one left or the budget is spent. An index that is expected to exceed what is
+    left of it is not begun.
 
     What a probe cannot see: how many pairs will fire later on, how fast residuals shrink, what is too large
     for the caches only with all the neurons, and whatever else the machine does in the meantime.
