@@ -18,6 +18,7 @@
 #include "proposals.h"
 #include "screened.h"
 #include "structured.h"
+#include "weight_tree.h"
 #include "weights.h"
 #include "words.h"
 
@@ -674,14 +675,6 @@ void bind_halfspace(nb::module_& m, const std::string& suffix) {
           },
           "ids"_a.noconvert(), "points"_a.noconvert())
       .def(
-          "move_to_rows",  // point i to row i of many
-          [](Tree& self, Ids ids, In all) {
-            nb::gil_scoped_release release;
-            self.move(ids.data(), {all.data(), static_cast<int64_t>(ids.shape(0)),
-                                   static_cast<int64_t>(all.shape(1)), ids.data()});
-          },
-          "ids"_a.noconvert(), "rows"_a.noconvert())
-      .def(
           "copy",
           [](const Tree& self, Ids ids, Matrix<T> points) {
             self.copy(ids.data(), ids.shape(0), points.data());
@@ -716,6 +709,21 @@ void bind_halfspace(nb::module_& m, const std::string& suffix) {
             return self.count(rows(normals), offsets.data());
           },
           "normals"_a.noconvert(), "offsets"_a.noconvert());
+
+  m.def(
+      "weight_tree_refresh",
+      [](Tree& tree, WeightArrays<T>& w) {
+        nb::gil_scoped_release release;
+        weight_tree_refresh<T>(tree, w.view());
+      },
+      "tree"_a, "w"_a);
+  m.def(
+      "weight_tree_moved",
+      [](Tree& tree, Vector<const double> lengths) {
+        nb::gil_scoped_release release;
+        weight_tree_moved<T>(tree, lengths.data());
+      },
+      "tree"_a, "lengths"_a.noconvert());
 }
 
 }  // namespace

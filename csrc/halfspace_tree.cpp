@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "pool.h"
 
@@ -13,13 +14,24 @@ constexpr int64_t kQuestionsPerTask = 8;
 constexpr int64_t kPartsInTurn = 8192;  // points: smaller parts are built by one thread each
 constexpr double kNodeTests = 2;        // what meeting a box costs, in tests of points
 constexpr double kPlacedTests = 8;      // and placing a point in a build
+constexpr int64_t kLeafLevels = 5;      // of parts: a leaf, and its halves down to its 16 groups
 
-int64_t leaves_of(int64_t size) {
-  return size <= kLeaf ? 1 : leaves_of(size / 2) + leaves_of(size - size / 2);
+// The least of 16 numbers and the largest of 16 others, both overwritten; half against half, which the
+// compiler does with vectors.
+template <class T>
+std::pair<T, T> extremes(T* low, T* high) {
+  for (int64_t half = kGroupSize / 2; half > 0; half /= 2) {
+    for (int64_t i = 0; i < half; ++i) {
+      low[i] = std::min(low[i], low[i + half]);
+      high[i] = std::max(high[i], high[i + half]);
+    }
+  }
+  return {low[0], high[0]};
 }
 
-// Puts ids below `range` into ascending order: few by comparisons, many by marking them. One more may be
+// Puts ids below `range` into ascending order: few by comparisons, many by marking them. Up to 3 more may be
 // overwritten behind their end.
+template <class T>
 void sort_ids(int32_t* ids, int64_t count, int64_t range) {
   static thread_local std::vector<uint64_t> marks;  // none, between two calls
   const int64_t words = (range + 63) / 64;
@@ -29,17 +41,7 @@ void sort_ids(int32_t* ids, int64_t count, int64_t range) {
   }
   if (static_cast<int64_t>(marks.size()) < words) marks.resize(words);
   for (int64_t i = 0; i < count; ++i) marks[ids[i] >> 6] |= uint64_t{1} << (ids[i] & 63);
-  for (int64_t word = 0; word < words; ++word) {
-    uint64_t bits = marks[word];
-    marks[word] = 0;
-    do {  // nearly always once, and without branches: they could not be foreseen
-      for (int i = 0; i < 3; ++i) {
-        *ids = static_cast<int32_t>(64 * word + __builtin_ctzll(bits | uint64_t{1} << 63));
-        ids += bits != 0;
-        bits &= bits - 1;
-      }
-    } while (bits != 0);
-  }
+  kernels<T>().take_bits(marks.data(), words, ids);
 }
 
 }  // namespace
@@ -50,35 +52,37 @@ template <class T>
 struct HalfspaceTree<T>::Halfspace {
   const T* normal;
   T offset, low, high;
-  std::vector<int32_t> upper, lower;  // the places in a box of the corner furthest along the normal, and back
 
-  Halfspace(const T* normal, T offset, int64_t d, double mass)
-      : normal(normal), offset(offset), upper(d), lower(d) {
+  Halfspace(const T* normal, T offset, int64_t d, double mass) : normal(normal), offset(offset) {
     // Twice: for our sum and for that of the kernel. Products may underflow.
     const double band = 2 * (rounding<T>(d) * mass + static_cast<double>(d * std::numeric_limits<T>::min()));
     const bool safe = mass < kSafeProduct<T>;  // or else a sum may overflow: nothing is proven, as by NaN
     low = safe ? round_down<T>(offset - band) : std::numeric_limits<T>::quiet_NaN();
     high = safe ? -round_down<T>(-offset - band) : std::numeric_limits<T>::quiet_NaN();
-    for (int64_t f = 0; f < d; ++f) {
-      upper[f] = static_cast<int32_t>(normal[f] > 0 ? d + f : f);
-      lower[f] = static_cast<int32_t>(normal[f] > 0 ? f : d + f);
-    }
   }
 };
 
 // Where a search ends, and what it finds there.
 template <class T>
 struct HalfspaceTree<T>::Found {
-  std::vector<int32_t> stack, cut, whole;  // leaves that the boundary cuts, nodes that lie inside
-  std::vector<uint16_t> open, sure;
+  std::vector<int32_t> stack, leaves;  // leaves that the boundary cuts
+  std::vector<int32_t> nodes, groups;  // those that lie inside; groups of leaves that are cut
+  std::vector<int32_t> cut;            // groups that the boundary cuts
+  std::vector<uint16_t> open, sure;    // their points, once they are tested
   std::vector<T> row;
-  std::vector<int32_t> ids;  // of one question after the other; as long as ever needed
-  int64_t pairs = 0;         // so many of them count
+  std::unique_ptr<int32_t[]> ids;  // of one question after the other; a vector would be filled with zeros
+  int64_t pairs = 0, length = 0;   // so many of them count, of so many
   TreeWork work;
 
   int32_t* room(int64_t more) {
-    if (static_cast<int64_t>(ids.size()) < pairs + more + kLeaf) ids.resize(2 * (pairs + more + kLeaf));
-    return ids.data() + pairs;
+    const int64_t needed = pairs + more + kGroupSize;
+    if (length < needed) {
+      length = 2 * needed;
+      std::unique_ptr<int32_t[]> longer(new int32_t[length]);
+      std::copy_n(ids.get(), pairs, longer.get());
+      ids = std::move(longer);
+    }
+    return ids.get() + pairs;
   }
 };
 
@@ -90,16 +94,20 @@ struct HalfspaceTree<T>::Build {
 };
 
 template <class T>
+int64_t HalfspaceTree<T>::leaves_of(int64_t size) {
+  return size <= kLeaf ? 1 : leaves_of(size / 2) + leaves_of(size - size / 2);
+}
+
+template <class T>
 HalfspaceTree<T>::HalfspaceTree(int64_t n_features) : d_(n_features), nodes_(1) {
-  boxes_.resize(2 * d_);
   rebuild(kRoot, Items{});
 }
 
 template <class T>
 int64_t HalfspaceTree<T>::bytes() const {
   const auto of = [](const auto& v) { return static_cast<int64_t>(v.capacity() * sizeof(v[0])); };
-  return of(nodes_) + of(boxes_) + of(columns_) + of(ids_) + of(counts_) + of(owners_) + of(places_) +
-         of(free_nodes_) + of(free_leaves_);
+  return of(nodes_) + of(boxes_) + of(corners_) + of(columns_) + of(ids_) + of(counts_) + of(owners_) +
+         of(changed_) + of(places_) + of(free_nodes_) + of(free_leaves_);
 }
 
 template <class T>
@@ -120,48 +128,67 @@ int64_t HalfspaceTree<T>::depth() const {
 // ---- updates ----
 
 template <class T>
-void HalfspaceTree<T>::put(int32_t node, int32_t id, const T* point) {
-  const int32_t leaf = nodes_[node].leaf;
-  const auto place = static_cast<int32_t>(leaf * kLeaf + counts_[leaf]++);
+void HalfspaceTree<T>::put(int64_t group, int32_t id, const T* point) {
+  const auto place = static_cast<int32_t>(group * kGroupSize + counts_[group]++);
   T* to = column(place);
-  for (int64_t f = 0; f < d_; ++f) to[f * kLeaf] = point[f];
+  for (int64_t f = 0; f < d_; ++f) to[f * kGroupSize] = point[f];
   ids_[place] = id;
   places_[id] = place;
-  ++work_.placed;
 }
 
 template <class T>
 void HalfspaceTree<T>::take(int32_t id) {
-  const int32_t place = places_[id], leaf = place / kLeaf;
-  const auto last = static_cast<int32_t>(leaf * kLeaf + --counts_[leaf]);
-  for (int64_t f = 0; f < d_; ++f) column(place)[f * kLeaf] = column(last)[f * kLeaf];
+  const int32_t place = places_[id];
+  const int64_t group = place / kGroupSize, last = group * kGroupSize + --counts_[group];
+  for (int64_t f = 0; f < d_; ++f) column(place)[f * kGroupSize] = column(last)[f * kGroupSize];
   ids_[place] = ids_[last];
   places_[ids_[place]] = place;
   places_[id] = -1;
-  touch(owners_[leaf]);
+  touch_group(group);
+}
+
+// By how much the widths of a box add up to more once a point is in it. Its coordinates lie `step` apart.
+template <class T>
+double HalfspaceTree<T>::growth(const T* low, const T* high, int64_t step, const T* point) const {
+  if (!(low[0] <= high[0])) return 0;  // an empty one
+  double sum = 0;
+  for (int64_t f = 0; f < d_; ++f) {
+    sum += std::max(static_cast<double>(low[f * step]) - point[f], 0.0) +
+           std::max(static_cast<double>(point[f]) - high[f * step], 0.0);
+  }
+  return sum;
 }
 
 // The leaf on the way of the least growth; of two that grow alike, the smaller one.
 template <class T>
 int32_t HalfspaceTree<T>::leaf_for(const T* point) const {
-  const auto growth = [&](int32_t node) {
-    double sum = 0;
-    for (int64_t f = 0; f < d_; ++f) {
-      const double below = static_cast<double>(box(node)[f]) - point[f];
-      const double above = static_cast<double>(point[f]) - box(node)[d_ + f];
-      sum += std::max(below, 0.0) + std::max(above, 0.0);
-    }
-    return sum;
-  };
   int32_t node = kRoot;
   while (nodes_[node].leaf < 0) {
     const int32_t left = nodes_[node].left, right = nodes_[node].right;
-    const double by_left = growth(left), by_right = growth(right);
+    const double by_left = growth(box(left), box(left) + d_, 1, point);
+    const double by_right = growth(box(right), box(right) + d_, 1, point);
     const bool to_left =
         by_left < by_right || (!(by_right < by_left) && nodes_[left].size <= nodes_[right].size);
     node = to_left ? left : right;
   }
   return node;
+}
+
+// Of the groups of a leaf that have room, the one that grows least; of those that grow alike, the smallest.
+template <class T>
+int64_t HalfspaceTree<T>::group_for(int32_t leaf, const T* point) const {
+  int64_t best = -1;
+  double by_best = 0;
+  for (int64_t group = leaf * kGroupSize; group < (leaf + 1) * kGroupSize; ++group) {
+    if (counts_[group] == kGroupSize) continue;
+    const T* low = corners(leaf) + group % kGroupSize;
+    const double by = growth(low, low + d_ * kGroupSize, kGroupSize, point);
+    if (best < 0 || by < by_best || (!(by_best < by) && counts_[group] < counts_[best])) {
+      best = group;
+      by_best = by;
+    }
+  }
+  return best;
 }
 
 template <class T>
@@ -180,16 +207,19 @@ void HalfspaceTree<T>::insert(const int32_t* ids, const Rows<const T>& points) {
   }
   for (int64_t i = 0; i < points.count; ++i) {
     const int32_t node = leaf_for(points[i]);
-    if (counts_[nodes_[node].leaf] < kLeaf) {
-      put(node, ids[i], points[i]);
+    if (nodes_[node].size < kLeaf) {
+      const int64_t group = group_for(nodes_[node].leaf, points[i]);
+      put(group, ids[i], points[i]);
+      touch_group(group);
+      ++work_.placed;
     } else {
       Items items;
       items.ids.push_back(ids[i]);
       items.points.assign(points[i], points[i] + d_);
       collect(node, items);
       rebuild(node, items);
+      touch(node);
     }
-    touch(node);
     settle();
   }
 }
@@ -205,8 +235,8 @@ void HalfspaceTree<T>::move(const int32_t* ids, const Rows<const T>& points) {
   for (int64_t i = 0; i < points.count; ++i) {
     const int32_t place = places_[ids[i]];
     T* to = column(place);
-    for (int64_t f = 0; f < d_; ++f) to[f * kLeaf] = points[i][f];
-    touch(owners_[place / kLeaf]);
+    for (int64_t f = 0; f < d_; ++f) to[f * kGroupSize] = points[i][f];
+    touch_group(place / kGroupSize);
   }
   settle();
 }
@@ -215,8 +245,30 @@ template <class T>
 void HalfspaceTree<T>::copy(const int32_t* ids, int64_t count, T* points) const {
   for (int64_t i = 0; i < count; ++i) {
     const T* from = column(places_[ids[i]]);
-    for (int64_t f = 0; f < d_; ++f) points[i * d_ + f] = from[f * kLeaf];
+    for (int64_t f = 0; f < d_; ++f) points[i * d_ + f] = from[f * kGroupSize];
   }
+}
+
+template <class T>
+void HalfspaceTree<T>::revise(
+    int64_t first, const std::function<bool(const int32_t* ids, int64_t count, T* columns)>& change) {
+  parallel_for(static_cast<int64_t>(owners_.size()), [&](int64_t leaf) {
+    const int32_t node = owners_[leaf];
+    if (node < 0) return;
+    for (int64_t group = leaf * kGroupSize; group < (leaf + 1) * kGroupSize; ++group) {
+      if (counts_[group] == 0) continue;
+      if (!change(ids_.data() + group * kGroupSize, counts_[group], column(group * kGroupSize))) continue;
+      fit_group(group, first);
+      nodes_[node].changed = true;
+    }
+    if (nodes_[node].changed) fit_leaf(node);
+  });
+  for (const int32_t node : owners_) {
+    if (node < 0 || !nodes_[node].changed) continue;
+    nodes_[node].changed = false;  // it fits
+    touch(nodes_[node].parent);
+  }
+  settle();
 }
 
 // ---- what a node knows of its points ----
@@ -229,20 +281,48 @@ double HalfspaceTree<T>::width(int32_t node) const {
 }
 
 template <class T>
-void HalfspaceTree<T>::fit_leaf(int32_t node) {
-  const int32_t leaf = nodes_[node].leaf, size = counts_[leaf];
-  T *low = box(node), *high = low + d_;
-  for (int64_t f = 0; f < d_; ++f) {
-    const T* values = column(leaf * kLeaf) + f * kLeaf;
-    low[f] = std::numeric_limits<T>::infinity();
-    high[f] = -low[f];
-    for (int64_t i = 0; i < size; ++i) {
-      low[f] = std::min(low[f], values[i]);
-      high[f] = std::max(high[f], values[i]);
+void HalfspaceTree<T>::fit_group(int64_t group, int64_t first) {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  const int64_t count = counts_[group];
+  T* corner = corners(group / kGroupSize) + first * kGroupSize + group % kGroupSize;
+  for (int64_t f = first; f < d_; ++f, corner += kGroupSize) {
+    const T* values = column(group * kGroupSize) + f * kGroupSize;
+    T low[kGroupSize], high[kGroupSize];
+    for (int64_t i = 0; i < kGroupSize; ++i) {
+      low[i] = i < count ? std::min(infinity, values[i]) : infinity;  // NaN counts as nowhere
+      high[i] = i < count ? std::max(-infinity, values[i]) : -infinity;
     }
+    std::tie(corner[0], corner[d_ * kGroupSize]) = extremes(low, high);
   }
-  nodes_[node].size = size;
-  nodes_[node].cost = width(node) * size;
+}
+
+// The boxes of the groups that changed, and that around them all.
+template <class T>
+void HalfspaceTree<T>::fit_leaf(int32_t node) {
+  const int64_t leaf = nodes_[node].leaf;
+  for (uint32_t groups = changed_[leaf]; groups != 0; groups &= groups - 1)
+    fit_group(leaf * kGroupSize + __builtin_ctz(groups), 0);
+  changed_[leaf] = 0;
+  double widths[kGroupSize] = {};
+  for (int64_t f = 0; f < d_; ++f) {
+    const T* corner = corners(leaf) + f * kGroupSize;
+    T low[kGroupSize], high[kGroupSize];
+    for (int64_t i = 0; i < kGroupSize; ++i) {
+      low[i] = corner[i];
+      high[i] = corner[d_ * kGroupSize + i];
+      widths[i] += static_cast<double>(high[i]) - low[i];
+    }
+    std::tie(box(node)[f], box(node)[d_ + f]) = extremes(low, high);
+  }
+  Node& n = nodes_[node];
+  n.size = 0;
+  n.cost = 0;
+  for (int64_t i = 0; i < kGroupSize; ++i) {
+    const int32_t count = counts_[leaf * kGroupSize + i];
+    n.size += count;
+    if (count > 0) n.cost += widths[i] * count;
+  }
+  n.cost += kGroupSize * kNodeTests * width(node);
 }
 
 template <class T>
@@ -255,7 +335,14 @@ void HalfspaceTree<T>::combine(int32_t node) {
     mine[d_ + f] = std::max(left[d_ + f], right[d_ + f]);
   }
   n.size = nodes_[n.left].size + nodes_[n.right].size;
-  n.cost = nodes_[n.left].cost + nodes_[n.right].cost + kNodeTests * width(node);
+  n.cost = nodes_[n.left].cost + nodes_[n.right].cost + 2 * kNodeTests * width(node);
+}
+
+template <class T>
+void HalfspaceTree<T>::touch_group(int64_t group) {
+  const int64_t leaf = group / kGroupSize;
+  changed_[leaf] |= static_cast<uint16_t>(1 << group % kGroupSize);
+  touch(owners_[leaf]);
 }
 
 template <class T>
@@ -310,10 +397,13 @@ void HalfspaceTree<T>::collect(int32_t node, Items& out) {
     stack.pop_back();
     Node& n = nodes_[at];
     if (n.leaf >= 0) {
-      for (int64_t i = 0; i < counts_[n.leaf]; ++i) {
-        out.ids.push_back(ids_[n.leaf * kLeaf + i]);
-        for (int64_t f = 0; f < d_; ++f) out.points.push_back(column(n.leaf * kLeaf + i)[f * kLeaf]);
+      for (int64_t group = n.leaf * kGroupSize; group < (n.leaf + 1) * kGroupSize; ++group) {
+        for (int64_t place = group * kGroupSize; place < group * kGroupSize + counts_[group]; ++place) {
+          out.ids.push_back(ids_[place]);
+          for (int64_t f = 0; f < d_; ++f) out.points.push_back(column(place)[f * kGroupSize]);
+        }
       }
+      owners_[n.leaf] = -1;
       free_leaves_.push_back(n.leaf);
     } else {
       stack.push_back(n.right);
@@ -342,7 +432,7 @@ void HalfspaceTree<T>::rebuild(int32_t node, const Items& items) {
     free_nodes_.clear();
     free_leaves_.clear();
     nodes_.resize(1);
-    counts_.clear();
+    owners_.clear();
   }
   const auto draw = [](std::vector<int32_t>& free, int64_t count, int64_t end, std::vector<int32_t>& out) {
     for (; count > 0 && !free.empty(); --count) {
@@ -353,11 +443,13 @@ void HalfspaceTree<T>::rebuild(int32_t node, const Items& items) {
     return end;
   };
   const int64_t n_nodes = draw(free_nodes_, 2 * leaves - 2, nodes_.size(), build.nodes);
-  const int64_t n_leaves = draw(free_leaves_, leaves, counts_.size(), build.leaves);
+  const int64_t n_leaves = draw(free_leaves_, leaves, owners_.size(), build.leaves);
   nodes_.resize(n_nodes);
   boxes_.resize(n_nodes * 2 * d_);
-  counts_.resize(n_leaves);
   owners_.resize(n_leaves);
+  changed_.resize(n_leaves);
+  corners_.resize(n_leaves * 2 * d_ * kGroupSize);
+  counts_.resize(n_leaves * kGroupSize);
   ids_.resize(n_leaves * kLeaf);
   columns_.resize(n_leaves * kLeaf * d_);
 
@@ -367,7 +459,7 @@ void HalfspaceTree<T>::rebuild(int32_t node, const Items& items) {
   parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t i) { split(build, parts[i], nullptr); });
   for (const Part& part : parts)
     for (int32_t up = part.node; up != node;) combine(up = nodes_[up].parent);
-  work_.placed += size;
+  work_.placed += kLeafLevels * size;
   for (int64_t half = size; half > kLeaf; half -= half / 2) work_.placed += size;
   if (node == kRoot) {
     fresh_looseness_ = looseness();
@@ -375,8 +467,7 @@ void HalfspaceTree<T>::rebuild(int32_t node, const Items& items) {
   }
 }
 
-// Halves a part at the median of its widest coordinate, and so on down to the leaves; or, with `later`, down
-// to parts that are left to others.
+// Halves a part, and so on down to the leaves; or, with `later`, down to parts that are left to others.
 template <class T>
 void HalfspaceTree<T>::split(Build& build, const Part& part, std::vector<Part>* later) {
   if (later && part.size <= kPartsInTurn) {
@@ -386,41 +477,15 @@ void HalfspaceTree<T>::split(Build& build, const Part& part, std::vector<Part>* 
   Node& n = nodes_[part.node];
   n.changed = false;
   n.left = n.right = n.leaf = -1;
-  const Keyed* order = build.order.data() + part.first;
-  const T* points = build.items.points.data();
   if (part.size <= kLeaf) {
     n.leaf = build.leaves[part.next_leaf];
     owners_[n.leaf] = part.node;
-    counts_[n.leaf] = static_cast<int32_t>(part.size);
-    T* columns = column(n.leaf * kLeaf);
-    for (int64_t i = 0; i < part.size; ++i) {
-      const int32_t id = build.items.ids[order[i].item];
-      ids_[n.leaf * kLeaf + i] = id;
-      places_[id] = static_cast<int32_t>(n.leaf * kLeaf + i);
-      for (int64_t f = 0; f < d_; ++f) columns[f * kLeaf + i] = points[order[i].item * d_ + f];
-    }
+    changed_[n.leaf] = static_cast<uint16_t>(-1);
+    divide(build, part.first, part.size, n.leaf * kGroupSize, kGroupSize);
     fit_leaf(part.node);
     return;
   }
-  T *low = box(part.node), *high = low + d_;
-  std::copy_n(points + order[0].item * d_, d_, low);
-  std::copy_n(low, d_, high);
-  for (int64_t i = 1; i < part.size; ++i) {
-    const T* point = points + order[i].item * d_;
-    for (int64_t f = 0; f < d_; ++f) {
-      low[f] = std::min(low[f], point[f]);
-      high[f] = std::max(high[f], point[f]);
-    }
-  }
-  int64_t widest = 0;
-  for (int64_t f = 1; f < d_; ++f)
-    if (static_cast<double>(high[f]) - low[f] > static_cast<double>(high[widest]) - low[widest]) widest = f;
-  Keyed* keyed = build.order.data() + part.first;
-  for (int64_t i = 0; i < part.size; ++i) keyed[i].key = points[keyed[i].item * d_ + widest];
-  const int64_t half = part.size / 2;
-  std::nth_element(keyed, keyed + half, keyed + part.size);
-
-  const int64_t leaves = leaves_of(half);
+  const int64_t half = halve(build, part.first, part.size), leaves = leaves_of(half);
   const Part left{build.nodes[part.next_node], part.first, half, part.next_node + 1, part.next_leaf};
   const int64_t after = part.next_node + 2 * leaves - 1;
   const Part right{build.nodes[after], part.first + half, part.size - half, after + 1,
@@ -431,6 +496,46 @@ void HalfspaceTree<T>::split(Build& build, const Part& part, std::vector<Part>* 
   split(build, left, later);
   split(build, right, later);
   if (!later) combine(part.node);
+}
+
+// Halves the points of a leaf down to its groups.
+template <class T>
+void HalfspaceTree<T>::divide(Build& build, int64_t first, int64_t size, int64_t group, int64_t groups) {
+  if (groups == 1) {
+    counts_[group] = 0;
+    for (int64_t i = first; i < first + size; ++i) {
+      const int64_t item = build.order[i].item;
+      put(group, build.items.ids[item], build.items.points.data() + item * d_);
+    }
+    return;
+  }
+  const int64_t half = halve(build, first, size);
+  divide(build, first, half, group, groups / 2);
+  divide(build, first + half, size - half, group + groups / 2, groups / 2);
+}
+
+// Puts the first half of a range of items below the median of their widest coordinate; returns its size.
+template <class T>
+int64_t HalfspaceTree<T>::halve(Build& build, int64_t first, int64_t size) const {
+  Keyed* order = build.order.data() + first;
+  const T* points = build.items.points.data();
+  if (size < 2) return size / 2;
+  static thread_local std::vector<T> low, high;
+  low.assign(points + order[0].item * d_, points + order[0].item * d_ + d_);
+  high = low;
+  for (int64_t i = 1; i < size; ++i) {
+    const T* point = points + order[i].item * d_;
+    for (int64_t f = 0; f < d_; ++f) {
+      low[f] = std::min(low[f], point[f]);
+      high[f] = std::max(high[f], point[f]);
+    }
+  }
+  int64_t widest = 0;
+  for (int64_t f = 1; f < d_; ++f)
+    if (static_cast<double>(high[f]) - low[f] > static_cast<double>(high[widest]) - low[widest]) widest = f;
+  for (int64_t i = 0; i < size; ++i) order[i].key = points[order[i].item * d_ + widest];
+  std::nth_element(order, order + size / 2, order + size);
+  return size / 2;
 }
 
 // Tests that a point costs on average, but for a factor that a new tree would have as well.
@@ -461,79 +566,70 @@ double HalfspaceTree<T>::mass(const T* normal) const {
 }
 
 template <class T>
-template <int D>
 void HalfspaceTree<T>::search(const Halfspace& h, Found& found) const {
-  const int64_t d = D ? D : d_;
-  T own[D ? D : 1];
-  int32_t own_upper[D ? D : 1], own_lower[D ? D : 1];
-  for (int f = 0; f < D; ++f) {
-    own[f] = h.normal[f];
-    own_upper[f] = h.upper[f];
-    own_lower[f] = h.lower[f];
-  }
-  const T* normal = D ? own : h.normal;
-  const int32_t *upper = D ? own_upper : h.upper.data(), *lower = D ? own_lower : h.lower.data();
-  found.cut.clear();
-  found.whole.clear();
+  found.leaves.clear();
+  found.nodes.clear();
   found.stack.assign(1, kRoot);
   while (!found.stack.empty()) {
     const int32_t node = found.stack.back();
     found.stack.pop_back();
     ++found.work.nodes;
-    const T* corners = boxes_.data() + node * 2 * d;
+    const T *low = box(node), *high = low + d_;
     T most = 0, least = 0;
-    for (int64_t f = 0; f < d; ++f) {
-      most += normal[f] * corners[upper[f]];
-      least += normal[f] * corners[lower[f]];
+    for (int64_t f = 0; f < d_; ++f) {
+      const T one = h.normal[f] * low[f], other = h.normal[f] * high[f];
+      most += std::max(one, other);
+      least += std::min(one, other);
     }
     if (most <= h.low) continue;
     const Node& n = nodes_[node];
     if (least >= h.high) {
-      found.whole.push_back(node);
+      found.nodes.push_back(node);
     } else if (n.leaf >= 0) {
-      found.cut.push_back(n.leaf);
-      found.work.tested += n.size;
+      found.leaves.push_back(n.leaf);
     } else {
       found.stack.push_back(n.right);
       found.stack.push_back(n.left);
-      __builtin_prefetch(boxes_.data() + n.right * 2 * d);
-      __builtin_prefetch(&nodes_[n.right]);
     }
   }
-  const auto leaves = static_cast<int64_t>(found.cut.size());
-  found.open.resize(leaves);
-  found.sure.resize(leaves);
-  kernels<T>().leaf_masks(columns_.data(), found.cut.data(), leaves, h.normal, d, h.low, h.high,
-                          found.open.data(), found.sure.data());
-}
 
-template <class T>
-void HalfspaceTree<T>::search_any(const Halfspace& h, Found& found) const {
-  switch (d_) {
-    case 1:
-      return search<1>(h, found);
-    case 2:
-      return search<2>(h, found);
-    case 3:
-      return search<3>(h, found);
-    case 4:
-      return search<4>(h, found);
-    default:
-      return search<0>(h, found);
+  const auto masks = [&](const std::vector<int32_t>& where, const std::vector<T>& what, auto kernel) {
+    const auto count = static_cast<int64_t>(where.size());
+    found.open.resize(count);
+    found.sure.resize(count);
+    kernel(what.data(), where.data(), count, h.normal, d_, h.low, h.high, found.open.data(),
+           found.sure.data());
+  };
+  masks(found.leaves, corners_, kernels<T>().box_masks);
+  found.work.nodes += kGroupSize * static_cast<int64_t>(found.leaves.size());
+  found.groups.clear();
+  found.cut.clear();
+  for (size_t i = 0; i < found.leaves.size(); ++i) {
+    for (uint32_t open = found.open[i]; open != 0; open &= open - 1) {
+      const int lane = __builtin_ctz(open);
+      const auto group = static_cast<int32_t>(found.leaves[i] * kGroupSize + lane);
+      if (found.sure[i] >> lane & 1) {
+        found.groups.push_back(group);
+      } else {
+        found.cut.push_back(group);
+        found.work.tested += counts_[group];
+      }
+    }
   }
+  masks(found.cut, columns_, kernels<T>().point_masks);
 }
 
-// Leaves in open[i] the points of cut leaf i that are reported.
+// Leaves in open[i] the points of cut group i that are reported.
 template <class T>
 void HalfspaceTree<T>::test(const Halfspace& h, bool propose, Found& found) const {
   for (size_t i = 0; i < found.cut.size(); ++i) {
-    const int32_t leaf = found.cut[i];
-    uint32_t open = found.open[i] & ((1u << counts_[leaf]) - 1);
+    const int64_t group = found.cut[i];
+    uint32_t open = found.open[i] & ((1u << counts_[group]) - 1);
     uint32_t doubtful = propose ? 0 : open & ~found.sure[i];
     for (; doubtful != 0; doubtful &= doubtful - 1) {
       const int lane = __builtin_ctz(doubtful);
-      const T* point = column(leaf * kLeaf + lane);
-      for (int64_t f = 0; f < d_; ++f) found.row[f] = point[f * kLeaf];
+      const T* point = column(group * kGroupSize + lane);
+      for (int64_t f = 0; f < d_; ++f) found.row[f] = point[f * kGroupSize];
       const T* row = found.row.data();
       const uint8_t first = 0;
       const int32_t id = 0;
@@ -562,7 +658,7 @@ std::vector<typename HalfspaceTree<T>::Found> HalfspaceTree<T>::ask(const Rows<c
     const int64_t end = std::min((task + 1) * kQuestionsPerTask, normals.count);
     for (int64_t i = task * kQuestionsPerTask; i < end; ++i) {
       const Halfspace h(normals[i], offsets[i], d_, mass(normals[i]));
-      search_any(h, found);
+      search(h, found);
       test(h, propose, found);
       each(i, found);
     }
@@ -583,7 +679,11 @@ std::vector<typename HalfspaceTree<T>::Found> HalfspaceTree<T>::ask(const Rows<c
 template <class T>
 int64_t HalfspaceTree<T>::list(Found& found) const {
   const int64_t before = found.pairs;
-  for (const int32_t node : found.whole) {
+  const auto add = [&](int32_t* to, int64_t group) {
+    std::copy_n(ids_.data() + group * kGroupSize, kGroupSize, to);  // a fixed number is faster
+    return to + counts_[group];
+  };
+  for (const int32_t node : found.nodes) {
     found.stack.assign(1, node);
     int32_t* to = found.room(nodes_[node].size);
     found.pairs += nodes_[node].size;
@@ -591,23 +691,19 @@ int64_t HalfspaceTree<T>::list(Found& found) const {
       const Node& n = nodes_[found.stack.back()];
       found.stack.pop_back();
       if (n.leaf >= 0) {
-        std::copy_n(ids_.data() + n.leaf * kLeaf, kLeaf, to);  // a fixed number is faster
-        to += n.size;
+        for (int64_t group = n.leaf * kGroupSize; group < (n.leaf + 1) * kGroupSize; ++group)
+          to = add(to, group);
       } else {
         found.stack.push_back(n.right);
         found.stack.push_back(n.left);
       }
     }
   }
-  int32_t* to = found.room(kLeaf * static_cast<int64_t>(found.cut.size()));
-  const int32_t* first = to;
-  for (size_t i = 0; i < found.cut.size(); ++i) {
-    const int32_t* ids = ids_.data() + found.cut[i] * kLeaf;
-    for (int lane = 0; lane < kLeaf; ++lane) {  // without branches: they could not be foreseen
-      *to = ids[lane];
-      to += found.open[i] >> lane & 1;
-    }
-  }
+  const auto groups = static_cast<int64_t>(found.groups.size()), cut = static_cast<int64_t>(found.cut.size());
+  int32_t* const first = found.room(kGroupSize * (groups + cut));
+  int32_t* to = first;
+  for (const int32_t group : found.groups) to = add(to, group);
+  to += kernels<T>().masked_ids(ids_.data(), found.cut.data(), cut, found.open.data(), to);
   found.pairs += to - first;
   return found.pairs - before;
 }
@@ -619,12 +715,12 @@ Reports HalfspaceTree<T>::report(const Rows<const T>& normals, const T* offsets,
   const auto range = static_cast<int64_t>(places_.size());
   const std::vector<Found> all = ask(normals, offsets, propose, [&](int64_t question, Found& found) {
     const int64_t count = out.begins[question + 1] = list(found);
-    sort_ids(found.ids.data() + found.pairs - count, count, range);
+    sort_ids<T>(found.ids.get() + found.pairs - count, count, range);
   });
   for (int64_t i = 0; i < normals.count; ++i) out.begins[i + 1] += out.begins[i];
   out.ids.reset(new int32_t[out.begins[normals.count]]);
   for (size_t task = 0; task < all.size(); ++task)
-    std::copy_n(all[task].ids.data(), all[task].pairs, out.ids.get() + out.begins[task * kQuestionsPerTask]);
+    std::copy_n(all[task].ids.get(), all[task].pairs, out.ids.get() + out.begins[task * kQuestionsPerTask]);
   return out;
 }
 
@@ -654,7 +750,8 @@ template <class T>
 std::vector<int64_t> HalfspaceTree<T>::count(const Rows<const T>& normals, const T* offsets) {
   std::vector<int64_t> counts(normals.count);
   ask(normals, offsets, false, [&](int64_t question, Found& found) {
-    for (const int32_t node : found.whole) counts[question] += nodes_[node].size;
+    for (const int32_t node : found.nodes) counts[question] += nodes_[node].size;
+    for (const int32_t group : found.groups) counts[question] += counts_[group];
     for (const uint16_t mask : found.open) counts[question] += __builtin_popcount(mask);
   });
   return counts;
@@ -684,13 +781,20 @@ bool HalfspaceTree<T>::consistent() const {
           return false;
       continue;
     }
-    if (owners_[n.leaf] != node || counts_[n.leaf] != n.size || n.size > kLeaf) return false;
-    points += n.size;
-    for (int64_t place = n.leaf * kLeaf; place < n.leaf * kLeaf + n.size; ++place) {
-      if (places_[ids_[place]] != place) return false;
-      for (int64_t f = 0; f < d_; ++f) {
-        const T value = column(place)[f * kLeaf];
-        if (!(box(node)[f] <= value && value <= box(node)[d_ + f])) return false;
+    int32_t size = 0;
+    for (int64_t group = n.leaf * kGroupSize; group < (n.leaf + 1) * kGroupSize; ++group)
+      size += counts_[group];
+    if (owners_[n.leaf] != node || changed_[n.leaf] != 0 || size != n.size || size > kLeaf) return false;
+    points += size;
+    for (int64_t group = n.leaf * kGroupSize; group < (n.leaf + 1) * kGroupSize; ++group) {
+      const T *low = corners(n.leaf) + group % kGroupSize, *high = low + d_ * kGroupSize;
+      for (int64_t place = group * kGroupSize; place < group * kGroupSize + counts_[group]; ++place) {
+        if (places_[ids_[place]] != place) return false;
+        for (int64_t f = 0; f < d_; ++f) {
+          const T value = column(place)[f * kGroupSize];
+          if (!(low[f * kGroupSize] <= value && value <= high[f * kGroupSize])) return false;
+          if (!(box(node)[f] <= value && value <= box(node)[d_ + f])) return false;
+        }
       }
     }
   }

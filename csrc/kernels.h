@@ -15,8 +15,8 @@ namespace fewfire {
 // Neurons are handled in blocks of 64: one cache line of bytes, one bit mask, one GEMM tile.
 constexpr int64_t kBlock = 64;
 
-// Points in a leaf of a half-space tree, at the most.
-constexpr int64_t kLeaf = 16;
+// A half-space tree tests a group of 16 points, or the boxes of 16 groups, at one time.
+constexpr int64_t kGroupSize = 16;
 
 // Products in float32 that follow each product of bytes: its scale, two of the error band, five columns.
 constexpr int kTerms = 8;
@@ -114,10 +114,24 @@ struct Kernels {
   void (*tile_codes)(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
                      T threshold, T highest, uint8_t* codes);
 
-  // Of leaf leaves[i], columns (features, 16): the points where <normal, point> is not <= low (NaN counts),
+  // Of group groups[i], columns (features, 16): the points where <normal, point> is not <= low (NaN counts),
   // in open[i], and where it is >= high, in sure[i].
-  void (*leaf_masks)(const T* columns, const int32_t* leaves, int64_t count, const T* normal,
-                     int64_t features, T low, T high, uint16_t* open, uint16_t* sure);
+  void (*point_masks)(const T* columns, const int32_t* groups, int64_t count, const T* normal,
+                      int64_t features, T low, T high, uint16_t* open, uint16_t* sure);
+
+  // Of leaf leaves[i], corners (2, features, 16), the least of each coordinate and the largest: the boxes
+  // whose corner furthest along the normal is as above, in open[i], and the corner furthest back, in sure[i].
+  void (*box_masks)(const T* corners, const int32_t* leaves, int64_t count, const T* normal, int64_t features,
+                    T low, T high, uint16_t* open, uint16_t* sure);
+
+  // out: ids[16 groups[i] + lane] for each lane in masks[i], in their order. Returns how many; up to 16 more
+  // are overwritten.
+  int64_t (*masked_ids)(const int32_t* ids, const int32_t* groups, int64_t count, const uint16_t* masks,
+                        int32_t* out);
+
+  // ids: the places of the bits that are set in `words`, which are cleared; ascending. Returns how many; up
+  // to 3 more are overwritten. Fast where words hold few.
+  int64_t (*take_bits)(uint64_t* words, int64_t n_words, int32_t* ids);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

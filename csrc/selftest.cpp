@@ -720,6 +720,18 @@ void check_halfspaces(const char* type) {
         for (int64_t i = 0; i < n_some; ++i)
           held[some[i]].assign(points.begin() + i * d, points.begin() + (i + 1) * d);
       }
+      if (round % 3 == 2) {  // a third of the points, all at one time
+        tree.revise(0, [](const int32_t* ids, int64_t count, T* columns) {
+          bool changed = false;
+          for (int64_t lane = 0; lane < count; ++lane) {
+            if (ids[lane] % 3 != 0) continue;
+            columns[lane] += 1;
+            changed = true;
+          }
+          return changed;
+        });
+        for (auto& [id, point] : held) point[0] += static_cast<T>(id % 3 == 0);
+      }
       check(tree.consistent(), "the tree is sound");
       check(tree.size() == static_cast<int64_t>(held.size()), "no point is lost");
 

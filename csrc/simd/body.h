@@ -518,25 +518,78 @@ inline void upper_bounds(const int8_t* w, const int32_t* offsets, const float* t
 }
 
 template <class T>
-void leaf_masks(const T* columns, const int32_t* leaves, int64_t count, const T* normal, int64_t features,
-                T low, T high, uint16_t* open, uint16_t* sure) {
+void point_masks(const T* columns, const int32_t* groups, int64_t count, const T* normal, int64_t features,
+                 T low, T high, uint16_t* open, uint16_t* sure) {
   using V = Vec<T>;
   const V lows = V::broadcast(low), highs = V::broadcast(high);
   for (int64_t i = 0; i < count; ++i) {
-    const T* column = columns + leaves[i] * features * kLeaf;
-    const T* ahead = columns + leaves[i + 4 < count ? i + 4 : i] * features * kLeaf;  // they lie far apart
-    for (int64_t f = 0; f < features && f < 4; ++f) __builtin_prefetch(ahead + f * kLeaf);
+    const T* column = columns + groups[i] * features * kGroupSize;
+    const T* ahead =
+        columns + groups[i + 4 < count ? i + 4 : i] * features * kGroupSize;  // they lie far apart
+    for (int64_t f = 0; f < features && f < 4; ++f) __builtin_prefetch(ahead + f * kGroupSize);
     uint64_t maybe = 0, outside = 0;
-    for (int l = 0; l < kLeaf; l += V::lanes) {
+    for (int l = 0; l < kGroupSize; l += V::lanes) {
       V sum = V::zero();
       for (int64_t f = 0; f < features; ++f)
-        sum = V::fma(V::broadcast(normal[f]), V::load(column + f * kLeaf + l), sum);
+        sum = V::fma(V::broadcast(normal[f]), V::load(column + f * kGroupSize + l), sum);
       maybe |= V::not_le(sum, lows) << l;
       outside |= V::not_le(highs, sum) << l;
     }
     open[i] = static_cast<uint16_t>(maybe);
     sure[i] = static_cast<uint16_t>(~outside);
   }
+}
+
+template <class T>
+void box_masks(const T* corners, const int32_t* leaves, int64_t count, const T* normal, int64_t features,
+               T low, T high, uint16_t* open, uint16_t* sure) {
+  using V = Vec<T>;
+  const V lows = V::broadcast(low), highs = V::broadcast(high);
+  for (int64_t i = 0; i < count; ++i) {
+    const T* least = corners + leaves[i] * 2 * features * kGroupSize;
+    const T* most = least + features * kGroupSize;
+    uint64_t maybe = 0, outside = 0;
+    for (int l = 0; l < kGroupSize; l += V::lanes) {
+      V along = V::zero(), back = V::zero();
+      for (int64_t f = 0; f < features; ++f) {
+        const V n = V::broadcast(normal[f]);
+        const T *far = normal[f] > 0 ? most : least, *near = normal[f] > 0 ? least : most;
+        along = V::fma(n, V::load(far + f * kGroupSize + l), along);
+        back = V::fma(n, V::load(near + f * kGroupSize + l), back);
+      }
+      maybe |= V::not_le(along, lows) << l;
+      outside |= V::not_le(highs, back) << l;
+    }
+    open[i] = static_cast<uint16_t>(maybe);
+    sure[i] = static_cast<uint16_t>(~outside);
+  }
+}
+
+inline int64_t masked_ids(const int32_t* ids, const int32_t* groups, int64_t count, const uint16_t* masks,
+                          int32_t* out) {
+  const int32_t* first = out;
+  for (int64_t i = 0; i < count; ++i) out += masked(ids + groups[i] * kGroupSize, masks[i], out);
+  return out - first;
+}
+
+inline int64_t take_bits(uint64_t* words, int64_t n_words, int32_t* ids) {
+  const int32_t* first = ids;
+  for (int64_t word = 0; word < n_words; ++word) {
+    uint64_t bits = words[word];
+    words[word] = 0;
+    const int count = __builtin_popcountll(bits);
+    const auto place = static_cast<int32_t>(64 * word);
+    for (int i = 0; i < 3; ++i) {  // without branches: they could not be foreseen
+      ids[i] = place + __builtin_ctzll(bits | uint64_t{1} << 63);
+      bits &= bits - 1;
+    }
+    for (int i = 3; i < count; ++i) {
+      ids[i] = place + __builtin_ctzll(bits);
+      bits &= bits - 1;
+    }
+    ids += count;
+  }
+  return ids - first;
 }
 
 template <class T>
@@ -575,5 +628,8 @@ constexpr Kernels<T> table() {
           upper_bounds,
           hadamard<T>,
           tile_codes<T>,
-          leaf_masks<T>};
+          point_masks<T>,
+          box_masks<T>,
+          masked_ids,
+          take_bits};
 }

@@ -101,6 +101,12 @@ inline int64_t bits_of(uint64_t bits, int32_t first, int32_t* ids) {
   return count;
 }
 
+// Those of 16 ids whose bit is set, in their order; returns how many. 16 may be overwritten.
+inline int64_t masked(const int32_t* ids, uint16_t bits, int32_t* out) {
+  _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(bits, _mm512_loadu_si512(ids)));
+  return __builtin_popcount(bits);
+}
+
 // 64 codes of the drift index.
 struct Line {
   __m512i v;

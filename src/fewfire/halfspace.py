@@ -63,7 +63,7 @@ class HalfspaceReporter:
     -----
     Build: O(d n log n). Memory: about 4 d + 16 bytes a point in float32. A question costs the boxes and
     points along the boundary, about n^(1 - 1/d) of them, and the points reported. In one dimension that is
-    O(log n + k). From d = 6 a scan is as good: docs/theory/halfspace.md has the table.
+    O(log n + k). Between d = 8 and d = 16 a scan becomes as good: docs/theory/halfspace.md has the table.
 
     Updates: an insertion or a deletion places O(log^2 n) points, amortised over any sequence. A move costs
     one pass over its leaf and its O(log n) ancestors; what many moves have done to the shape of the tree is

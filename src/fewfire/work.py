@@ -18,7 +18,7 @@ class Work:
     dots : pairs that the shared dot kernel decided, each d multiply-adds
     fired : pairs that fired
     measured : neurons whose drift was measured, each d multiply-adds
-    refreshed : blocks of 64 neurons whose table was written again
+    refreshed : blocks of 64 neurons whose table, or rows in a tree, were written again
     nodes : boxes of a tree that met a half-space, each 2 d multiply-adds
     placed : rows put into a part of a tree by a build, once a level
     compared : nodes of max-trees met with the threshold

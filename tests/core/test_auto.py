@@ -198,13 +198,13 @@ def test_age_adds_up_until_a_refresh_is_due():
 
 
 def test_a_run_is_predicted_from_build_steps_and_age():
-    young = Probe(1.0, 2.0, [9, 0.1, 0.1], [0, 0, 0])
+    young = Probe(1.0, 2.0, [9, 0.1, 0.1], [0, 0, 0], 1 / 3)
     assert young.seconds(100, scale=10) == pytest.approx(1 + 10 * (2 + 0.1 * 100))
     assert young.seconds(100, scale=10, overhead=0.04) == pytest.approx(1 + 10 * 2 + (0.04 + 10 * 0.06) * 100)
     assert young.seconds(100, scale=10, overhead=9) == pytest.approx(1 + 10 * 2 + (0.05 + 10 * 0.05) * 100)
-    aged = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.01, 0.03, 0.06])
+    aged = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.01, 0.03, 0.06], 1 / 3)
     assert aged.seconds(100, scale=10) > young.seconds(100, scale=10)
-    shaken = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.9, 0.9, 0.9])  # by the first step: 0.3 refreshes each
+    shaken = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.9, 0.9, 0.9], 1 / 3)  # by the first step: 0.3 refreshes each
     later = 10 * worn(0.3, 0, 100) * 2.0 / 3
     assert shaken.seconds(100, scale=10) == pytest.approx(young.seconds(100, scale=10) + later)
 

@@ -29,6 +29,8 @@ EXACT_CASES = {
     "one-point": (whole(1, 4), whole(20, 4)),
     "sixteen-points": (whole(16, 4), whole(20, 4)),
     "seventeen-points": (whole(17, 4), whole(20, 4)),
+    "a-full-leaf": (whole(256, 4), whole(20, 4)),
+    "a-point-more-than-a-leaf": (whole(257, 4), whole(20, 4)),
     "duplicates": (np.repeat(whole(3, 4), 100, axis=0), whole(20, 4)),
     "all-zero": (np.zeros((100, 3)), whole(20, 3)),
     "rows-of-zero": (whole(300, 3) * (np.arange(300) % 3 > 0)[:, None], whole(20, 3)),

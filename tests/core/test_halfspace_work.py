@@ -8,7 +8,8 @@ import pytest
 from fewfire import HalfspaceReporter
 from fewfire.activation import paper_threshold
 
-LEAF = 16
+GROUP = 16
+LEAF = 16 * GROUP
 N = 4096
 
 
@@ -35,21 +36,21 @@ def test_few_gaussian_points_are_tested_at_the_threshold_of_the_paper(d, most):
     assert nodes < most / 4
 
 
-def test_in_one_dimension_a_question_meets_two_boxes_a_level():
+def test_in_one_dimension_a_question_meets_two_boxes_a_level_and_those_of_a_leaf():
     reporter = HalfspaceReporter(np.random.default_rng(0).standard_normal((2**17, 1)))
     reporter.report_batch([[1.0], [-1.0]], [0.1, 2.0])
-    assert reporter.work.tested <= 2 * LEAF
-    assert reporter.work.nodes <= 2 * 2 * 14
+    assert reporter.work.tested <= 2 * GROUP
+    assert reporter.work.nodes <= 2 * (2 * (1 + 17 - log2(LEAF)) + GROUP)
 
 
 def test_a_build_places_each_point_once_a_level():
     reporter = HalfspaceReporter(np.random.default_rng(0).standard_normal((2**17, 3)))
-    assert reporter.work.placed == 2**17 * (1 + 17 - log2(LEAF))
+    assert reporter.work.placed == 2**17 * (1 + 17 - log2(GROUP))
 
 
 def most_placed(n_updates):
     """The bound of docs/theory/halfspace.md, a point: what each of its ancestors may cost."""
-    return 4 * log2(n_updates / LEAF) ** 2
+    return 4 * log2(n_updates / GROUP) ** 2
 
 
 SORTED, RANDOM = np.linspace(0, 1, N)[:, None] * [1, 2], np.random.default_rng(1).standard_normal((N, 2))
@@ -89,6 +90,18 @@ def test_insertions_and_deletions_may_alternate_at_the_worst_place():
         reporter.delete(reporter.insert([[0.5, 0.5]]))
     reporter.check_invariants()
     assert reporter.work.placed - built <= 2 * N * most_placed(N)
+
+
+def test_a_full_leaf_is_halved_once_in_as_many_insertions_as_half_of_it_holds():
+    reporter = HalfspaceReporter(RANDOM[:LEAF])
+    built = reporter.work.placed
+    reporter.insert(RANDOM[LEAF:][:1])
+    halved = reporter.work.placed - built
+    assert halved == (LEAF + 1) * 6  # a node, a leaf, and four halvings down to its groups
+    for point in RANDOM[LEAF + 1 :][: LEAF // 2 - 1]:
+        reporter.insert(point[None])
+    assert reporter.work.placed - built == halved + LEAF // 2 - 1
+    reporter.check_invariants()
 
 
 def test_a_move_places_nothing():

@@ -35,6 +35,7 @@ class Index(ABC):
     name: ClassVar[str]
     exact: ClassVar[bool] = True
     is_open: ClassVar[bool]
+    refresh_of_build: ClassVar[float] = 0.0  # the time of a refresh beside that of the build; measured
 
     def __init__(self, *, memory_limit: int | None = None) -> None:
         self.memory_limit = memory_limit

@@ -21,6 +21,7 @@ from fewfire.indexes.base import (
     require_ids,
     require_within_limit,
 )
+from fewfire.indexes.half_spaces import NOTHING_DONE, count, tree_over
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 from fewfire.rows import aligned_empty
@@ -62,15 +63,13 @@ class DataTreeIndex(Index):
         self._network = None
         self._tree: Any = None  # frees what was built before
         self._lists: Any = None
-        lists = _core.FireLists(network.width, len(inputs))
-        tree = getattr(_core, f"HalfspaceTree_{network.dtype}")(network.n_features)
-        tree.insert(np.arange(len(inputs), dtype=np.int32), np.ascontiguousarray(inputs.samples))
+        lists, tree = _core.FireLists(network.width, len(inputs)), tree_over(inputs.samples)
         everyone = np.arange(network.width, dtype=np.int32)
         if self.memory_limit is not None:
             pairs = sum(len(samples) for _, _, samples in _reports(tree, network, everyone))
             require_within_limit(self, tree.nbytes + lists.nbytes + PAIR_BYTES * pairs, "drift")
         self._tree, self._lists, self._inputs, self._network = tree, lists, inputs, network
-        self._counted = 0, 0, 0, 0
+        self._counted = NOTHING_DONE
         self._ask(everyone)
 
     def fire_set(self, batch: Inputs) -> FireSet:
@@ -91,11 +90,7 @@ class DataTreeIndex(Index):
         """Find what these neurons fire on as they are now, and keep it both ways."""
         for some, begins, samples in _reports(self._tree, require_built(self._network, self), neurons):
             self._lists.replace(some, begins, samples)
-        before, self._counted = self._counted, self._tree.work
-        nodes, tested, _, placed = (now - then for now, then in zip(self._counted, before, strict=True))
-        self.work.nodes += nodes
-        self.work.multiplied += tested
-        self.work.placed += placed
+        self._counted = count(self.work, self._tree, self._counted)
 
     @property
     def nbytes(self) -> int:

@@ -84,6 +84,7 @@ class DriftIndex(Index):
 
     name: ClassVar[str] = "drift"
     is_open: ClassVar[bool] = False
+    refresh_of_build: ClassVar[float] = 1 / 3
 
     def __init__(self, *, sketch_size: int | None = None, memory_limit: int | None = None) -> None:
         if sketch_size is not None and sketch_size < 0:

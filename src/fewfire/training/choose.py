@@ -29,9 +29,8 @@ PROBED_BLOCKS = 4  # of neurons a thread, at least
 ENOUGH_WORK = 1 << 28  # multiply-adds in a step, of which a pair takes some whatever its features:
 PAIR_WORK = 64
 LOST = 1.5  # times the best run predicted: no more steps
-REFRESH_OF_BUILD = 1 / 3  # the time of a refresh beside that of the build; measured
 
-TREE_FEATURES = 4  # at most: in more, half-spaces cut nearly every box
+TREE_FEATURES = 6  # at most: in more, half-spaces cut nearly every box
 BYTES_FEATURES = 16  # at least: with fewer there is little to multiply
 
 # Which indexes are worth a probe, the cheapest probe first; those not named here are never chosen.
@@ -96,12 +95,15 @@ class Probe:
         The rest of it.
     step_seconds : of each step, two at least
     wear : of the index after each step, in refreshes
+    refresh_of_build : float
+        The time of a refresh, beside that of the build.
     """
 
     setup_seconds: float
     build_seconds: float
     step_seconds: Sequence[float]
     wear: Sequence[float]
+    refresh_of_build: float
 
     def seconds(self, steps: int, scale: float, overhead: float = 0.0) -> float:
         """Of a run of so many steps through `scale` times as many neurons.
@@ -118,7 +120,7 @@ class Probe:
         Where an index ages, steps grow dearer until what that cost comes to a refresh. The growth is that of
         these steps, and falls with the root of the steps, as residuals tend to.
         """
-        each, refresh = np.diff(self.wear, prepend=0.0), REFRESH_OF_BUILD * self.build_seconds
+        each, refresh = np.diff(self.wear, prepend=0.0), self.refresh_of_build * self.build_seconds
         growth = max(0.0, float(each[-1] - each[0]) / (len(each) - 1))
         first = max(0.0, float(each.mean()) - growth * (len(each) + 1) / 2)
         slower = min(1.0, len(each) / steps) ** 0.5  # the mean of 1 / sqrt(step), beside that of the probe
@@ -250,4 +252,4 @@ def probes(
         step_seconds.append(clock() - start)
         wear.append(trainer.index.wear)
         if len(step_seconds) > 1:
-            yield Probe(setup, build, step_seconds, wear)
+            yield Probe(setup, build, step_seconds, wear, trainer.index.refresh_of_build)
