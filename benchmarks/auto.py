@@ -2,93 +2,116 @@
 
     python benchmarks/auto.py      about five minutes on two cores
 
-Random inputs on the unit sphere and random labels; a run is the probe, the build and all steps. Runs are
-repeated in turn while they are short, and the fastest counts.
+Inputs on the unit sphere and random labels; a run is the probe, the build and all steps. Runs are repeated
+in turn while they are short, and the fastest counts.
 """
 
 import sys
 from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from common import one_hot, save, unit_rows
 from fewfire import Trainer, TwoLayerNetwork, arrange
-from fewfire.indexes import INDEXES
 from fewfire.inputs import Inputs
-from fewfire.training.choose import WORTH_A_PROBE
 
-# width, features, samples, batch size (0: all), share that fires, epochs
+
+class Case(NamedTuple):
+    """`rank`: of the samples, but for a little noise, where they are not random."""
+
+    width: int
+    n_features: int
+    n_samples: int
+    batch_size: int  # 0: all
+    fire_rate: float
+    epochs: int
+    rank: int | None = None
+
+
 CASES = [
-    (1_024, 2, 500, 32, 0.1, 10),
-    (1_024, 8, 5_000, 256, 0.02, 10),
-    (1_024, 64, 500, 0, 0.02, 50),
-    (1_024, 784, 5_000, 256, 0.02, 5),
-    (1_024, 784, 500, 32, 0.5, 5),
-    (8_192, 2, 5_000, 256, 0.02, 5),
-    (8_192, 8, 5_000, 256, 0.1, 5),
-    (8_192, 8, 500, 32, 0.5, 10),
-    (8_192, 64, 5_000, 32, 0.02, 2),
-    (8_192, 64, 5_000, 256, 0.02, 10),
-    (8_192, 64, 500, 0, 0.1, 30),
-    (8_192, 64, 20_000, 256, 0.5, 1),
-    (8_192, 784, 5_000, 256, 0.02, 5),
-    (8_192, 784, 500, 32, 0.1, 10),
-    (8_192, 784, 500, 0, 0.5, 5),
-    (65_536, 2, 500, 0, 0.02, 20),
-    (65_536, 2, 5_000, 256, 0.1, 1),
-    (65_536, 8, 500, 32, 0.02, 10),
-    (65_536, 8, 5_000, 256, 0.02, 2),
-    (65_536, 8, 500, 256, 0.5, 10),
-    (65_536, 64, 500, 32, 0.02, 4),
-    (65_536, 64, 5_000, 256, 0.02, 2),
-    (65_536, 64, 500, 0, 0.1, 10),
-    (65_536, 784, 500, 256, 0.02, 5),
-    (65_536, 784, 500, 32, 0.1, 1),
-    (65_536, 784, 500, 0, 0.02, 5),
+    Case(1_024, 2, 500, 32, 0.1, 10),
+    Case(1_024, 8, 5_000, 256, 0.02, 10),
+    Case(1_024, 64, 500, 0, 0.02, 50),
+    Case(1_024, 784, 5_000, 256, 0.02, 5),
+    Case(1_024, 784, 500, 32, 0.5, 5),
+    Case(8_192, 2, 5_000, 256, 0.02, 5),
+    Case(8_192, 8, 5_000, 256, 0.1, 5),
+    Case(8_192, 8, 500, 32, 0.5, 10),
+    Case(8_192, 64, 5_000, 32, 0.02, 2),
+    Case(8_192, 64, 5_000, 256, 0.02, 10),
+    Case(8_192, 64, 500, 0, 0.1, 30),
+    Case(8_192, 64, 20_000, 256, 0.5, 1),
+    Case(8_192, 784, 5_000, 256, 0.02, 5),
+    Case(8_192, 784, 500, 32, 0.1, 10),
+    Case(8_192, 784, 500, 0, 0.5, 5),
+    Case(65_536, 2, 500, 0, 0.02, 20),
+    Case(65_536, 2, 5_000, 256, 0.1, 1),
+    Case(65_536, 8, 500, 32, 0.02, 10),
+    Case(65_536, 8, 5_000, 256, 0.02, 2),
+    Case(65_536, 8, 500, 256, 0.5, 10),
+    Case(65_536, 64, 500, 32, 0.02, 4),
+    Case(65_536, 64, 5_000, 256, 0.02, 2),
+    Case(65_536, 64, 500, 0, 0.1, 10),
+    Case(65_536, 784, 500, 256, 0.02, 5),
+    Case(65_536, 784, 500, 32, 0.1, 1),
+    Case(65_536, 784, 500, 0, 0.02, 5),
+    Case(65_536, 2, 2_000, 0, 0.02, 10),
+    Case(131_072, 2, 2_000, 128, 0.02, 5),
+    Case(131_072, 3, 2_000, 128, 0.02, 5),
+    Case(8_192, 784, 2_000, 128, 0.02, 12, rank=16),
+    Case(16_384, 784, 2_000, 256, 0.02, 10, rank=32),
+    Case(65_536, 784, 1_000, 128, 0.02, 6, rank=16),
 ]
-SHORT = 1.5  # seconds: runs that together take less are taken again
-TURNS = 5
+NOISE = 0.1  # norm of it beside that of a sample
+TREE_FEATURES = 8  # at most: in more, the weight tree is not tried
+SHORT = 1.0  # seconds: runs that together take less are taken again
+TURNS = 5  # at most, and two at least
 
 
-def run(case: tuple, inputs: Inputs, targets: np.ndarray, index: str) -> tuple[float, Trainer]:
-    """Seconds of a whole run from a fresh network."""
-    width, n_features, _, batch, fire_rate, epochs = case
-    network = TwoLayerNetwork.initialise(width, n_features, 10, fire_rate=fire_rate)
-    arrange(network, inputs)
-    trainer = Trainer(network, inputs, targets, index=index, batch_size=batch or None, epochs=epochs)
+def samples_of(case: Case) -> np.ndarray:
+    n, d, rank = case.n_samples, case.n_features, case.rank
+    if rank is None:
+        return unit_rows(n, d)
+    directions = np.linalg.qr(unit_rows(rank, d, seed=1).T)[0]
+    rows = unit_rows(n, rank) @ directions.T + NOISE * unit_rows(n, d, seed=2)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def run(trainer: Trainer) -> float:
+    """Seconds of a whole run."""
     begin = perf_counter()
     trainer.build()
-    for _ in range(epochs):
+    for _ in range(trainer.epochs):
         trainer.epoch()
-    return perf_counter() - begin, trainer
+    return perf_counter() - begin
 
 
-def measured(case: tuple) -> dict:
-    width, n_features, n, batch, fire_rate, epochs = case
-    inputs, targets = Inputs.of(unit_rows(n, n_features)), one_hot(n)
-    names = [
-        name for name, worth in WORTH_A_PROBE.items()
-        if name in INDEXES and worth(TwoLayerNetwork.initialise(width, n_features, 1), inputs)
-    ]  # fmt: skip
-    seconds = {name: [] for name in (*names, "auto")}
+def measured(case: Case) -> dict[str, Any]:
+    inputs, targets = Inputs.of(samples_of(case)), one_hot(case.n_samples)
+    network = TwoLayerNetwork.initialise(case.width, case.n_features, 10, fire_rate=case.fire_rate)
+    arrange(network, inputs)
+    settings: dict[str, Any] = {"batch_size": case.batch_size or None, "epochs": case.epochs}
+    settings["learning_rate"] = Trainer(network, inputs, targets, **settings).learning_rate
+    tree = ("weight_tree",) if case.n_features <= TREE_FEATURES else ()
+    seconds = {name: [] for name in ("exhaustive", "screened", "drift", *tree, "auto")}
     choices, probes = [], []
-    for _ in range(TURNS):
-        for name in [name for name, taken in seconds.items() if sum(taken) < SHORT]:
-            taken, trainer = run(case, inputs, targets, name)
-            seconds[name].append(taken)
+    for turn in range(TURNS):
+        for name in [name for name, taken in seconds.items() if turn < 2 or sum(taken) < SHORT]:
+            trainer = Trainer(network.copy(), inputs, targets, index=name, **settings)
+            seconds[name].append(run(trainer))
             if trainer.choice is not None:
                 choices.append(trainer.choice.name)
-                probes.append(trainer.choice.probe_seconds / taken)
+                probes.append(trainer.choice.probe_seconds / seconds[name][-1])
                 print("   ", trainer.choice)
     best = {name: min(taken) for name, taken in seconds.items()}
     auto = best.pop("auto")
     fastest = min(best, key=lambda name: best[name])
     ratio = auto / best[fastest]
-    print(f"{case}: " + ", ".join(f"{name} {taken:.3f}" for name, taken in best.items())
+    print(f"{tuple(case)}: " + ", ".join(f"{name} {taken:.3f}" for name, taken in best.items())
           + f", auto {auto:.3f} s ({choices[-1]}): {ratio:.2f}", flush=True)  # fmt: skip
-    return {
-        "width": width, "n_features": n_features, "n_samples": n, "batch_size": batch or n,
-        "fire_rate": fire_rate, "epochs": epochs, "seconds": best, "auto_seconds": auto,
+    return case._asdict() | {
+        "batch_size": case.batch_size or case.n_samples, "seconds": best, "auto_seconds": auto,
         "chosen": sorted(set(choices)), "probe_share": float(np.median(probes)), "best": fastest,
         "ratio": ratio,
     }  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import fewfire
-from common import one_hot, save, unit_rows
+from common import one_hot, save, timed_step, unit_rows
 from fewfire import CorrelationTreeByNeuron, CorrelationTreeBySample, Trainer, TwoLayerNetwork
 from fewfire.indexes import Index
 from fewfire.torch.dense import HandWritten, HandWrittenTransposed
@@ -30,13 +30,6 @@ def trainer_of(network: TwoLayerNetwork, n: int, index: Index | str) -> Trainer:
                       learning_rate=RATE)  # fmt: skip
     trainer.build()
     return trainer
-
-
-def timed_step(trainer: Trainer, ids: np.ndarray) -> dict[str, float]:
-    before, start = dict(trainer.seconds), perf_counter()
-    trainer.step(ids)
-    parts = {part: trainer.seconds[part] - before[part] for part in before}
-    return parts | {"step": perf_counter() - start}
 
 
 def measure(n: int, width: int, n_features: int) -> dict[str, Any]:

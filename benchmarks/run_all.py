@@ -15,6 +15,7 @@ for script in (
     "halfspace",
     "pool",
     "correlation",
+    "data_tree",
     "grover",
     "screened",
     "slope",
@@ -23,7 +24,7 @@ for script in (
     "fashion_mnist",
     "targets",
 ):
-    own = ("auto", "exactness", "grid", "halfspace", "pool", "correlation", "grover")
+    own = ("auto", "exactness", "grid", "halfspace", "pool", "correlation", "data_tree", "grover")
     given = sys.argv[1:] if script not in own else []
     print(f"== {script}", flush=True)
     subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)

@@ -1,6 +1,9 @@
 """The machine: how many threads the kernels use, and which instruction set."""
 
 import os
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
 
 from fewfire import _core
 
@@ -26,6 +29,22 @@ def set_threads(count: int) -> None:
             "Use the number of cores, or 1."
         )
     _core.set_threads(count)
+
+
+def one_blas_thread() -> AbstractContextManager:
+    """While it is open, NumPy multiplies on one thread.
+
+    OpenBLAS keeps its threads spinning for a tenth of a second after each product: beside them the kernels
+    take up to twice as long. docs/decisions/0003-own-thread-pool.md has the figures.
+    """
+    return _blas().limit(limits=1, user_api="blas")
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def instruction_set() -> str:

@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 from problems import Problem, clustered_problem
 
-from fewfire import ExhaustiveIndex, MemoryLimitError, Trainer, train
+import fewfire
+from fewfire import ExhaustiveIndex, MemoryLimitError, Trainer, TwoLayerNetwork, train
 from fewfire.indexes import INDEXES
 from fewfire.training import choose
-from fewfire.training.choose import Choice, Prediction, Probe, choose_index, worn
+from fewfire.training.choose import (
+    Choice,
+    Prediction,
+    Probe,
+    choose_index,
+    evenly,
+    intercept,
+    probed_count,
+    worn,
+)
 
 
 class Clock:
@@ -22,18 +32,32 @@ class Clock:
         return self.now
 
 
-def costing(clock: Clock, build: float, step: float, fails: bool = False) -> type[ExhaustiveIndex]:
-    """An exact index that takes so many seconds, in proportion to the neurons."""
+def costing(
+    clock: Clock,
+    build: float,
+    step: float,
+    *,
+    setup: float = 0,
+    overhead: float = 0,
+    bound: bool = False,
+    fails: bool = False,
+) -> type[ExhaustiveIndex]:
+    """An exact index that takes so many seconds, of the build and of a step for each neuron."""
 
     class Costing(ExhaustiveIndex):
+        is_open = not bound
+
         def build(self, network, inputs=None, progress=None):
             if fails:
                 raise MemoryLimitError("too large")
             super().build(network, inputs, progress)
+            clock.now += setup
+            if progress is not None:
+                progress(0.0)
             clock.now += build * network.width
 
         def descend(self, descent, next_batch):
-            clock.now += step * descent.network.width
+            clock.now += overhead + step * descent.network.width
             return super().descend(descent, next_batch)
 
     return Costing
@@ -45,11 +69,14 @@ def clock(monkeypatch) -> Clock:
     return Clock()
 
 
-def indexes_cost(monkeypatch, clock: Clock, **costs: tuple) -> None:
-    monkeypatch.setattr(choose, "WORTH_A_PROBE", {name: lambda network, inputs: True for name in costs})
-    monkeypatch.setattr(choose, "PROBED_NEURONS", 16)
+def indexes_cost(monkeypatch, clock: Clock, **costs: type[ExhaustiveIndex] | tuple[float, float]) -> None:
+    """These are all that there are; 16 neurons are probed, and first of all 4."""
+    monkeypatch.setattr(choose, "WORTH_A_PROBE", {name: lambda trainer: True for name in costs})
+    monkeypatch.setattr(choose, "ENOUGH_WORK", 0)
+    monkeypatch.setattr(choose, "BLOCK", 1)
+    monkeypatch.setattr(choose, "threads", lambda: 4)
     for name, cost in costs.items():
-        monkeypatch.setitem(INDEXES, name, costing(clock, *cost))
+        monkeypatch.setitem(INDEXES, name, costing(clock, *cost) if isinstance(cost, tuple) else cost)
 
 
 def trainer_of(problem: Problem, **settings) -> Trainer:
@@ -75,12 +102,11 @@ def test_where_exhaustive_wins_it_is_chosen(monkeypatch, clock):
 
 @pytest.mark.parametrize("epochs", [1, 4, 20, 100, 1000])
 @pytest.mark.parametrize("build", [0, 2, 10])
-def test_probing_takes_a_tenth_of_the_run_and_at_most_one_probe_more(monkeypatch, clock, epochs, build):
-    indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 0.5), drift=(build, 0.1))
+def test_probing_takes_a_tenth_of_the_run_and_at_most_one_build_more(monkeypatch, clock, epochs, build):
+    indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 0.9), drift=(build, 0.8))
     choice = choose_index(trainer_of(clustered_problem(width=2048)), epochs, clock=clock)
     assert choice.probe_seconds == clock.now
-    neurons = max(16, int(2048 * min(1 / 32, 5 * epochs / 800)))
-    last = neurons * (build + 2)  # that could not be foreseen
+    last = 16 * (build + 2)  # that could not be foreseen
     assert choice.probe_seconds <= 0.1 * choice.predictions[0].seconds + last
 
 
@@ -92,8 +118,54 @@ def test_without_time_there_is_no_second_probe(monkeypatch, clock):
     assert "no time to try drift" in str(choice)
 
 
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_bound_index_is_expected_to_take_in_the_samples(monkeypatch, clock, bound):
+    # Of a run of 5 * 400 s. So far 3 * 4 + 2 * 16; first steps are expected to take 5 * 16, an epoch 5 * 16.
+    indexes_cost(monkeypatch, clock, exhaustive=(0, 1), drift=costing(clock, 0, 1, bound=bound))
+    choice = choose_index(trainer_of(clustered_problem(width=400)), 1, clock=clock)
+    assert choice.unprobed == (("drift",) if bound else ())
+
+
+def test_an_index_that_has_lost_takes_no_more_steps(monkeypatch, clock):
+    indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 2), drift=(0, 1.1))
+    choice = choose_index(trainer_of(clustered_problem()), 1000, clock=clock)
+    assert choice.probe_seconds == pytest.approx(3 * 4 + 8 * 16 + 2 * 32 + 8 * 17.6)
+
+
+def test_probing_ends_when_all_but_one_have_lost(monkeypatch, clock):
+    indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 2))
+    choice = choose_index(trainer_of(clustered_problem()), 1000, clock=clock)
+    assert choice.probe_seconds == 3 * 4 + 2 * 16 + 2 * 32
+
+
+def test_what_does_not_grow_with_the_neurons_is_not_scaled(monkeypatch, clock):
+    indexes_cost(
+        monkeypatch, clock,
+        exhaustive=costing(clock, 0, 1, overhead=4), drift=costing(clock, 3, 0.5, setup=1000, overhead=4),
+    )  # fmt: skip
+    choice = choose_index(trainer_of(clustered_problem()), 100, clock=clock)
+    drift, exhaustive = choice.predictions
+    assert drift == Prediction("drift", pytest.approx(1000 + 300 * 3 + (4 + 300 * 0.5) * 500))
+    assert exhaustive == Prediction("exhaustive", pytest.approx((4 + 300) * 500))
+
+
+def test_few_neurons_are_probed_but_enough_to_time_a_step():
+    fewfire.set_threads(2)
+    wide = TwoLayerNetwork.initialise(100_000, 20, 1)
+    assert probed_count(wide, 10_000, 0.5) == 4 * 64 * 2
+    assert probed_count(wide, 100, 0.5) == 2**28 // (100 * 84)
+    assert probed_count(wide, 10, 0.5) == 50_000
+    assert probed_count(TwoLayerNetwork.initialise(100, 2, 1), 1, 0.5) == 100
+    assert evenly(wide, 5).tolist() == [0, 24999, 49999, 74999, 99999]
+
+
+def test_a_line_is_followed_to_nothing_but_not_below():
+    assert intercept(1, 5, 3, 9) == 3
+    assert intercept(1, 1, 3, 9) == 0
+
+
 def test_an_index_that_does_not_fit_is_not_chosen(monkeypatch, clock):
-    indexes_cost(monkeypatch, clock, exhaustive=(0, 1), drift=(0, 0.1, True))
+    indexes_cost(monkeypatch, clock, exhaustive=(0, 1), drift=costing(clock, 0, 0.1, fails=True))
     choice = choose_index(trainer_of(clustered_problem()), 100, clock=clock)
     assert [prediction.name for prediction in choice.predictions] == ["exhaustive"]
 
@@ -128,8 +200,13 @@ def test_age_adds_up_until_a_refresh_is_due():
 def test_a_run_is_predicted_from_build_steps_and_age():
     young = Probe(1.0, 2.0, [9, 0.1, 0.1], [0, 0, 0], 1 / 3)
     assert young.seconds(100, scale=10) == pytest.approx(1 + 10 * (2 + 0.1 * 100))
+    assert young.seconds(100, scale=10, overhead=0.04) == pytest.approx(1 + 10 * 2 + (0.04 + 10 * 0.06) * 100)
+    assert young.seconds(100, scale=10, overhead=9) == pytest.approx(1 + 10 * 2 + (0.05 + 10 * 0.05) * 100)
     aged = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.01, 0.03, 0.06], 1 / 3)
     assert aged.seconds(100, scale=10) > young.seconds(100, scale=10)
+    shaken = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.9, 0.9, 0.9], 1 / 3)  # by the first step: 0.3 refreshes each
+    later = 10 * worn(0.3, 0, 100) * 2.0 / 3
+    assert shaken.seconds(100, scale=10) == pytest.approx(young.seconds(100, scale=10) + later)
 
 
 # Real indexes
@@ -169,6 +246,17 @@ def test_the_choice_is_made_once_and_logged_in_one_line(caplog):
     assert trainer.choice is not None
     assert index.name == trainer.choice.name
     assert caplog.messages == [str(trainer.choice)]
+
+
+def test_a_limit_that_the_whole_keeps_is_kept_by_a_slice():
+    problem = clustered_problem(width=5000, n_features=20, n_samples=400)
+    trainer = trainer_of(problem, index="drift")
+    trainer.build()
+    trainer.memory_limit = trainer.index.nbytes
+    sliced = trainer.sliced(np.arange(64), "drift")
+    sliced.build()
+    assert sliced.index.table_bits == 8
+    assert sliced.index.tabled_share == 1
 
 
 def test_a_slice_moves_as_the_whole_would_at_first():

@@ -8,7 +8,8 @@ import pytest
 from checks import assert_right, exhaustive_fire_set
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
+from machines import OnAnyMachine
 from problems import Problem, clustered_problem, exact_problem, let_coast, random_step
 
 import fewfire
@@ -273,7 +274,7 @@ def test_duplicate_neurons_and_samples_are_all_reported(make, dtype):
         index.moved(random_step(problem, problem.everything, fires, 1.0, random))
 
 
-class CorrelationTreesMachine(RuleBasedStateMachine):
+class CorrelationTreesMachine(OnAnyMachine):
     """Any sequence of what can happen to both kinds of trees leaves them exact."""
 
     @initialize(
@@ -295,9 +296,6 @@ class CorrelationTreesMachine(RuleBasedStateMachine):
             built(make, self.problem) for make in (CorrelationTreeBySample, CorrelationTreeByNeuron)
         ]
 
-    def teardown(self):
-        fewfire.use_instruction_set(fewfire.available_instruction_sets()[0])
-
     @rule(data=st.data(), rate=st.sampled_from([1e-3, 1.0, 100.0, 1e4]))
     def step(self, data, rate):
         ids = data.draw(st.lists(st.integers(0, len(self.problem.inputs) - 1), min_size=1, max_size=50))
@@ -313,14 +311,6 @@ class CorrelationTreesMachine(RuleBasedStateMachine):
     def settle(self):
         if self.problem.network.coasting is not None:
             self.problem.network.coasting.settle()
-
-    @rule(count=st.integers(1, 4))
-    def change_threads(self, count):
-        fewfire.set_threads(count)
-
-    @rule(name=st.sampled_from(fewfire.available_instruction_sets()))
-    def change_instruction_set(self, name):
-        fewfire.use_instruction_set(name)
 
     @invariant()
     def the_fire_set_of_everything_is_that_of_the_exhaustive_index(self):

@@ -9,6 +9,7 @@ from problems import clustered_problem, let_coast, random_step
 
 import fewfire
 from fewfire import DataTreeIndex, MemoryLimitError, _core
+from fewfire.indexes import data_tree
 from fewfire.optimiser import Optimiser
 
 
@@ -134,10 +135,21 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed():
     needed = built(problem).nbytes
     assert built(problem, memory_limit=needed).nbytes == needed
     index = DataTreeIndex(memory_limit=needed - 1)
-    message = f"the data tree needs {needed:,} bytes. Got a limit of {needed - 1:,}. Raise the limit, or use"
+    message = (
+        f"the data_tree index needs {needed:,} bytes. Got a limit of {needed - 1:,}. Raise the limit, or"
+    )
     with pytest.raises(MemoryLimitError, match=re.escape(message)):
         index.build(problem.network, problem.inputs)
     assert index.nbytes == 0
+
+
+def test_what_it_needs_is_known_before_any_list_is_made(monkeypatch):
+    problem = clustered_problem()
+    monkeypatch.setattr(data_tree, "CHUNK", 64)  # counted in parts, as it is listed
+    needed = built(problem).nbytes
+    monkeypatch.setattr(DataTreeIndex, "_ask", lambda *_: pytest.fail("asked for the lists"))
+    with pytest.raises(MemoryLimitError, match=re.escape(f"needs {needed:,} bytes")):
+        built(problem, memory_limit=needed - 1)
 
 
 def test_its_lists_are_those_of_the_fire_set():

@@ -37,7 +37,17 @@ def files_importing(module: str) -> set[str]:
 def test_importing_fewfire_loads_numpy_and_the_core_only():
     loaded = set(printed("import sys, fewfire; print(*sys.modules)").split())
     assert {"numpy", "fewfire._core"} <= loaded
-    heavy = {"torch", "sklearn", "scipy", "matplotlib", "typer", "rich", "safetensors", "qiskit"}
+    heavy = {
+        "torch",
+        "sklearn",
+        "scipy",
+        "matplotlib",
+        "typer",
+        "rich",
+        "safetensors",
+        "threadpoolctl",
+        "qiskit",
+    }
     assert not loaded & heavy
     assert not {name for name in loaded if name.startswith(("fewfire.cli", "fewfire.data", "fewfire.report"))}
 

@@ -4,16 +4,16 @@ import numpy as np
 from checks import exhaustive_fire_set
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
+from machines import OnAnyMachine
 from problems import clustered_problem, let_coast, random_descent, random_step
 
-import fewfire
 from fewfire import DriftIndex
 from fewfire.optimiser import Optimiser
 from strategies import seeds
 
 
-class DriftIndexMachine(RuleBasedStateMachine):
+class DriftIndexMachine(OnAnyMachine):
     @initialize(
         width=st.integers(1, 200),
         n_features=st.sampled_from([1, 3, 17, 70]),
@@ -48,9 +48,6 @@ class DriftIndexMachine(RuleBasedStateMachine):
             self.index.memory_limit = self.index.nbytes - 1
             self.build()
             assert self.index.table_bits == 4
-
-    def teardown(self):
-        fewfire.use_instruction_set(fewfire.available_instruction_sets()[0])
 
     def some_batch(self, data):
         ids = data.draw(st.lists(st.integers(0, len(self.problem.inputs) - 1), min_size=1, max_size=50))
@@ -99,14 +96,6 @@ class DriftIndexMachine(RuleBasedStateMachine):
     def ask(self, data):
         batch = self.some_batch(data)
         assert self.index.fire_set(batch).identical(exhaustive_fire_set(self.problem.network, batch))
-
-    @rule(count=st.integers(1, 4))
-    def change_threads(self, count):
-        fewfire.set_threads(count)
-
-    @rule(name=st.sampled_from(fewfire.available_instruction_sets()))
-    def change_instruction_set(self, name):
-        fewfire.use_instruction_set(name)
 
     @invariant()
     def the_fire_set_of_everything_is_that_of_the_exhaustive_index(self):

@@ -4,13 +4,27 @@ import os
 
 import pytest
 from processes import printed, run_python
+from threadpoolctl import ThreadpoolController
 
 import fewfire
+from fewfire.machine import one_blas_thread
 
 
 def test_the_number_of_threads_is_what_was_set():
     fewfire.set_threads(3)
     assert fewfire.threads() == 3
+
+
+def test_numpy_multiplies_on_one_thread_for_a_while():
+    def counts():
+        return {
+            library.num_threads for library in ThreadpoolController().select(user_api="blas").lib_controllers
+        }
+
+    before = counts()
+    with one_blas_thread():
+        assert set(counts()) == {1}
+    assert counts() == before
 
 
 @pytest.mark.parametrize("count", [0, -1, 1025, 10**10, 1.5, "2", None])

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
@@ -18,6 +19,11 @@ Progress = Callable[[float], None]  # told the share that is done, 0 .. 1
 
 class Index(ABC):
     """A data structure that answers "who fires?" for one network.
+
+    Parameters
+    ----------
+    memory_limit : int, optional
+        Bytes that the index may hold once it is built.
 
     An exact index may look at more pairs than fire, never at fewer, and leaves the decision to the shared
     dot kernel: all exact indexes give the same fire sets, bit for bit.
@@ -31,14 +37,17 @@ class Index(ABC):
     is_open: ClassVar[bool]
     refresh_of_build: ClassVar[float] = 0.0  # the time of a refresh beside that of the build; measured
 
-    work: Work
-
-    @abstractmethod
-    def __init__(self, *, memory_limit: int | None = None) -> None: ...
+    def __init__(self, *, memory_limit: int | None = None) -> None:
+        self.memory_limit = memory_limit
+        self.work = Work()
+        self._network: TwoLayerNetwork | None = None  # until it is built
 
     @abstractmethod
     def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
-        """Take in the network and the training set. Forgets what was built before."""
+        """Take in the network and the training set. Forgets what was built before.
+
+        Of progress, 0 is told once only work in proportion to the neurons is left, if it is told at all.
+        """
 
     @abstractmethod
     def fire_set(self, batch: Inputs) -> FireSet:
@@ -55,6 +64,15 @@ class Index(ABC):
 
     def settle(self) -> None:  # noqa: B027  most have nothing to do
         """Be told that all rows that coast will be written as they are now, directly after this."""
+
+    def _fire_set_of(self, found: tuple[NDArray, ...], n_samples: int) -> FireSet:
+        """The fire set that the core found on so many samples, once its work is written down."""
+        begins, samples, values, near, _, dots, *_ = found
+        self.work.asked += (len(begins) - 1) * n_samples
+        self.work.near += int(near.sum())
+        self.work.dots += int(dots.sum())
+        self.work.fired += len(samples)
+        return FireSet(begins, samples, values, n_samples)
 
     @property
     def wear(self) -> float:
@@ -86,6 +104,15 @@ def require_fitting(network: TwoLayerNetwork, inputs: Inputs) -> None:
             f"inputs must fit the network: {network.n_features} features of {network.dtype}. Got "
             f"{inputs.n_features} features of {inputs.dtype}. Make them with "
             "Inputs.of(samples, network.dtype)."
+        )
+
+
+def require_within_limit(index: Index, needed: int, other: str) -> None:
+    """That an index may hold so many bytes; else another one is named that needs fewer."""
+    if index.memory_limit is not None and needed > index.memory_limit:
+        raise MemoryLimitError(
+            f"the {index.name} index needs {needed:,} bytes. Got a limit of {index.memory_limit:,}. "
+            f"Raise the limit, or use the {other} index."
         )
 
 

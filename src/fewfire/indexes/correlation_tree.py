@@ -12,14 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
-from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
+from fewfire.indexes.base import (
+    Index,
+    Progress,
+    require_built,
+    require_fitting,
+    require_ids,
+    require_within_limit,
+)
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 from fewfire.rows import BLOCK, aligned_empty, padded_zeros, stride_of
 from fewfire.step import Step
-from fewfire.work import Work
 
 # Between norms like these, or with 0, no product of two samples and a step underflows or overflows unnoticed.
 GRAM_NORMS = 1e-10, 1e10
@@ -53,11 +58,6 @@ class CorrelationTrees(Index):
     is_open: ClassVar[bool] = False
     by_sample: ClassVar[bool]
 
-    def __init__(self, *, memory_limit: int | None = None) -> None:
-        self.memory_limit = memory_limit
-        self.work = Work()
-        self._network: TwoLayerNetwork | None = None
-
     def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
         require_fitting(network, inputs)
         self._network = self._trees = None  # frees what was built before
@@ -68,11 +68,7 @@ class CorrelationTrees(Index):
         shape = (2 * leaves, row) if self.by_sample else (network.width, 2 * row)
         trees = dtype.itemsize * shape[0] * shape[1]
         bounds = 2 * 8 * network.width
-        if self.memory_limit is not None and trees + bounds > self.memory_limit:
-            raise MemoryLimitError(
-                f"the {self.name} index needs {trees + bounds:,} bytes. Got a limit of "
-                f"{self.memory_limit:,}. Raise the limit, or use the drift index."
-            )
+        require_within_limit(self, trees + bounds, "drift")
         self._nodes = aligned_empty(shape, dtype)
         self._nodes[:] = -np.inf
         self._bounds = np.zeros((network.width, 2))
@@ -96,13 +92,8 @@ class CorrelationTrees(Index):
         found, compared = _core.correlation_fire_set(
             self._trees, network.kernel_rows, batch.kernel_rows, ids, network.threshold
         )
-        begins, samples, values, near, _, dots, *_ = found
-        self.work.asked += network.width * len(batch)
         self.work.compared += compared
-        self.work.near += int(near.sum())
-        self.work.dots += int(dots.sum())
-        self.work.fired += len(samples)
-        return FireSet(begins, samples, values, len(batch))
+        return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
         network, fires = require_built(self._network, self), step.fires

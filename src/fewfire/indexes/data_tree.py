@@ -5,23 +5,30 @@ does a neuron that does not fire, so only the others are asked again after a ste
 and what fires on each sample are both kept. docs/theory/data_tree.md gives the costs.
 """
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
-from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
+from fewfire.indexes.base import (
+    Index,
+    Progress,
+    require_built,
+    require_fitting,
+    require_ids,
+    require_within_limit,
+)
 from fewfire.indexes.half_spaces import NOTHING_DONE, count, tree_over
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 from fewfire.rows import aligned_empty
 from fewfire.step import Step
-from fewfire.work import Work
 
 CHUNK = 1 << 14  # neurons asked at one time
+PAIR_BYTES = 8  # of a listed pair: an id in either list
 
 
 class DataTreeIndex(Index):
@@ -30,13 +37,14 @@ class DataTreeIndex(Index):
     Parameters
     ----------
     memory_limit : int, optional
-        Bytes that the index may hold once it is built; the lists of who fires on what grow and shrink later.
+        Bytes that the index may hold once it is built; the lists of who fires on what may grow later. With a
+        limit, all neurons are asked once more before, to count what the lists will hold.
 
     Notes
     -----
     Build: O(d n log n), then m questions. A question costs the boxes and samples along the boundary of the
     neuron's half-space, about n^(1 - 1/d), and what is reported. Memory: a copy of the samples, and 8 bytes a
-    pair that fires or lies within rounding of it.
+    pair that fires or lies within rounding of it. It does not age: the samples stay where they are.
     A fire set costs d for each such pair of the batch. A step costs a question for each neuron that moved,
     about the *whole* training set, so large batches suit it best. With momentum or weight decay all m are
     asked.
@@ -50,38 +58,28 @@ class DataTreeIndex(Index):
     name: ClassVar[str] = "data_tree"
     is_open: ClassVar[bool] = False
 
-    def __init__(self, *, memory_limit: int | None = None) -> None:
-        self.memory_limit = memory_limit
-        self.work = Work()
-        self._network: TwoLayerNetwork | None = None
-
     def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
         require_fitting(network, inputs)
         self._network = None
-        self._lists = _core.FireLists(network.width, len(inputs))
-        self._tree: Any = tree_over(inputs.samples)
-        self._inputs, self._network, self._counted = inputs, network, NOTHING_DONE
-        self._ask(np.arange(network.width, dtype=np.int32))
-        if self.memory_limit is not None and self.nbytes > self.memory_limit:
-            needed, self._network = self.nbytes, None
-            del self._tree, self._lists
-            raise MemoryLimitError(
-                f"the data tree needs {needed:,} bytes. Got a limit of {self.memory_limit:,}. "
-                "Raise the limit, or use the drift index."
-            )
+        self._tree: Any = None  # frees what was built before
+        self._lists: Any = None
+        lists, tree = _core.FireLists(network.width, len(inputs)), tree_over(inputs.samples)
+        everyone = np.arange(network.width, dtype=np.int32)
+        if self.memory_limit is not None:
+            pairs = sum(len(samples) for _, _, samples in _reports(tree, network, everyone))
+            require_within_limit(self, tree.nbytes + lists.nbytes + PAIR_BYTES * pairs, "drift")
+        self._tree, self._lists, self._inputs, self._network = tree, lists, inputs, network
+        self._counted = NOTHING_DONE
+        self._ask(everyone)
 
     def fire_set(self, batch: Inputs) -> FireSet:
         network = require_built(self._network, self)
         require_fitting(network, batch)
-        begins, samples, values, near, _, dots, *_ = _core.listed_fire_set(
+        found = _core.listed_fire_set(
             self._lists, require_ids(self, batch, self._inputs), network.kernel_rows, batch.kernel_rows,
             network.threshold,
         )  # fmt: skip
-        self.work.asked += network.width * len(batch)
-        self.work.near += int(near.sum())
-        self.work.dots += int(dots.sum())
-        self.work.fired += len(samples)
-        return FireSet(begins, samples, values, len(batch))
+        return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
         network = require_built(self._network, self)
@@ -90,17 +88,7 @@ class DataTreeIndex(Index):
 
     def _ask(self, neurons: NDArray[np.int32]) -> None:
         """Find what these neurons fire on as they are now, and keep it both ways."""
-        network = require_built(self._network, self)
-        present = network.weight_rows
-        if network.coasting is not None:
-            present = aligned_empty(present.shape, network.dtype)
-            network.kernel_rows.present(present)
-        for first in range(0, len(neurons), CHUNK):
-            some = neurons[first : first + CHUNK]
-            normals = aligned_empty((len(some), present.shape[1]), network.dtype)
-            np.take(present, some, axis=0, out=normals)
-            thresholds = np.full(len(some), network.threshold, network.dtype)
-            begins, samples = self._tree.report(normals, thresholds, True)
+        for some, begins, samples in _reports(self._tree, require_built(self._network, self), neurons):
             self._lists.replace(some, begins, samples)
         self._counted = count(self.work, self._tree, self._counted)
 
@@ -122,3 +110,19 @@ class DataTreeIndex(Index):
             exact = network.present_weights().astype(np.float64) @ inputs.samples.astype(np.float64).T
             fires = exact > network.threshold + 1e-12 * (1 + np.abs(exact))
         assert not (fires & np.isfinite(exact) & ~held).any(), "a pair that fires is not listed"
+
+
+def _reports(
+    tree: Any, network: TwoLayerNetwork, neurons: NDArray[np.int32]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]]:
+    """What these neurons may fire on as they are now, of all in the tree; some neurons at a time."""
+    present = network.weight_rows
+    if network.coasting is not None:
+        present = aligned_empty(present.shape, network.dtype)
+        network.kernel_rows.present(present)
+    for first in range(0, len(neurons), CHUNK):
+        some = neurons[first : first + CHUNK]
+        normals = aligned_empty((len(some), present.shape[1]), network.dtype)
+        np.take(present, some, axis=0, out=normals)
+        thresholds = np.full(len(some), network.threshold, network.dtype)
+        yield some, *tree.report(normals, thresholds, True)

@@ -20,12 +20,11 @@ from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
 from fewfire.indexes.sketch import PAIR_OVERHEAD, default_directions, principal_directions, sketch_of
 from fewfire.inputs import Inputs
-from fewfire.machine import threads
+from fewfire.machine import one_blas_thread, threads
 from fewfire.network import TwoLayerNetwork
 from fewfire.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
 from fewfire.step import Descent, Step
 from fewfire.structured import StructuredWeights
-from fewfire.work import Work
 
 
 @dataclass(frozen=True)
@@ -90,11 +89,9 @@ class DriftIndex(Index):
     def __init__(self, *, sketch_size: int | None = None, memory_limit: int | None = None) -> None:
         if sketch_size is not None and sketch_size < 0:
             raise ValueError(f"sketch_size must be >= 0. Got {sketch_size}. Use 0 for no sketch.")
+        super().__init__(memory_limit=memory_limit)
         self.sketch_size = sketch_size
-        self.memory_limit = memory_limit
-        self.work = Work()
         self.seconds: dict[str, float] = dict.fromkeys((*PARTS, "refresh"), 0.0)
-        self._network: TwoLayerNetwork | None = None
 
     def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
         require_fitting(network, inputs)
@@ -102,17 +99,20 @@ class DriftIndex(Index):
         self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before,
         self._state: Any = None  # with the core's hold on it
         m, n, dtype = network.width, len(inputs), network.dtype
-        if self.sketch_size is None:
-            directions = default_directions(inputs)
-        else:
-            directions = principal_directions(inputs, min(self.sketch_size, network.n_features, n))
+        with one_blas_thread():
+            if self.sketch_size is None:
+                directions = default_directions(inputs)
+            else:
+                directions = principal_directions(inputs, min(self.sketch_size, network.n_features, n))
+            self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
         self.k = directions.shape[1]
         self._inputs, self._largest_norm = inputs, float(inputs.norms.max())
-        self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
         self._words = np.empty((n, inputs.n_features + inputs.n_features % 2), np.int16)
         self._word_units = np.empty(n, dtype)
         self._word_limits = _core.word_inputs(inputs.rows, self._words, self._word_units)
 
+        if progress is not None:
+            progress(0.0)  # so far it did not depend on the neurons
         self._order = busiest_first(network, inputs)
         self.work.multiplied += network.width * min(n, COUNTED_SAMPLES)
 
@@ -270,7 +270,7 @@ class DriftIndex(Index):
     def _counted(self, found: tuple[NDArray, ...], n_samples: int) -> FireSet:
         """The fire set that the core found, once its work is written down."""
         network = require_built(self._network, self)
-        begins, samples, values, near, sketched, dots, fired, *nanoseconds = found
+        _, _, _, near, sketched, dots, fired, *nanoseconds = found
         for part, spent in zip(PARTS, nanoseconds, strict=True):
             self.seconds[part] += 1e-9 * float(spent.sum()) / threads()
         tabled = len(self._table)
@@ -279,15 +279,10 @@ class DriftIndex(Index):
             wasted += (near - fired) * (self.k + PAIR_OVERHEAD)
         self._wasted += wasted[:tabled]
         in_table = min(tabled * BLOCK, network.width) * n_samples
-        work = self.work
-        work.asked += network.width * n_samples
-        work.checked += in_table
-        work.multiplied += network.width * n_samples - in_table
-        work.near += int(near.sum())
-        work.sketch_products += int(sketched.sum()) * self.k
-        work.dots += int(dots.sum())
-        work.fired += len(samples)
-        return FireSet(begins, samples, values, n_samples)
+        self.work.checked += in_table
+        self.work.multiplied += network.width * n_samples - in_table
+        self.work.sketch_products += int(sketched.sum()) * self.k
+        return self._fire_set_of(found, n_samples)
 
     @property
     def _price(self) -> float:

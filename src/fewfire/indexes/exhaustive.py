@@ -8,7 +8,6 @@ from fewfire.indexes.base import Index, Progress, require_built, require_fitting
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 from fewfire.step import Step
-from fewfire.work import Work
 
 
 class ExhaustiveIndex(Index):
@@ -27,10 +26,6 @@ class ExhaustiveIndex(Index):
     name: ClassVar[str] = "exhaustive"
     is_open: ClassVar[bool] = True
 
-    def __init__(self, *, memory_limit: int | None = None) -> None:
-        self.work = Work()
-        self._network: TwoLayerNetwork | None = None
-
     def build(
         self, network: TwoLayerNetwork, inputs: Inputs | None = None,
         progress: Progress | None = None,
@@ -42,16 +37,9 @@ class ExhaustiveIndex(Index):
     def fire_set(self, batch: Inputs) -> FireSet:
         network = require_built(self._network, self)
         require_fitting(network, batch)
-        begins, samples, values, near, _, dots, *_ = _core.exhaustive_fire_set(
-            network.kernel_rows, batch.kernel_rows, network.threshold
-        )
-        pairs = network.width * len(batch)
-        self.work.asked += pairs
-        self.work.multiplied += pairs
-        self.work.near += int(near.sum())
-        self.work.dots += int(dots.sum())
-        self.work.fired += len(samples)
-        return FireSet(begins, samples, values, len(batch))
+        found = _core.exhaustive_fire_set(network.kernel_rows, batch.kernel_rows, network.threshold)
+        self.work.multiplied += network.width * len(batch)
+        return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
         """Nothing to do: the weights are read anew each time."""

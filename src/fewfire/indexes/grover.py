@@ -46,11 +46,11 @@ class GroverIndex(Index):
     is_open: ClassVar[bool] = True
 
     def __init__(self, *, memory_limit: int | None = None, seed: int = 0) -> None:
+        super().__init__(memory_limit=memory_limit)
         self.seed = seed
         self.missed = 0
         self._exhaustive = ExhaustiveIndex()
         self.work = self._exhaustive.work
-        self._network: TwoLayerNetwork | None = None
 
     def build(
         self, network: TwoLayerNetwork, inputs: Inputs | None = None, progress: Progress | None = None

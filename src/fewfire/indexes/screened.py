@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
-from fewfire.errors import MemoryLimitError
 from fewfire.fire_set import FireSet
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting
+from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_within_limit
 from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 from fewfire.rows import BLOCK, aligned_empty
 from fewfire.step import Step
-from fewfire.work import Work
 
 TERMS = 8  # float32 numbers kept of each row: its scale, two of the error band, FLOAT_COLUMNS
 FLOAT_COLUMNS = TERMS - 3
@@ -47,20 +45,11 @@ class ScreenedIndex(Index):
     name: ClassVar[str] = "screened"
     is_open: ClassVar[bool] = True
 
-    def __init__(self, *, memory_limit: int | None = None) -> None:
-        self.memory_limit = memory_limit
-        self.work = Work()
-        self._network: TwoLayerNetwork | None = None
-
     def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
         require_fitting(network, inputs)
         blocks, fours = -(-network.width // BLOCK), -(-network.n_features // 4)
         needed = blocks * BLOCK * (4 * fours + 4 + 4 * TERMS) + 4 * min(FLOAT_COLUMNS, network.n_features)
-        if self.memory_limit is not None and needed > self.memory_limit:
-            raise MemoryLimitError(
-                f"the screened index needs {needed:,} bytes. Got a limit of {self.memory_limit:,}. "
-                "Raise the limit, or use the exhaustive index."
-            )
+        require_within_limit(self, needed, "exhaustive")
         self._columns = largest_columns(inputs)
         self._bytes = aligned_empty((blocks, fours, 4 * BLOCK), np.int8)
         self._offsets = np.zeros((blocks, BLOCK), np.int32)
@@ -83,16 +72,11 @@ class ScreenedIndex(Index):
     def fire_set(self, batch: Inputs) -> FireSet:
         network = require_built(self._network, self)
         require_fitting(network, batch)
-        begins, samples, values, near, _, dots, *_ = _core.screened_fire_set(
+        found = _core.screened_fire_set(
             network.kernel_rows, batch.kernel_rows, network.threshold, **self._screened()
         )
-        pairs = network.width * len(batch)
-        self.work.asked += pairs
-        self.work.multiplied += pairs
-        self.work.near += int(near.sum())
-        self.work.dots += int(dots.sum())
-        self.work.fired += len(samples)
-        return FireSet(begins, samples, values, len(batch))
+        self.work.multiplied += network.width * len(batch)
+        return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
         self._refresh(step.lengths)

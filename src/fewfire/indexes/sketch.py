@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fewfire.inputs import Inputs
 from fewfire.rows import aligned_empty, stride_of
 
-SAMPLED_ROWS = 4096  # rows that the directions are found from
+SAMPLED_ROWS = 2048  # rows that the directions are found from
 CHUNK = 4096  # rows sketched at one time
 SIZES = (16, 32, 48, 64)  # of a sketch that is chosen by the data
 PAIR_OVERHEAD = (
@@ -32,7 +32,7 @@ def default_directions(inputs: Inputs) -> NDArray[np.float64]:
         return np.empty((d, 0))
     directions = principal_directions(inputs, min(SIZES[-1], n, d))
     rows = _sampled_rows(inputs)
-    inside = np.cumsum(np.square(rows @ directions).sum(axis=0))
+    inside = np.cumsum(np.square(rows @ directions.astype(rows.dtype)).sum(axis=0))
     outside = 1 - np.append(0, inside) / (np.square(rows).sum() or 1)
     sizes = [k for k in SIZES if k <= directions.shape[1]]
     costs = {k: PAIR_OVERHEAD + k + outside[k] * without for k in sizes} | {0: without}
@@ -45,19 +45,21 @@ def principal_directions(inputs: Inputs, k: int) -> NDArray[np.float64]:
     Source: the randomised range finder of Halko, Martinsson, Tropp (SIAM Review 2011), Algorithm 4.4.
     """
     rows = _sampled_rows(inputs)
-    basis = np.random.default_rng(1).standard_normal((inputs.n_features, min(2 * k, inputs.n_features)))
-    for _ in range(3):
+    shape = inputs.n_features, min(2 * k, inputs.n_features)
+    basis = np.random.default_rng(1).standard_normal(shape).astype(rows.dtype)
+    for _ in range(2):
         basis = np.linalg.qr(rows.T @ (rows @ basis))[0]
     # The k best directions within the range that was found.
-    right = np.linalg.svd(rows @ basis, full_matrices=False)[2]
-    return np.linalg.qr(basis @ right[:k].T)[0]
+    inside = rows @ basis
+    right = np.linalg.eigh(inside.T @ inside)[1][:, ::-1]
+    return np.linalg.qr((basis @ right[:, :k]).astype(np.float64))[0]
 
 
-def _sampled_rows(inputs: Inputs) -> NDArray[np.float64]:
+def _sampled_rows(inputs: Inputs) -> NDArray:
     """Some of the rows, scaled to norm 1; all where there are few."""
     count = min(len(inputs), SAMPLED_ROWS)
     chosen = np.sort(np.random.default_rng(0).choice(len(inputs), count, replace=False))
-    return inputs.samples[chosen] * inputs.inverse_norms[chosen, None].astype(np.float64)
+    return inputs.samples[chosen] * inputs.inverse_norms[chosen, None]
 
 
 def sketch_of(inputs: Inputs, directions: NDArray[np.float64]) -> tuple[NDArray, NDArray]:

@@ -4,7 +4,6 @@ The weights are the same through every exact index, so a choice may rest on meas
 machine to machine, the result cannot. docs/decisions/0015-auto.md says what was rejected.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
@@ -12,33 +11,34 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fewfire.errors import MemoryLimitError
 from fewfire.indexes import INDEXES, SCREENED_FEATURES
-from fewfire.inputs import Inputs
+from fewfire.machine import threads
 from fewfire.network import TwoLayerNetwork
+from fewfire.rows import BLOCK
 
 if TYPE_CHECKING:
     from fewfire.training.loop import Trainer
 
-BUDGET = 0.1  # share of the predicted run that probing may take
-PROBED_SHARE = 1 / 32  # of the neurons, and fewer in a run of few steps:
-PROBED_OF_STEPS = 1 / 800  # as many for each step
-PROBED_NEURONS = 2048  # at least: fewer are done in less time than it takes to hand them out
-PROBE_STEPS = 5  # of which the fastest counts
+BUDGET = 0.08  # share of the predicted run that probing may take: a tenth, with what cannot be foreseen
+PROBE_STEPS = 8  # at most, of which the fastest counts
+COLD_STEPS = 5  # that the first two steps take as long as
+PROBED_BLOCKS = 4  # of neurons a thread, at least
+ENOUGH_WORK = 1 << 28  # multiply-adds in a step, of which a pair takes some whatever its features:
+PAIR_WORK = 64
+LOST = 1.5  # times the best run predicted: no more steps
 
-TREE_FEATURES = 8  # at most: in more, half-spaces cut nearly every box
-TREE_PAIRS = 1 << 24  # at most: eight bytes each
+TREE_FEATURES = 6  # at most: in more, half-spaces cut nearly every box
+BYTES_FEATURES = 16  # at least: with fewer there is little to multiply
 
-# Which indexes are worth a probe; those that are not named here are never chosen.
-WORTH_A_PROBE: dict[str, Callable[[TwoLayerNetwork, Inputs], bool]] = {
-    "exhaustive": lambda network, inputs: True,
-    "screened": lambda network, inputs: network.n_features <= SCREENED_FEATURES,
-    "drift": lambda network, inputs: True,
-    "weight_tree": lambda network, inputs: network.n_features <= TREE_FEATURES,
-    "data_tree": lambda network, inputs: network.n_features <= TREE_FEATURES,
-    "correlation_tree_by_sample": lambda network, inputs: network.width * len(inputs) <= TREE_PAIRS,
-    "correlation_tree_by_neuron": lambda network, inputs: network.width * len(inputs) <= TREE_PAIRS,
+# Which indexes are worth a probe, the cheapest probe first; those not named here are never chosen.
+WORTH_A_PROBE: dict[str, Callable[["Trainer"], bool]] = {
+    "exhaustive": lambda trainer: True,
+    "weight_tree": lambda trainer: trainer.network.n_features <= TREE_FEATURES,
+    "screened": lambda trainer: BYTES_FEATURES <= trainer.network.n_features <= SCREENED_FEATURES,
+    "drift": lambda trainer: trainer.network.n_features > TREE_FEATURES or trainer.steps_per_epoch == 1,
 }
 
 
@@ -90,7 +90,7 @@ class Probe:
     Attributes
     ----------
     setup_seconds : float
-        Of the build, before its first sign of progress: not in proportion to the neurons.
+        Of the build, until it reports that 0 of its part in proportion to the neurons is done.
     build_seconds : float
         The rest of it.
     step_seconds : of each step, two at least
@@ -105,21 +105,32 @@ class Probe:
     wear: Sequence[float]
     refresh_of_build: float
 
-    def seconds(self, steps: int, scale: float) -> float:
+    def seconds(self, steps: int, scale: float, overhead: float = 0.0) -> float:
         """Of a run of so many steps through `scale` times as many neurons.
 
+        Parameters
+        ----------
+        steps : int
+        scale : float
+        overhead : float
+            Seconds of a step that do not depend on the number of neurons.
+
+        Notes
+        -----
         Where an index ages, steps grow dearer until what that cost comes to a refresh. The growth is that of
         these steps, and falls with the root of the steps, as residuals tend to.
         """
         each, refresh = np.diff(self.wear, prepend=0.0), self.refresh_of_build * self.build_seconds
         growth = max(0.0, float(each[-1] - each[0]) / (len(each) - 1))
-        first = max(0.0, float(each[0]) - growth)
+        first = max(0.0, float(each.mean()) - growth * (len(each) + 1) / 2)
         slower = min(1.0, len(each) / steps) ** 0.5  # the mean of 1 / sqrt(step), beside that of the probe
         # The least of them: whatever else the machine does only adds to it.
         fresh = min(taken - age * refresh for taken, age in zip(self.step_seconds, each, strict=True))
-        least = min(self.step_seconds) / 2  # however much of a step is put down to age
+        fresh = max(fresh, min(self.step_seconds) / 2)  # however much of a step is put down to age
+        fixed = min(overhead, fresh / 2)  # or to what does not grow
         aged = worn(first, growth * slower, steps) * refresh
-        return self.setup_seconds + scale * (self.build_seconds + max(fresh, least) * steps + aged)
+        a_step = fixed + scale * (fresh - fixed)
+        return self.setup_seconds + scale * (self.build_seconds + aged) + a_step * steps
 
 
 def worn(first: float, growth: float, steps: int) -> float:
@@ -150,55 +161,95 @@ def choose_index(trainer: "Trainer", epochs: int, *, clock: Callable[[], float] 
     Notes
     -----
     Neurons are taken evenly from their order, and step as they would in the whole network: at the same
-    distance for the same residuals. An index's build and steps are timed on them, and scaled to all. The
-    exhaustive index is probed first. Each has its part of a tenth of the best run predicted so far; where a
-    probe as long as those before would exceed what is left of that tenth, there is no other.
+    distance for the same residuals. An index's build and steps are timed on them, and scaled to all, but for
+    the part of a step that two sizes of the exhaustive index show not to grow. At first each index is built
+    and takes two steps, the exhaustive one before the others; then those that have not lost take a step in
+    turn, until there is only one left or the budget is spent. An index that is expected to exceed what is
+    left of it is not begun.
 
     What a probe cannot see: how many pairs will fire later on, how fast residuals shrink, what is too large
     for the caches only with all the neurons, and whatever else the machine does in the meantime.
     """
     begin = clock()
-    network, steps = trainer.network, max(1, epochs) * trainer.steps_per_epoch
-    share = min(PROBED_SHARE, steps * PROBED_OF_STEPS)
-    count = min(network.width, max(PROBED_NEURONS, int(share * network.width)))
-    neurons = np.linspace(0, network.width - 1, count).astype(np.int64)
-    scale = network.width / count
-    names = [
-        name for name, worth in WORTH_A_PROBE.items() if name in INDEXES and worth(network, trainer.inputs)
-    ]
-    predictions, unprobed, longest, best = [], [], 0.0, math.inf
+    network, epochs = trainer.network, max(1, epochs)
+    steps = epochs * trainer.steps_per_epoch
+    batches = list(islice(cycle(trainer.batches(1)), PROBE_STEPS + 1))
+    names = [name for name, worth in WORTH_A_PROBE.items() if worth(trainer)]
+
+    few = evenly(network, BLOCK * threads())
+    *_, least = probes(trainer.sliced(few, "exhaustive"), batches[:4], clock)
+    overhead, unprobed = 0.0, []
+    running: dict[str, Iterator[Probe]] = {}
+    latest: dict[str, Probe] = {}
+    scales: dict[str, float] = {}
+
+    def predictions() -> dict[str, float]:
+        return {name: probe.seconds(steps, scales[name], overhead) for name, probe in latest.items()}
+
     for name in names:
-        start = clock()
-        if start - begin + longest > BUDGET * best:
-            unprobed.append(name)
-            continue
+        # Its first steps as a share of a run through the exhaustive index, if it were all neurons. A bound
+        # index takes in all samples, as an epoch does.
+        whole = COLD_STEPS / steps + (0.0 if INDEXES[name].is_open else 1 / epochs)
+        count = probed_count(network, trainer.batch_size, BUDGET / 2 / len(names) / whole)
+        scales[name] = network.width / count
+        if latest:
+            known = predictions()
+            expected = whole / scales[name] * known["exhaustive"]
+            if clock() - begin + expected > BUDGET * min(known.values()):
+                unprobed.append(name)
+                continue
         try:
-            sliced, seconds = trainer.sliced(neurons, name), math.inf
-            for probe in probes(sliced, clock):
-                seconds = probe.seconds(steps, scale)
-                if clock() - start > BUDGET * min(best, seconds) / len(names):
-                    break
+            running[name] = probes(trainer.sliced(evenly(network, count), name), batches, clock)
+            latest[name] = next(running[name])
         except MemoryLimitError:
             continue
-        predictions.append(Prediction(name, seconds))
-        best, longest = min(best, seconds), max(longest, clock() - start)
-    ranked = sorted(predictions, key=lambda prediction: prediction.seconds)
+        if name == "exhaustive" and count > len(few):
+            overhead = intercept(len(few), min(least.step_seconds), count, min(latest[name].step_seconds))
+    while True:
+        known = predictions()
+        best = min(known.values())
+        rivals = [name for name, seconds in known.items() if seconds <= LOST * best]
+        a_round = sum(latest[name].step_seconds[-1] for name in rivals)
+        if len(rivals) == 1 or clock() - begin + a_round > BUDGET * best:
+            break
+        if len(latest[rivals[0]].step_seconds) == PROBE_STEPS:
+            break
+        for name in rivals:
+            latest[name] = next(running[name])
+    ranked = sorted((Prediction(*item) for item in known.items()), key=lambda prediction: prediction.seconds)
     return Choice(tuple(ranked), tuple(unprobed), clock() - begin)
 
 
-def probes(trainer: "Trainer", clock: Callable[[], float]) -> Iterator[Probe]:
+def evenly(network: TwoLayerNetwork, count: int) -> NDArray[np.int64]:
+    """Ids of so many neurons, or of all, evenly from their order."""
+    return np.linspace(0, network.width - 1, min(count, network.width)).astype(np.int64)
+
+
+def probed_count(network: TwoLayerNetwork, batch_size: int, share: float) -> int:
+    """So many neurons as this share, or fewer where a step through them is long enough to be timed."""
+    enough = ENOUGH_WORK // (batch_size * (network.n_features + PAIR_WORK))
+    count = min(enough, int(share * network.width))
+    return min(max(count, PROBED_BLOCKS * BLOCK * threads()), network.width)
+
+
+def intercept(x: float, y: float, later_x: float, later_y: float) -> float:
+    """Where the line through two points meets 0, or 0 where that is below."""
+    return max(0.0, (y * later_x - later_y * x) / (later_x - x))
+
+
+def probes(
+    trainer: "Trainer", batches: list[NDArray[np.int64]], clock: Callable[[], float]
+) -> Iterator[Probe]:
     """Build the index of a trainer and take a few steps; what is known after each, from the second on."""
-    start, progress = clock(), []
-    trainer.build(lambda share: progress.append((share, clock())))
-    setup, build = 0.0, clock() - start
-    if progress and progress[0][0] < 1:
-        share, first = progress[0]
-        setup = max(0.0, build - (clock() - first) / (1 - share))
+    begin = clock()
+    starts = [begin]  # of what is in proportion to the neurons
+    trainer.build(lambda share: starts.append(clock()) if share == 0 else None)
+    setup, build = starts[-1] - begin, clock() - starts[-1]
     step_seconds, wear = [], []
-    for ids, next_ids in pairwise(islice(cycle(trainer.batches(1)), PROBE_STEPS + 1)):
+    for ids, next_ids in pairwise(batches):
         start = clock()
         trainer.step(ids, next_ids)
         step_seconds.append(clock() - start)
         wear.append(trainer.index.wear)
         if len(step_seconds) > 1:
-            yield Probe(setup, build - setup, step_seconds, wear, trainer.index.refresh_of_build)
+            yield Probe(setup, build, step_seconds, wear, trainer.index.refresh_of_build)

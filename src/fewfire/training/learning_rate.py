@@ -9,6 +9,7 @@ from fewfire import _core
 from fewfire.indexes import open_index
 from fewfire.inputs import Inputs
 from fewfire.loss import Loss
+from fewfire.machine import one_blas_thread
 from fewfire.network import TwoLayerNetwork
 
 SAMPLED = 512  # samples that the kernel is formed on
@@ -79,11 +80,12 @@ def stable_learning_rate(
     """
     count = min(len(inputs), SAMPLED)
     chosen = np.sort(np.random.default_rng(seed).choice(len(inputs), count, replace=False))
-    kernel = firing_kernel(network, inputs.batch(chosen), output_weights=output_weights)
     shuffled = np.random.default_rng(seed).permutation(count)
     size = min(batch_size, count)
     batches = [shuffled[i : i + size] for i in range(0, count - size + 1, size)]
-    largest = max(largest_eigenvalue(kernel[np.ix_(ids, ids)]) / size for ids in batches)
+    with one_blas_thread():
+        kernel = firing_kernel(network, inputs.batch(chosen), output_weights=output_weights)
+        largest = max(largest_eigenvalue(kernel[np.ix_(ids, ids)]) / size for ids in batches)
     if largest == 0:
         return 1.0  # nothing fires on the sample: no step will move anything
     rate = (1 - momentum) / (loss.curvature * largest)

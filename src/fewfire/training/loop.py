@@ -181,7 +181,8 @@ class Trainer:
             weight_decay=self.optimiser.weight_decay,
             train_output_weights=self.train_output_weights,
             seed=self.seed,
-            memory_limit=None if limit is None else int(limit * share),
+            # What an index keeps of the samples alone is no less for fewer neurons.
+            memory_limit=None if limit is None else int(limit * share) + self.inputs.rows.nbytes,
         )  # fmt: skip
 
     def settle(self) -> None:
