@@ -6,10 +6,9 @@ FOLDER holds sets of PMLB (tab-separated, gzip, a column `target`). Four random 
 testing, at most 2,000 rows for training and 3,000 for testing. Sets that are done already are kept: delete
 benchmarks/results/classification.json to begin anew.
 
-The rivals get standardised columns; the support vector machine, the network and the regression also a coding of
-small whole numbers by a column each where an inner split finds that better, as fewfire chooses for itself; the
-support vector machine is tuned over C and gamma on the same inner split, as is the ridge of fewfire by
-leaving one out.
+The rivals get standardised columns; the support vector machine, the network and the regression also a column
+for each small whole number where an inner split finds that better, as fewfire chooses for itself. The support
+vector machine is tuned over C and gamma on the same inner split, as fewfire is by leaving one out.
 """
 
 import gzip

@@ -1,10 +1,10 @@
-"""Wide networks behind scikit-learn's API, trained by Gauss-Newton steps. Needs scikit-learn (extra `sklearn`).
+"""Wide networks behind scikit-learn's API, trained by Gauss-Newton steps. Needs the extra `sklearn`.
 
-What is not given is chosen by `fewfire.training.select`: which columns hold categories, the size of the constant
-feature, the threshold and the ridge, each by the leave-one-out error of the network's kernel.
+What is not given is chosen by `fewfire.selection`: which columns hold categories, the size of the constant
+feature, the threshold and the ridge, by the leave-one-out error of the network's kernel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fewfire.activation import fire_rate_at
 from fewfire.data.one_hot import perhaps_categories
 from fewfire.network import TwoLayerNetwork
+from fewfire.selection import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.training import GaussNewtonTrainer, predict
-from fewfire.training.select import CONSTANTS, RIDGES, THRESHOLDS, select
+from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
 
-OUTPUT_WEIGHTS = 10.0  # their size: the larger, the less neurons must turn, and the nearer is the kernel
+_validated: Callable[..., Any] = validate_data  # whose defaults hide its types
 SPARSE = 0.05  # a higher fire rate leaves an index little to spare
 
 
@@ -119,7 +120,7 @@ class _WideNetwork(BaseEstimator):
 
     def _outputs(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self, "network_")
-        inputs = validate_data(self, X, reset=False, dtype=np.float64)
+        inputs = np.asarray(_validated(self, X, reset=False, dtype=np.float64))
         samples = self.preparation_.transform(inputs)
         return predict(self.network_, samples).astype(np.float64) + self.mean_
 
@@ -173,12 +174,12 @@ class WideClassifier(ClassifierMixin, _WideNetwork):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "WideClassifier":
         """Fit to samples X (n, d) and labels y (n,)."""
-        inputs, labels = validate_data(self, X, y, dtype=np.float64)
+        inputs, labels = map(np.asarray, _validated(self, X, y, dtype=np.float64))
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y must hold at least two classes. Got 1 class: {self.classes_[0]!r}. Add samples of another."
+                f"y must hold at least two classes. Got 1 class: {self.classes_[0]!r}. Add another's samples."
             )
         one_hot = np.eye(len(self.classes_))[codes]
         self._fit(inputs, one_hot[:, 1:] if len(self.classes_) == 2 else one_hot)
@@ -208,14 +209,19 @@ class WideRegressor(RegressorMixin, _WideNetwork):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "WideRegressor":
         """Fit to samples X (n, d) and values y, (n,) or (n, c)."""
-        inputs, values = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
-        targets = np.asarray(values, np.float64)
+        checked = _validated(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        inputs, targets = (np.asarray(part, np.float64) for part in checked)
         self._is_flat = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
         self.scale_ = targets.std(axis=0)
         self.scale_[self.scale_ == 0] = 1
         self._fit(inputs, targets / self.scale_)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Values, (n,) or (n, c) as in training."""

@@ -205,6 +205,11 @@ class TwoLayerNetwork:
             f"n_outputs={self.n_outputs}, threshold={self.threshold:.4g}, dtype={self.dtype})"
         )
 
+    def __reduce__(self) -> tuple:
+        """Pickled as made: the rows are aligned anew, and may be written to."""
+        weights, output_weights = np.array(self.weights), np.array(self.output_weights)
+        return TwoLayerNetwork, (weights, output_weights, self.threshold, self.dtype.name)
+
     def copy(self) -> "TwoLayerNetwork":
         return TwoLayerNetwork(self.weights, self.output_weights, self.threshold, self.dtype)
 

@@ -10,7 +10,9 @@ NEWTON = ("--optimizer", "gauss-newton")
 
 
 def test_a_run_fits_the_digits_in_a_handful_of_steps(tmp_path):
-    ended = train_digits(tmp_path / "run", *NEWTON, "--width", "1024", "--epochs", "5", "--ridge", "0.001")
+    ended = train_digits(
+        tmp_path / "run", *NEWTON, "--batch-size", 1438, "--width", 1024, "--epochs", 3, "--ridge", 0.001
+    )
     assert ended.code == 0, ended.err
     assert ended.figures["optimizer"] == "gauss-newton"
     assert ended.figures["threshold"] == pytest.approx((0.48 * 6.931471805599453) ** 0.5)

@@ -29,6 +29,7 @@ from fewfire.optimiser import Optimiser
 from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
 from fewfire.training import GaussNewtonTrainer, Trainer
+from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.loop import PREDICT_BATCH
 from fewfire.training.schedule import Schedule, schedule_named
 
@@ -190,8 +191,11 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         threshold=threshold,
         fire_rate=options.fire_rate,
         init=options.init,
+        mirrored=second_order and options.init == "gaussian" and options.width % 2 == 0,
         seed=options.seed,
     )
+    if second_order:
+        network.output_weights[:] *= OUTPUT_WEIGHTS
     arrange(network, inputs)
     alike: dict[str, Any] = {
         "index": options.index,
@@ -202,7 +206,8 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
         "epochs": options.epochs,
     }
     if second_order:
-        trainer = GaussNewtonTrainer(network, inputs, targets, ridge=options.ridge, **alike)
+        ridge = options.ridge * OUTPUT_WEIGHTS**2  # as for output weights of 1
+        trainer = GaussNewtonTrainer(network, inputs, targets, ridge=ridge, **alike)
     else:
         trainer = Trainer(
             network,

@@ -23,6 +23,7 @@ from fewfire.fire_set import FireSet
 from fewfire.indexes import Index
 from fewfire.inputs import Inputs
 from fewfire.loss import Curvature, Loss, predicted_classes
+from fewfire.machine import one_blas_thread
 from fewfire.memory import written
 from fewfire.network import TwoLayerNetwork
 from fewfire.step import Descent, Step
@@ -31,9 +32,10 @@ from fewfire.training.firing_gram import FiringGram, Floats
 from fewfire.training.history import EpochRecord
 from fewfire.training.loop import Trainer
 
+OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: neurons hardly turn
 PRECONDITIONERS = ("exact", "shared", "sketch")
 MATRIX_LIMIT = 4_000_000_000  # bytes of all matrices, where no limit is given
-EXACT_SIZE = 4096  # samples x outputs: beyond it several outputs are solved by iteration
+EXACT_SIZE = 1024  # samples x outputs: beyond it several outputs are solved by iteration
 MATRICES = {"exact": 4, "shared": 4, "sketch": 4}  # (n c)^2 or n^2 numbers each that are held at one time
 SKETCH_ROWS = 4  # for each sample
 PRODUCTS = 200  # with the Gram matrix that a solution may take
@@ -88,7 +90,7 @@ class GaussNewtonTrainer(Trainer):
     preconditioner : "auto", "exact", "shared" or "sketch"
         "exact": G is formed and factored (Cholesky). "shared": conjugate gradients, preconditioned by the
         kernel that all outputs share. "sketch": by an estimate of it, as in the paper. "auto": exact up to
-        4,096 samples x outputs and for one output, else shared.
+        1,024 samples x outputs and for one output, else shared.
     memory_limit : int, optional
         Bytes that index and matrices may hold; 4 GB of matrices where it is left out.
 
@@ -190,11 +192,12 @@ class GaussNewtonTrainer(Trainer):
         """As of `Trainer`; one batch of all samples is always the same object."""
         return [self._all] if self.steps_per_epoch == 1 else super().batches(epoch)
 
-    def epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochRecord:
+    def epoch(self, on_step: Callable[[int, int], None] | None = None) -> GaussNewtonRecord:
         """One pass over the training set: a step for each batch. See `Trainer.epoch`."""
         self._tally = dict(NOTHING)
         steps = self.steps_taken
         record = super().epoch(on_step)
+        assert isinstance(record, GaussNewtonRecord)
         self.finished = self.steps_taken == steps
         return record
 
@@ -303,9 +306,11 @@ class GaussNewtonTrainer(Trainer):
         def multiply(h: Floats) -> Floats:
             return weight * h + curvature.transposed(gram.times(curvature.factor(h)))
 
-        h, remainder, products = conjugate_gradients(
-            multiply, _inverse_of(matrix, weight), right, tolerance=self.tolerance, most=PRODUCTS
-        )
+        precondition = _inverse_of(matrix, weight)
+        with one_blas_thread():  # the products with G come in turn
+            h, remainder, products = conjugate_gradients(
+                multiply, precondition, right, tolerance=self.tolerance, most=PRODUCTS
+            )
         image = right - remainder - weight * h  # L^T G L h
         pulls = curvature.factor(h)
         change = image + drawn  # -L^T J delta
