@@ -14,8 +14,10 @@ for script in (
     "grid",
     "halfspace",
     "pool",
+    "classification",
     "correlation",
     "data_tree",
+    "gauss_newton",
     "grover",
     "screened",
     "slope",
@@ -24,7 +26,17 @@ for script in (
     "fashion_mnist",
     "targets",
 ):
-    own = ("auto", "exactness", "grid", "halfspace", "pool", "correlation", "data_tree", "grover")
+    own = (
+        "auto",
+        "classification",
+        "exactness",
+        "grid",
+        "halfspace",
+        "pool",
+        "correlation",
+        "data_tree",
+        "grover",
+    )
     given = sys.argv[1:] if script not in own else []
     print(f"== {script}", flush=True)
     subprocess.run([sys.executable, HERE / f"{script}.py", *given], check=True)

@@ -614,15 +614,46 @@ void bind(nb::module_& m, const std::string& suffix) {
 
   m.def(
       "fire_gram",
-      [](Vector<const int64_t> begins, Vector<const int32_t> samples, InVector values, T threshold,
-         bool activations, Matrix<double> gram) {
+      [](Vector<const int64_t> begins, Vector<const int32_t> samples, InVector values,
+         Vector<const double> weights, T threshold, bool activations, Matrix<double> gram) {
         const FireView<T> fires{begins.data(), samples.data(), values.data()};
         nb::gil_scoped_release release;
-        fire_gram<T>(fires, static_cast<int64_t>(begins.shape(0)) - 1, gram.shape(0), threshold, activations,
-                     gram.data());
+        fire_gram<T>(fires, weights.data(), static_cast<int64_t>(begins.shape(0)) - 1, gram.shape(0),
+                     threshold, activations, gram.data());
       },
-      "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert(), "threshold"_a, "activations"_a,
-      "gram"_a.noconvert());
+      "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert(), "weights"_a.noconvert(),
+      "threshold"_a, "activations"_a, "gram"_a.noconvert());
+
+  m.def(
+      "fire_counts",
+      [](Vector<const int64_t> begins, Vector<const int32_t> samples, InVector values,
+         Matrix<double> counts) {
+        const FireView<T> fires{begins.data(), samples.data(), values.data()};
+        nb::gil_scoped_release release;
+        fire_counts<T>(fires, static_cast<int64_t>(begins.shape(0)) - 1, counts.shape(0), counts.data());
+      },
+      "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert(), "counts"_a.noconvert());
+
+  m.def(
+      "fire_dots",
+      [](Vector<const int64_t> begins, Vector<const int32_t> samples, In w, const SampleArrays<T>& x,
+         Vector<T> products) {
+        const FireView<T> fires{begins.data(), samples.data(), nullptr};
+        nb::gil_scoped_release release;
+        fire_dots<T>(fires, rows(w), x.view(), products.data());
+      },
+      "begins"_a.noconvert(), "samples"_a.noconvert(), "w"_a.noconvert(), "x"_a, "products"_a.noconvert());
+
+  m.def(
+      "gram_dots",
+      [](Vector<const int64_t> begins, Vector<const int32_t> samples, In a, In v, const SampleArrays<T>& x,
+         Vector<T> products) {
+        const FireView<T> fires{begins.data(), samples.data(), nullptr};
+        nb::gil_scoped_release release;
+        gram_dots<T>(fires, rows(a), rows(v), x.view(), products.data());
+      },
+      "begins"_a.noconvert(), "samples"_a.noconvert(), "a"_a.noconvert(), "v"_a.noconvert(), "x"_a,
+      "products"_a.noconvert());
 }
 
 // (begins, ids) of `count` questions or points

@@ -63,6 +63,9 @@ struct Kernels {
   // Returns how many; up to 16 more are overwritten.
   int64_t (*set_bits)(const uint64_t* words, int64_t n_words, int32_t* ids);
 
+  // How many bits are set in both.
+  int64_t (*common_bits)(const uint64_t* a, const uint64_t* b, int64_t n_words);
+
   // masks[s] loses the lanes that the sketch bound proves silent on sample ids[s]: those whose line holds a
   // code c > 0 with  products[s] + perps[lane] x_perps[s] + slack[lane] x_norms[s] <= (c unit - zero)
   // x_norms[s]. The second as above.

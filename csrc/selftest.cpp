@@ -407,7 +407,11 @@ void check_gram(const FireSet<T>& fires, int64_t width, int64_t n_samples) {
       for (int64_t j = fires.begins[r]; j < fires.begins[r + 1]; ++j)
         ++exact[fires.samples[i] * n_samples + fires.samples[j]];
   const FireView<T> view{fires.begins.get(), fires.samples.get(), fires.values.get()};
-  fire_gram<T>(view, width, n_samples, T{0}, false, gram.data());
+  const std::vector<double> ones(width, 1.0);
+  fire_gram<T>(view, ones.data(), width, n_samples, T{0}, false, gram.data());
+  std::vector<double> counts(n_samples * n_samples, -1);
+  fire_counts<T>(view, width, n_samples, counts.data());
+  check(counts == exact, "lists or bits count the neurons that fire on both");
   check(gram == exact, "the gram matrix counts the neurons that fire on both");
 }
 

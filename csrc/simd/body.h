@@ -244,6 +244,12 @@ inline int64_t set_bits(const uint64_t* words, int64_t n_words, int32_t* ids) {
   return count;
 }
 
+inline int64_t common_bits(const uint64_t* a, const uint64_t* b, int64_t n_words) {
+  int64_t count = 0;
+  for (int64_t word = 0; word < n_words; ++word) count += __builtin_popcountll(a[word] & b[word]);
+  return count;
+}
+
 template <class Codes, class T>
 void sketch_bound(const T* products, const uint8_t* lines, const int32_t* ids, const T* perps, const T* slack,
                   const T* x_perps, const T* x_norms, int64_t count, T unit, T zero, uint64_t* masks) {
@@ -615,6 +621,7 @@ constexpr Kernels<T> table() {
           within_reach<Bytes>,
           within_reach<HalfBytes>,
           set_bits,
+          common_bits,
           sketch_bound<Bytes, T>,
           sketch_bound<HalfBytes, T>,
           move_row<Plain<T>>,

@@ -24,7 +24,7 @@ from fewfire.machine import (
     use_instruction_set,
 )
 from fewfire.network import TwoLayerNetwork
-from fewfire.training import EpochRecord, Trainer, predict, train
+from fewfire.training import EpochRecord, GaussNewtonRecord, GaussNewtonTrainer, Trainer, predict, train
 
 __version__ = "0.1.0"
 
@@ -38,6 +38,8 @@ __all__ = [
     "ExhaustiveIndex",
     "FewfireError",
     "FireSet",
+    "GaussNewtonRecord",
+    "GaussNewtonTrainer",
     "GroverIndex",
     "HalfspaceReporter",
     "Index",

@@ -8,12 +8,15 @@ import math
 from statistics import NormalDist
 
 
-def paper_threshold(width: int) -> float:
+def paper_threshold(width: int, *, second_order: bool = False) -> float:
     """b = sqrt(0.4 ln m), at which at most m^(4/5) neurons fire on a sample.
 
-    Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), the sparsity lemma.
+    With `second_order` sqrt(0.48 ln m) and m^(0.76), for Gauss-Newton training.
+
+    Sources: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), the sparsity lemma; Deng, Hu, Song,
+    Weinstein, Zhuo, arXiv 2208.04508.
     """
-    return math.sqrt(0.4 * math.log(width))
+    return math.sqrt((0.48 if second_order else 0.4) * math.log(width))
 
 
 def threshold_for_fire_rate(fire_rate: float) -> float:

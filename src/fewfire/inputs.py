@@ -108,6 +108,12 @@ class Inputs:
         )
 
     @cached_property
+    def inner_products(self) -> NDArray[np.float64]:
+        """<x_i, x_j> of all pairs, (n, n)."""
+        samples = self.samples.astype(np.float64)
+        return samples @ samples.T
+
+    @cached_property
     def kernel_rows(self) -> Any:
         """The rows and norms, and their codes where they have some, as the compiled core takes them."""
         codes = np.empty((0, 0), np.int16)

@@ -2,8 +2,6 @@
 
 import os
 from contextlib import AbstractContextManager
-from functools import cache
-from typing import Any
 
 from fewfire import _core
 
@@ -32,19 +30,14 @@ def set_threads(count: int) -> None:
 
 
 def one_blas_thread() -> AbstractContextManager:
-    """While it is open, NumPy multiplies on one thread.
+    """While it is open, NumPy and SciPy multiply on one thread, as far as they are imported.
 
     OpenBLAS keeps its threads spinning for a tenth of a second after each product: beside them the kernels
     take up to twice as long. docs/decisions/0003-own-thread-pool.md has the figures.
     """
-    return _blas().limit(limits=1, user_api="blas")
+    from threadpoolctl import threadpool_limits
 
-
-@cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 def instruction_set() -> str:

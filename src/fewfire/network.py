@@ -103,6 +103,7 @@ class TwoLayerNetwork:
         threshold: float | str = "paper",
         fire_rate: float | None = None,
         init: str = "gaussian",
+        mirrored: bool = False,
         seed: int = 0,
         dtype: DTypeLike = np.float32,
     ) -> "TwoLayerNetwork":
@@ -116,6 +117,9 @@ class TwoLayerNetwork:
             Choose the threshold at which this share of pairs fires on unit-norm inputs, instead.
         init : "gaussian" or "structured"
             "structured": `StructuredWeights`, for which the drift index is built several times faster.
+        mirrored : bool
+            Each neuron twice, with opposite output weights: the outputs begin at 0, up to rounding, and what
+            training adds is all there is. Needs an even width, and Gaussian weights.
         seed : int
         dtype : float32 or float64
         """
@@ -147,6 +151,14 @@ class TwoLayerNetwork:
                 rows[:] = random.standard_normal(rows.shape, dtype=weight_rows.dtype.type)
         output_rows = padded_zeros(width, n_outputs, dtype)
         output_rows[:, :n_outputs] = random.integers(0, 2, (width, n_outputs)) * 2 - 1
+        if mirrored:
+            if width % 2 or init != "gaussian":
+                raise ValueError(
+                    "a mirrored network must have an even width and Gaussian weights. Got width="
+                    f"{width} and init={init!r}. Use width={width + width % 2} and init='gaussian'."
+                )
+            weight_rows[1::2] = weight_rows[::2]
+            output_rows[1::2] = -output_rows[::2]
         network = cls.__new__(cls)
         network._set(weight_rows, n_features, output_rows, n_outputs, float(threshold))
         network.structure = structure
@@ -193,14 +205,22 @@ class TwoLayerNetwork:
             f"n_outputs={self.n_outputs}, threshold={self.threshold:.4g}, dtype={self.dtype})"
         )
 
+    def __reduce__(self) -> tuple:
+        """Pickled as made: the rows are aligned anew, and may be written to."""
+        weights, output_weights = np.array(self.weights), np.array(self.output_weights)
+        return TwoLayerNetwork, (weights, output_weights, self.threshold, self.dtype.name)
+
     def copy(self) -> "TwoLayerNetwork":
         return TwoLayerNetwork(self.weights, self.output_weights, self.threshold, self.dtype)
 
-    def outputs(self, fires: FireSet) -> NDArray:
-        """Outputs (n, c) from a fire set: c multiply-adds a firing pair."""
+    def outputs(self, fires: FireSet, threshold: float | None = None) -> NDArray:
+        """Outputs (n, c) from a fire set: c multiply-adds a firing pair.
+
+        With another threshold than the network's: m^(-1/2) sum_r a_r (value - threshold) over the same pairs.
+        """
         rows = np.empty((fires.n_samples, stride_of(self.n_outputs, self.dtype)), self.dtype)
-        _core.forward(fires.begins, fires.samples, fires.values, self.output_rows, self.threshold,
-                      self.scale, rows)  # fmt: skip
+        _core.forward(fires.begins, fires.samples, fires.values, self.output_rows,
+                      self.threshold if threshold is None else threshold, self.scale, rows)  # fmt: skip
         return rows[:, : self.n_outputs]
 
     def forward(self, samples: ArrayLike) -> NDArray:

@@ -23,7 +23,7 @@ from fewfire.files import OutputFolder, write_atomically
 from fewfire.inputs import Inputs
 from fewfire.loss import predicted_classes
 from fewfire.network import TwoLayerNetwork
-from fewfire.training import EpochRecord, predict
+from fewfire.training import EpochRecord, GaussNewtonRecord, predict
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ class RunFolder(OutputFolder):
 
     def load_history(self) -> list[EpochRecord]:
         lines = (self.path / "history.jsonl").read_text().splitlines()
-        return [EpochRecord(**json.loads(line)) for line in lines]
+        records = [json.loads(line) for line in lines]
+        return [(GaussNewtonRecord if "damping" in record else EpochRecord)(**record) for record in records]
 
 
 def _require_fitting(network: TwoLayerNetwork, scaling: InputScaling, classes: Classes) -> None:

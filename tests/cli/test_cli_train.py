@@ -23,7 +23,7 @@ FILES = {
 }
 SETTINGS = {
     "data", "width", "index", "epochs", "batch_size", "learning_rate", "loss", "threshold",
-    "schedule", "momentum", "nesterov", "weight_decay",
+    "optimizer", "schedule", "momentum", "nesterov", "weight_decay", "ridge",
     "init", "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
     "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip

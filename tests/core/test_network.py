@@ -1,6 +1,7 @@
 """The parameters of a network: how they are given, drawn, held and copied."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -164,3 +165,12 @@ def test_the_dense_forward_pass_is_the_same_in_any_number_of_pieces(monkeypatch)
     whole = problem.network.forward(problem.inputs.samples)
     monkeypatch.setattr("fewfire.network.FORWARD_PAIRS", 7 * problem.network.width)
     np.testing.assert_allclose(problem.network.forward(problem.inputs.samples), whole, rtol=1e-13)
+
+
+def test_pickle_keeps_every_bit():
+    network = TwoLayerNetwork.initialise(30, 5, 2, threshold=0.3)
+    again = pickle.loads(pickle.dumps(network))
+    assert again.weight_rows.tobytes() == network.weight_rows.tobytes()
+    assert again.output_rows.tobytes() == network.output_rows.tobytes()
+    assert (again.threshold, again.dtype) == (network.threshold, network.dtype)
+    assert again.weight_rows.ctypes.data % 64 == 0

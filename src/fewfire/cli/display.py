@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fewfire.memory import written
 from fewfire.report.drift_study import DriftRecorder
 from fewfire.report.scaling_study import fits_rows
-from fewfire.training import EpochRecord
+from fewfire.training import EpochRecord, GaussNewtonRecord
 
 
 class TrainingDisplay:
@@ -62,6 +62,28 @@ class TrainingDisplay:
             f"{record.fire_rate:.2%}",
             f"{record.work_share:.2%}",
             f"{1e3 * record.seconds / record.steps:.1f}",
+        )
+
+
+class GaussNewtonDisplay(TrainingDisplay):
+    """The same for Gauss-Newton steps: how far the model of the loss is right."""
+
+    # 79 characters wide.
+    columns: ClassVar = (
+        "epoch", "loss", "accuracy", "fire rate", "damping", "predicted", "actual", "s/step"
+    )  # fmt: skip
+    row: ClassVar = "{:>7}  {:>10}  {:>8}  {:>9}  {:>8}  {:>10}  {:>9}  {:>6}"
+
+    def cells(self, record: EpochRecord) -> tuple[str, ...]:
+        assert isinstance(record, GaussNewtonRecord)
+        return (
+            f"{record.loss:.4g}",
+            "" if record.accuracy is None else f"{record.accuracy:.4f}",
+            f"{record.fire_rate:.2%}",
+            f"{record.damping:.0e}",
+            f"{record.predicted:.4g}",
+            f"{record.actual:.4g}",
+            f"{record.seconds / record.steps:.2f}",
         )
 
 

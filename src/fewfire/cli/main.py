@@ -27,7 +27,7 @@ from fewfire.cli.options import (
     WeightDecay,
     Width,
 )
-from fewfire.cli.train import TrainOptions, train_command
+from fewfire.cli.train import GAUSS_NEWTON, SGD, TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.indexes import INDEXES
 from fewfire.memory import bytes_of
@@ -54,8 +54,14 @@ def train(
     index: Annotated[
         str, typer.Option(help=f"Who fires? {', '.join(INDEXES)}, or auto: the fastest by a short probe.")
     ] = "drift",
+    optimizer: Annotated[
+        str,
+        typer.Option(help="sgd, or gauss-newton: near zero loss in a handful of steps, each an epoch."),
+    ] = SGD,
     epochs: Epochs = 10,
-    batch_size: BatchSize = 256,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Samples a step; by default 256, or all with gauss-newton.")
+    ] = None,
     learning_rate: LearningRate = "auto",
     schedule: Schedule = "constant",
     decay_every: DecayEvery = None,
@@ -63,6 +69,9 @@ def train(
     momentum: Momentum = 0.0,
     nesterov: Nesterov = False,
     weight_decay: WeightDecay = 0.0,
+    ridge: Annotated[
+        float, typer.Option(help="With gauss-newton: draws the weights to where they began.")
+    ] = 0.0,
     loss: Loss = "squared",
     threshold: Threshold = "paper",
     fire_rate: Annotated[
@@ -93,12 +102,17 @@ def train(
       fewfire train digits --width 16384 --compare-dense 20
 
       fewfire train fashion_mnist/ --width 65536 --memory-limit 8GB --out runs/fashion
+
+      fewfire train digits --optimizer gauss-newton --epochs 6
     """
+    if batch_size is None and optimizer != GAUSS_NEWTON:
+        batch_size = 256
     train_command(
         TrainOptions(
             data=data,
             width=width,
             index=index,
+            optimizer=optimizer,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=_number("--learning-rate", learning_rate, "auto"),
@@ -108,6 +122,7 @@ def train(
             momentum=momentum,
             nesterov=nesterov,
             weight_decay=weight_decay,
+            ridge=ridge,
             loss=loss,
             threshold=_number("--threshold", threshold, "paper"),
             fire_rate=fire_rate,

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import fewfire
 from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire_rate
-from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
+from fewfire.cli.display import GaussNewtonDisplay, TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
 from fewfire.errors import MemoryLimitError, TrainingError
 from fewfire.files import OutputFolder
@@ -28,11 +28,17 @@ from fewfire.network import TwoLayerNetwork, require_init
 from fewfire.optimiser import Optimiser
 from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
-from fewfire.training import Trainer
+from fewfire.training import GaussNewtonTrainer, Trainer
+from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.loop import PREDICT_BATCH
 from fewfire.training.schedule import Schedule, schedule_named
 
 INTERRUPTED = 130
+SGD, GAUSS_NEWTON = OPTIMIZERS = ("sgd", "gauss-newton")
+OF_GRADIENT_DESCENT = {  # and what each is where it is left out
+    "learning_rate": "auto", "schedule": "constant", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0,
+    "train_output_weights": False, "compare_dense": 0,
+}  # fmt: skip
 SPARE_BYTES = 256_000_000  # batches, work arrays and libraries, beside what is counted
 FIRING_PAIR_BYTES = 16  # in a fire set and while it is made
 STRUCTURE_BYTES, CODE_BYTES = 20, 16  # of a neuron: signs, scale and place; codes that a thread has in hand
@@ -47,8 +53,9 @@ class TrainOptions:
     data: str
     width: int
     index: str = "drift"
+    optimizer: str = SGD
     epochs: int
-    batch_size: int
+    batch_size: int | None
     learning_rate: float | str
     schedule: str
     decay_every: int | None
@@ -56,6 +63,7 @@ class TrainOptions:
     momentum: float
     nesterov: bool
     weight_decay: float
+    ridge: float = 0.0
     loss: str
     threshold: float | str
     fire_rate: float | None = None
@@ -82,7 +90,8 @@ def train_command(options: TrainOptions) -> None:
     folder.create()
     console.print(headline(dataset, trainer), soft_wrap=True)
 
-    display = TrainingDisplay(console, options.epochs)
+    kind = GaussNewtonDisplay if options.optimizer == GAUSS_NEWTON else TrainingDisplay
+    display = kind(console, options.epochs)
     save = partial(_save, folder, model, trainer, settings)
     build_seconds, training_seconds = train_and_save(display, trainer, folder, save)
     result = settings | _figures(trainer, build_seconds, training_seconds)
@@ -121,9 +130,10 @@ def check_and_load(options: TrainOptions) -> Dataset:
 def _check(options: TrainOptions) -> None:
     for name, least in LEAST.items():
         value = getattr(options, name)
-        if value < least:
+        if value is not None and value < least:
             option = f"--{name.replace('_', '-')}"
             raise ValueError(f"{option} must be >= {least}. Got {value}. Leave it out for the default.")
+    _check_optimizer(options)
     if options.index != "auto":
         index_named(options.index)
     loss_named(options.loss)
@@ -141,6 +151,23 @@ def _check(options: TrainOptions) -> None:
         )
 
 
+def _check_optimizer(options: TrainOptions) -> None:
+    """Each option goes with its optimizer."""
+    if options.optimizer not in OPTIMIZERS:
+        raise ValueError(
+            f"--optimizer must be one of {', '.join(OPTIMIZERS)}. Got {options.optimizer!r}. Choose one."
+        )
+    if options.optimizer == SGD:
+        given = ["ridge"] if options.ridge else []
+    else:
+        given = [name for name, default in OF_GRADIENT_DESCENT.items() if getattr(options, name) != default]
+    if given:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')} must go with another optimizer. Got it with --optimizer "
+            f"{options.optimizer}. Leave out either."
+        )
+
+
 def _schedule(options: TrainOptions) -> Schedule:
     every, gamma = options.decay_every, options.decay_gamma
     return schedule_named(options.schedule, options.epochs, every=every, gamma=gamma)
@@ -152,34 +179,48 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     classes = Classes.of(dataset.labels)
     targets = targets_of(classes, classes.encode(dataset.labels), options.loss)
     inputs = Inputs.of(scaling.transform(dataset.inputs))
+    second_order = options.optimizer == GAUSS_NEWTON
+    threshold = options.threshold
+    if threshold == "paper" and second_order:
+        threshold = "paper" if options.fire_rate else paper_threshold(options.width, second_order=True)
     index_limit = _index_limit(options, inputs, targets.shape[1])
     network = TwoLayerNetwork.initialise(
         options.width,
         inputs.n_features,
         targets.shape[1],
-        threshold=options.threshold,
+        threshold=threshold,
         fire_rate=options.fire_rate,
         init=options.init,
+        mirrored=second_order and options.init == "gaussian" and options.width % 2 == 0,
         seed=options.seed,
     )
+    if second_order:
+        network.output_weights[:] *= OUTPUT_WEIGHTS
     arrange(network, inputs)
-    trainer = Trainer(
-        network,
-        inputs,
-        targets,
-        index=options.index,
-        loss=options.loss,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        schedule=_schedule(options),
-        momentum=options.momentum,
-        nesterov=options.nesterov,
-        weight_decay=options.weight_decay,
-        train_output_weights=options.train_output_weights,
-        seed=options.seed,
-        memory_limit=index_limit,
-        epochs=options.epochs,
-    )
+    alike: dict[str, Any] = {
+        "index": options.index,
+        "loss": options.loss,
+        "batch_size": options.batch_size,
+        "seed": options.seed,
+        "memory_limit": index_limit,
+        "epochs": options.epochs,
+    }
+    if second_order:
+        ridge = options.ridge * OUTPUT_WEIGHTS**2  # as for output weights of 1
+        trainer = GaussNewtonTrainer(network, inputs, targets, ridge=ridge, **alike)
+    else:
+        trainer = Trainer(
+            network,
+            inputs,
+            targets,
+            learning_rate=options.learning_rate,
+            schedule=_schedule(options),
+            momentum=options.momentum,
+            nesterov=options.nesterov,
+            weight_decay=options.weight_decay,
+            train_output_weights=options.train_output_weights,
+            **alike,
+        )
     return Model(network, scaling, classes), trainer
 
 
@@ -195,7 +236,7 @@ def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int |
         networks += options.width * (STRUCTURE_BYTES + CODE_BYTES * options.threads)
     threshold = paper_threshold(options.width) if options.threshold == "paper" else float(options.threshold)
     fire_rate = fire_rate_at(threshold) if options.fire_rate is None else options.fire_rate
-    batch = max(min(options.batch_size, len(inputs)), PREDICT_BATCH)
+    batch = max(min(options.batch_size or len(inputs), len(inputs)), PREDICT_BATCH)
     fire_set = int(FIRING_PAIR_BYTES * fire_rate * options.width * batch)
     used = resident_bytes() + networks + fire_set + SPARE_BYTES
     if used >= options.memory_limit:
@@ -229,6 +270,9 @@ def train_and_save(
             built = perf_counter()
             for _ in range(display.epochs):
                 display.epoch_done(trainer.epoch(display.stepped))
+                if trainer.finished:
+                    display.console.print("No step decreases the loss any more: finished.")
+                    break
             trained = perf_counter()
         save()
     except MemoryError as error:
@@ -272,8 +316,8 @@ def headline(dataset: Dataset, trainer: Trainer) -> str:
     return (
         f"{dataset.name}: {len(trainer.inputs):,} samples, {network.n_features} features (one constant), "
         f"{network.n_outputs} outputs\n"
-        f"width {network.width:,}, threshold {network.threshold:.3f}, learning rate "
-        f"{trainer.learning_rate:g}, {fewfire.threads()} threads, {fewfire.instruction_set()}\n"
+        f"width {network.width:,}, threshold {network.threshold:.3f}, {trainer.method}, "
+        f"{fewfire.threads()} threads, {fewfire.instruction_set()}\n"
     )
 
 

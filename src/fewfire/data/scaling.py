@@ -43,7 +43,7 @@ class InputScaling:
     constant: float
 
     @classmethod
-    def fit(cls, inputs: np.ndarray, *, standardise: bool) -> "InputScaling":
+    def fit(cls, inputs: np.ndarray, *, standardise: bool, constant: float | None = None) -> "InputScaling":
         """Take the statistics of the training inputs.
 
         Parameters
@@ -52,6 +52,9 @@ class InputScaling:
             Read twice in chunks of rows; never copied as a whole.
         standardise : bool
             True for tabular data: every column gets unit variance. False for images.
+        constant : float > 0, optional
+            The appended feature, in units of the root mean square norm of the rows; by default 1 where they
+            are standardised, else 0.3.
 
         Raises
         ------
@@ -77,8 +80,9 @@ class InputScaling:
         if standardise:
             spreads = deviation > NO_SPREAD * np.abs(mean)
             scale = np.where(spreads, deviation, np.maximum(1.0, np.abs(mean)))
-        share = 1.0 if standardise else PICTURE_CONSTANT
-        constant = share * float(np.sqrt(np.square(deviation / scale).sum()))
+        if constant is None:
+            constant = 1.0 if standardise else PICTURE_CONSTANT
+        constant *= float(np.sqrt(np.square(deviation / scale).sum()))
         return cls(mean, scale, constant if constant > NO_NORM else 1.0)
 
     def transform(self, inputs: np.ndarray, dtype: npt.DTypeLike = np.float32) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The specification in plain NumPy float64, to be read beside the papers. Imports nothing of ours."""
 
-from fewfire.reference.losses import loss_gradients, loss_values
+from fewfire.reference.gauss_newton import gauss_newton_step, jacobian
+from fewfire.reference.losses import loss_curvatures, loss_gradients, loss_values
 from fewfire.reference.two_layer import (
     activations,
     descend,
@@ -19,8 +20,11 @@ __all__ = [
     "fires",
     "firing_kernel",
     "forward",
+    "gauss_newton_step",
     "gradient_step",
     "gradients",
+    "jacobian",
+    "loss_curvatures",
     "loss_gradients",
     "loss_values",
     "pre_activations",

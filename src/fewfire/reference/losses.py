@@ -27,3 +27,14 @@ def loss_gradients(loss: str, outputs: ArrayLike, targets: ArrayLike) -> NDArray
     if loss == "softmax":
         return np.exp(f - np.logaddexp.reduce(f, axis=1)[:, None]) - y
     return np.exp(-np.logaddexp(0, -f)) - y
+
+
+def loss_curvatures(loss: str, outputs: ArrayLike, targets: ArrayLike) -> NDArray[np.float64]:
+    """Second derivative of each sample's loss by its outputs, (n, c, c)."""
+    f, y = np.asarray(outputs, np.float64), np.asarray(targets, np.float64)
+    if loss == "squared":
+        return np.broadcast_to(np.eye(f.shape[1]), (*f.shape, f.shape[1]))
+    p = loss_gradients(loss, f, y) + y
+    if loss == "softmax":
+        return p[:, :, None] * np.eye(f.shape[1]) - p[:, :, None] * p[:, None, :]
+    return (p * (1 - p))[:, :, None] * np.eye(f.shape[1])

@@ -1,6 +1,7 @@
 """How weights move."""
 
 from fewfire.training.choose import Choice, choose_index
+from fewfire.training.gauss_newton import GaussNewtonRecord, GaussNewtonTrainer
 from fewfire.training.history import EpochRecord
 from fewfire.training.learning_rate import stable_learning_rate
 from fewfire.training.loop import Trainer, predict, train
@@ -11,6 +12,8 @@ __all__ = [
     "Constant",
     "Cosine",
     "EpochRecord",
+    "GaussNewtonRecord",
+    "GaussNewtonTrainer",
     "Schedule",
     "StepDecay",
     "Trainer",

@@ -30,8 +30,8 @@ def firing_kernel(
     gram = np.empty((len(inputs), len(inputs)))
 
     def sums(activations: bool) -> NDArray[np.float64]:
-        _core.fire_gram(fires.begins, fires.samples, fires.values, network.threshold, activations,
-                        gram)  # fmt: skip
+        _core.fire_gram(fires.begins, fires.samples, fires.values, np.ones(network.width),
+                        network.threshold, activations, gram)  # fmt: skip
         return gram / network.width
 
     samples = inputs.samples.astype(np.float64)

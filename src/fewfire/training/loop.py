@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,6 +69,8 @@ class Trainer:
         The base rate, which the schedule takes a share of.
     optimiser : Optimiser
     steps_taken : int
+    finished : bool
+        Whether no step is left to be taken: never, in gradient descent.
     choice : Choice or None
         Once index="auto" was resolved: what was chosen, and why. Until then the exhaustive index stands in.
 
@@ -116,6 +119,7 @@ class Trainer:
         self.seed = seed
         self.history: list[EpochRecord] = []
         self.steps_taken = 0
+        self.finished = False
         self.seconds: dict[str, float] = dict.fromkeys(("find", "forward", "move"), 0.0)
         self._ahead: tuple[NDArray[np.int64], Inputs, FireSet] | None = None  # found for the next step
         self._epoch_ahead: tuple[int, list[NDArray[np.int64]]] | None = None  # its number and batches
@@ -195,6 +199,11 @@ class Trainer:
             self.index.settle()
         coasting.settle()
         self._index_is_stale = was_stale
+
+    @property
+    def method(self) -> str:
+        """How steps are taken, for a person."""
+        return f"learning rate {self.learning_rate:g}"
 
     @property
     def steps_per_epoch(self) -> int:
@@ -343,16 +352,17 @@ class Trainer:
 
         n = len(self.inputs)
         spent = self.index.work - work
+        asked = max(spent.asked, 1)  # of none where no step was worth taking
         parts = {f"seconds_{part}": self.seconds[part] - before for part, before in seconds.items()}
-        record = EpochRecord(
+        record = self._record(
             epoch=number,
             steps=len(batches),
             learning_rate=self.rate_of(self.steps_taken - 1),
             loss=total_loss / n,
             accuracy=None if self._classes is None else total_correct / n,
-            fire_rate=spent.fired / spent.asked,
-            near_rate=spent.near / spent.asked,
-            dot_rate=spent.dots / spent.asked,
+            fire_rate=spent.fired / asked,
+            near_rate=spent.near / asked,
+            dot_rate=spent.dots / asked,
             work_share=spent.share_of_dense(self.network.n_features),
             seconds=perf_counter() - begin,
             refreshes=spent.refreshed,
@@ -361,6 +371,9 @@ class Trainer:
         )
         self.history.append(record)
         return record
+
+    def _record(self, **figures: Any) -> EpochRecord:
+        return EpochRecord(**figures)
 
 
 def train(
@@ -374,6 +387,8 @@ def train(
     **settings,
 ) -> list[EpochRecord]:
     """Build the index and train a network in place; see `Trainer` for the settings.
+
+    `GaussNewtonTrainer` does the same by Gauss-Newton steps.
 
     Parameters
     ----------

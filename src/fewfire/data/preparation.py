@@ -1,0 +1,28 @@
+"""The way of tabular rows into a network: categories to columns, then to the unit sphere."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fewfire.data.one_hot import OneHot
+from fewfire.data.scaling import InputScaling
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What a training set taught of how to prepare rows like its own."""
+
+    one_hot: OneHot
+    scaling: InputScaling
+
+    @classmethod
+    def fit(cls, inputs: npt.NDArray, categories: Iterable[int], constant: float) -> "Preparation":
+        """See `OneHot.of` and `InputScaling.fit`; all columns are standardised."""
+        one_hot = OneHot.of(inputs, categories)
+        scaling = InputScaling.fit(one_hot.transform(inputs), standardise=True, constant=constant)
+        return cls(one_hot, scaling)
+
+    def transform(self, inputs: npt.NDArray, dtype: npt.DTypeLike = np.float32) -> npt.NDArray:
+        return self.scaling.transform(self.one_hot.transform(inputs), dtype)
