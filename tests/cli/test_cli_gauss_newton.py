@@ -20,6 +20,8 @@ def test_a_run_fits_the_digits_in_a_handful_of_steps(tmp_path):
     assert ended.figures["test_accuracy"] > 0.93
     assert "damping" in ended.err
     assert "predicted" in ended.err
+    rows = [line.split() for line in ended.err.splitlines() if "/3 " in line]
+    assert [len(row) for row in rows] == [8, 8, 8], "a row fits into 80 characters"
     history = RunFolder(tmp_path / "run").load_history()
     assert all(isinstance(record, GaussNewtonRecord) and record.actual > 0 for record in history)
 

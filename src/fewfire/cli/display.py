@@ -68,11 +68,11 @@ class TrainingDisplay:
 class GaussNewtonDisplay(TrainingDisplay):
     """The same for Gauss-Newton steps: how far the model of the loss is right."""
 
-    # 79 characters wide.
+    # 78 characters wide.
     columns: ClassVar = (
         "epoch", "loss", "accuracy", "fire rate", "damping", "predicted", "actual", "s/step"
     )  # fmt: skip
-    row: ClassVar = "{:>7}  {:>10}  {:>8}  {:>9}  {:>8}  {:>10}  {:>9}  {:>6}"
+    row: ClassVar = "{:>6}  {:>10}  {:>8}  {:>9}  {:>7}  {:>9}  {:>9}  {:>6}"
 
     def cells(self, record: EpochRecord) -> tuple[str, ...]:
         assert isinstance(record, GaussNewtonRecord)
