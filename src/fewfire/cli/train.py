@@ -181,8 +181,8 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     inputs = Inputs.of(scaling.transform(dataset.inputs))
     second_order = options.optimizer == GAUSS_NEWTON
     threshold = options.threshold
-    if threshold == "paper" and second_order:
-        threshold = "paper" if options.fire_rate else paper_threshold(options.width, second_order=True)
+    if second_order and threshold == "paper" and options.fire_rate is None:
+        threshold = paper_threshold(options.width, second_order=True)
     index_limit = _index_limit(options, inputs, targets.shape[1])
     network = TwoLayerNetwork.initialise(
         options.width,

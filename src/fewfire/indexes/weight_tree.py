@@ -18,7 +18,6 @@ from fewfire.inputs import Inputs
 from fewfire.network import TwoLayerNetwork
 from fewfire.rows import BLOCK, padded
 from fewfire.step import Step
-from fewfire.work import Work
 
 # A row written again takes as long as so many pairs that are proposed and do not fire. Measured:
 # docs/decisions/0016-half-space-tree.md.
@@ -51,11 +50,6 @@ class WeightTreeIndex(Index):
     is_open: ClassVar[bool] = True
     refresh_of_build: ClassVar[float] = 1 / 10
 
-    def __init__(self, *, memory_limit: int | None = None) -> None:
-        self.memory_limit = memory_limit
-        self.work = Work()
-        self._network: TwoLayerNetwork | None = None
-
     def build(
         self, network: TwoLayerNetwork, inputs: Inputs | None = None,
         progress: Progress | None = None,
@@ -83,15 +77,13 @@ class WeightTreeIndex(Index):
         thresholds = np.full(len(batch), network.threshold, network.dtype)
         begins, samples = self._tree.proposed_to(questions, thresholds, network.width)
         self._counted = count(self.work, self._tree, self._counted)
-        begins, samples, values, near, _, dots, *_ = _core.proposed_fire_set(
+        found = _core.proposed_fire_set(
             begins, samples, network.kernel_rows, batch.kernel_rows, network.threshold
         )
-        self._wasted += int(dots.sum()) - len(samples)
-        self.work.asked += network.width * len(batch)
-        self.work.near += int(near.sum())
-        self.work.dots += int(dots.sum())
-        self.work.fired += len(samples)
-        return FireSet(begins, samples, values, len(batch))
+        dots = self.work.dots
+        fires = self._fire_set_of(found, len(batch))
+        self._wasted += self.work.dots - dots - len(fires)
+        return fires
 
     def moved(self, step: Step) -> None:
         network = require_built(self._network, self)

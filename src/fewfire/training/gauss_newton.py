@@ -22,7 +22,7 @@ from fewfire.errors import MemoryLimitError, TrainingError
 from fewfire.fire_set import FireSet
 from fewfire.indexes import Index
 from fewfire.inputs import Inputs
-from fewfire.loss import Curvature, Loss, predicted_classes
+from fewfire.loss import Curvature, Loss
 from fewfire.machine import one_blas_thread
 from fewfire.memory import written
 from fewfire.network import TwoLayerNetwork
@@ -36,7 +36,7 @@ OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: n
 PRECONDITIONERS = ("exact", "shared", "sketch")
 MATRIX_LIMIT = 4_000_000_000  # bytes of all matrices, where no limit is given
 EXACT_SIZE = 1024  # samples x outputs: beyond it several outputs are solved by iteration
-MATRICES = {"exact": 4, "shared": 4, "sketch": 4}  # (n c)^2 or n^2 numbers each that are held at one time
+MATRICES = 4  # that are held at one time, of (n c)^2 or n^2 numbers each
 SKETCH_ROWS = 4  # for each sample
 PRODUCTS = 200  # with the Gram matrix that a solution may take
 LEAST_DAMPING, MOST_TRIALS = 1e-12, 16
@@ -227,10 +227,7 @@ class GaussNewtonTrainer(Trainer):
         if next_ids is ids:
             self._ahead = ids, batch, fires
         outputs = self.network.outputs(fires).astype(np.float64)
-        correct = 0
-        if self._classes is not None:
-            correct = int((predicted_classes(outputs) == self._classes[ids]).sum())
-        return float(self.loss.values(outputs, self.targets[ids]).mean()), correct
+        return float(self.loss.values(outputs, self.targets[ids]).mean()), self._correct(outputs, ids)
 
     def _descend(self, batch: Inputs, fires: FireSet, ids: NDArray[np.int64], base: NDArray) -> FireSet:
         """Take the step; who fires after it."""
@@ -396,12 +393,12 @@ def _whitened(gram: Floats, curvature: Curvature) -> Floats:
 
 def _matrix_bytes(preconditioner: str, size: int, n_outputs: int) -> int:
     rows = size * n_outputs if preconditioner == "exact" else size
-    return 8 * MATRICES[preconditioner] * rows * rows
+    return 8 * MATRICES * rows * rows
 
 
 def _largest_batch(limit: int) -> int:
     """Whose n x n matrices take half of the limit, and leave the rest to the index."""
-    return max(1, int((limit / 2 / (8 * MATRICES["shared"])) ** 0.5))
+    return max(1, int((limit / 2 / (8 * MATRICES)) ** 0.5))
 
 
 def _require(holds: bool, message: str, number: float = 0.0) -> None:

@@ -11,6 +11,7 @@ from fewfire.inputs import Inputs
 from fewfire.loss import Loss
 from fewfire.machine import one_blas_thread
 from fewfire.network import TwoLayerNetwork
+from fewfire.training.firing_gram import FiringGram
 
 SAMPLED = 512  # samples that the kernel is formed on
 POWER_ITERATIONS = 100
@@ -26,17 +27,13 @@ def firing_kernel(
 
     Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), H^dis.
     """
-    fires = open_index(network, inputs).fire_set(inputs)
-    gram = np.empty((len(inputs), len(inputs)))
-
-    def sums(activations: bool) -> NDArray[np.float64]:
-        _core.fire_gram(fires.begins, fires.samples, fires.values, np.ones(network.width),
-                        network.threshold, activations, gram)  # fmt: skip
-        return gram / network.width
-
-    samples = inputs.samples.astype(np.float64)
-    kernel = (samples @ samples.T) * sums(False)
-    return kernel + sums(True) if output_weights else kernel
+    fires, ones = open_index(network, inputs).fire_set(inputs), np.ones(network.width)
+    pattern = FiringGram(network, inputs, fires).pattern(ones)
+    kernel = inputs.inner_products * (pattern / network.width)
+    if output_weights:
+        _core.fire_gram(fires.begins, fires.samples, fires.values, ones, network.threshold, True, pattern)
+        kernel += pattern / network.width
+    return kernel
 
 
 def largest_eigenvalue(matrix: NDArray[np.float64]) -> float:

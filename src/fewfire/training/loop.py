@@ -256,9 +256,7 @@ class Trainer:
             loss = float(self.loss.values(outputs, targets).mean())
             residuals = self.loss.residuals(outputs, targets)
         self._require_finite("the loss", loss)
-        correct = 0
-        if self._classes is not None:
-            correct = int((predicted_classes(outputs) == self._classes[ids]).sum())
+        correct = self._correct(outputs, ids)
         decided = perf_counter()
         self._index_is_stale = True
         rate = self.rate_of(self.steps_taken)
@@ -278,6 +276,12 @@ class Trainer:
         self.seconds["forward"] += decided - found
         self.seconds["move"] += taken - decided
         return loss, correct
+
+    def _correct(self, outputs: NDArray, ids: NDArray[np.int64]) -> int:
+        """How many of these samples are classified rightly; 0 for real-valued targets."""
+        if self._classes is None:
+            return 0
+        return int((predicted_classes(outputs) == self._classes[ids]).sum())
 
     def _found(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
         """The batch and who fires on it: found by the step before, or now."""
