@@ -22,7 +22,7 @@ format: .venv/installed
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i csrc/*.h csrc/*.cpp csrc/simd/*.h csrc/simd/*.cpp
 
-benchmarks: .venv/installed  ## Measure everything that the README claims (about an hour)
+benchmarks: .venv/installed  ## Measure everything that the README claims (about three hours)
 	$(BIN)/python benchmarks/run_all.py
 
 # PyTorch first, at a fixed version: an open range could take the gigabytes of a CUDA build.

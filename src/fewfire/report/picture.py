@@ -9,6 +9,7 @@ from fewfire.files import write_atomically
 from fewfire.training import EpochRecord
 
 INK, FIRED, NEAR, WORK = "#22313f", "#d1495b", "#8d99ae", "#00798c"
+MANY_DECADES = 1e3
 MARKED_EPOCHS = 40  # more of them run together: lines only
 
 
@@ -23,9 +24,12 @@ def draw_history(history: Sequence[EpochRecord], path: Path, title: str) -> None
     epochs = [record.epoch for record in history]
     style = "o-" if len(history) <= MARKED_EPOCHS else "-"
 
-    loss.plot(epochs, [record.loss for record in history], style, color=INK)
+    losses = [record.loss for record in history]
+    loss.plot(epochs, losses, style, color=INK)
     loss.set(title="Training loss", yscale="log")
-    loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    # Of many decades, as Gauss-Newton steps pass them, only some fit on the axis.
+    subs = (1, 2, 5) if max(losses) < MANY_DECADES * min(losses) else (1,)
+    loss.yaxis.set_major_locator(LogLocator(subs=subs))
     loss.yaxis.set_minor_locator(NullLocator())
     loss.yaxis.set_major_formatter("{x:g}")
 
