@@ -29,6 +29,7 @@ from fewfire.optimiser import Optimiser
 from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
 from fewfire.training import GaussNewtonTrainer, Trainer
+from fewfire.training.exactness import check_exactness
 from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.loop import PREDICT_BATCH
 from fewfire.training.schedule import Schedule, schedule_named
@@ -99,10 +100,14 @@ def train_command(options: TrainOptions) -> None:
     result["test_accuracy"] = _test_accuracy(model, dataset)
     result["test_seconds"] = perf_counter() - test_start
     result["peak_memory_bytes"] = peak_bytes()
+    exactness = check_exactness(trainer)
+    result["exactness"] = None if exactness is None else exactness.as_dict()
     result["total_seconds"] = perf_counter() - start
     result |= dict.fromkeys(COMPARED)
     folder.save_result(result)
     print_result(console, result, folder.path)
+    if exactness is not None:
+        exactness.require_equal(trainer.index.name)
     if options.compare_dense:  # moves the network on: after all else
         result |= _comparison(console, trainer, options.compare_dense, build_seconds + training_seconds)
         folder.save_result(result)

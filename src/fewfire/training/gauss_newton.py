@@ -30,7 +30,7 @@ from fewfire.step import Descent, Step
 from fewfire.training.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.training.firing_gram import FiringGram, Floats
 from fewfire.training.history import EpochRecord
-from fewfire.training.loop import Trainer
+from fewfire.training.loop import ROWS_AT_A_TIME, Trainer
 
 OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: neurons hardly turn
 PRECONDITIONERS = ("exact", "shared", "sketch")
@@ -41,11 +41,10 @@ SKETCH_ROWS = 4  # for each sample
 PRODUCTS = 200  # with the Gram matrix that a solution may take
 LEAST_DAMPING, MOST_TRIALS = 1e-12, 16
 GOOD_RATIO, POOR_RATIO, CHANGE = 0.75, 0.25, 10.0
-ROWS_AT_A_TIME = 1024
 NOTHING = {"predicted": 0.0, "actual": 0.0, "products": 0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GaussNewtonRecord(EpochRecord):
     """Figures of one pass over the training set; loss and accuracy are those after each step.
 

@@ -24,6 +24,7 @@ from fewfire.training.learning_rate import stable_learning_rate
 from fewfire.training.schedule import Constant, Schedule, schedule_named
 
 PREDICT_BATCH = 1024
+ROWS_AT_A_TIME = 1024  # of the weights, where two states of them meet: no copy of all
 
 log = logging.getLogger("fewfire")
 
@@ -355,6 +356,7 @@ class Trainer:
             ) from None
 
         n = len(self.inputs)
+        moved = _distances(self.network.weight_rows, last_good[0])
         spent = self.index.work - work
         asked = max(spent.asked, 1)  # of none where no step was worth taking
         parts = {f"seconds_{part}": self.seconds[part] - before for part, before in seconds.items()}
@@ -371,6 +373,8 @@ class Trainer:
             seconds=perf_counter() - begin,
             refreshes=spent.refreshed,
             index_bytes=self.index.nbytes,
+            moved_mean=float(moved.mean()),
+            moved_max=float(moved.max()),
             **parts,
         )
         self.history.append(record)
@@ -426,6 +430,17 @@ def predict(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> NDArray:
         part = np.arange(first, min(first + PREDICT_BATCH, len(inputs)))
         outputs[part] = network.outputs(index.fire_set(inputs.batch(part)))
     return outputs
+
+
+def _distances(rows: NDArray, before: NDArray) -> NDArray[np.float64]:
+    """How far each row has moved, (m,); infinite where the square overflows."""
+    distances = np.empty(len(rows))
+    for first in range(0, len(rows), ROWS_AT_A_TIME):
+        part = slice(first, first + ROWS_AT_A_TIME)
+        with np.errstate(over="ignore"):
+            moves = rows[part] - before[part]
+            distances[part] = np.sqrt(np.einsum("rf,rf->r", moves, moves))
+    return distances
 
 
 def _checked_targets(targets: ArrayLike, n: int, network: TwoLayerNetwork) -> NDArray:
