@@ -45,6 +45,16 @@ class Model:
         return self.classes.decode(predicted_classes(predict(self.network, inputs)))
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a run folder says of its run; result is None where the run did not finish."""
+
+    path: Path
+    settings: dict[str, Any]
+    history: list[EpochRecord]
+    result: dict[str, Any] | None
+
+
 class RunFolder(OutputFolder):
     """Reads and writes one run folder; each file is whole or absent."""
 
@@ -105,6 +115,25 @@ class RunFolder(OutputFolder):
         lines = (self.path / "history.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines]
         return [(GaussNewtonRecord if "damping" in record else EpochRecord)(**record) for record in records]
+
+    def load_run(self) -> Run:
+        """What happened in a run: finished, interrupted or failed.
+
+        Raises
+        ------
+        DataError
+            The folder is not a run folder, or one of its files cannot be read.
+        """
+        result = self.path / "result.json"
+        try:
+            settings = json.loads((self.path / "settings.json").read_text())
+            figures = json.loads(result.read_text()) if result.exists() else None
+            return Run(self.path, settings, self.load_history(), figures)
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(
+                f"a run folder must hold what `fewfire train` saved. Got {self.path}: {error}. Give the "
+                "folder named by --out of a run that has ended."
+            ) from error
 
 
 def _require_fitting(network: TwoLayerNetwork, scaling: InputScaling, classes: Classes) -> None:

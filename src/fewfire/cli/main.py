@@ -239,6 +239,25 @@ def predict(
 
 
 @app.command()
+def report(
+    run_folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs that ended.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="HTML file to write; by default RUN/report.html, ./report.html of several runs."),
+    ] = None,
+) -> None:
+    """Make one HTML page of a run, or of several side by side: settings, curves, work, time, exactness.
+
+    Example:
+
+      fewfire report runs/drift runs/exhaustive --out report.html
+    """
+    from fewfire.cli.report import report_command
+
+    report_command(run_folders, out)
+
+
+@app.command()
 def info() -> None:
     """Print the version, the instruction set and the number of threads."""
     typer.echo(f"fewfire {fewfire.__version__}")
