@@ -25,6 +25,8 @@ from fewfire.loss import predicted_classes
 from fewfire.network import TwoLayerNetwork
 from fewfire.training import EpochRecord, GaussNewtonRecord, predict
 
+NEEDED = {"data", "width", "n_features", "index", "epochs"}  # of the settings, to report on a run
+
 
 @dataclass(frozen=True)
 class Model:
@@ -117,18 +119,20 @@ class RunFolder(OutputFolder):
         return [(GaussNewtonRecord if "damping" in record else EpochRecord)(**record) for record in records]
 
     def load_run(self) -> Run:
-        """What happened in a run: finished, interrupted or failed.
+        """What happened in a run: finished, interrupted, failed, or still under way.
 
         Raises
         ------
         DataError
             The folder is not a run folder, or one of its files cannot be read.
         """
-        result = self.path / "result.json"
+        result, history = self.path / "result.json", self.path / "history.jsonl"
         try:
             settings = json.loads((self.path / "settings.json").read_text())
+            if not isinstance(settings, dict) or not settings.keys() >= NEEDED:
+                raise ValueError(f"its settings.json lacks one of {', '.join(sorted(NEEDED))}")
             figures = json.loads(result.read_text()) if result.exists() else None
-            return Run(self.path, settings, self.load_history(), figures)
+            return Run(self.path, settings, self.load_history() if history.exists() else [], figures)
         except (OSError, ValueError, TypeError) as error:
             raise DataError(
                 f"a run folder must hold what `fewfire train` saved. Got {self.path}: {error}. Give the "

@@ -93,6 +93,9 @@ def train(
     compare_dense: Annotated[
         int, typer.Option(help="Then take this many steps in turn with dense PyTorch.")
     ] = 0,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Log the epochs for TensorBoard, in a folder in this one.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train a two-layer network and save it in a run folder.
@@ -134,6 +137,7 @@ def train(
             memory_limit=None if memory_limit is None else bytes_of(memory_limit),
             out=out,
             compare_dense=compare_dense,
+            tensorboard=tensorboard,
             json=json,
         )
     )

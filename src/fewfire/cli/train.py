@@ -26,9 +26,10 @@ from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
 from fewfire.network import TwoLayerNetwork, require_init
 from fewfire.optimiser import Optimiser
+from fewfire.report.tensorboard import require_tensorboard, tensorboard_log
 from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, targets_of
-from fewfire.training import GaussNewtonTrainer, Trainer
+from fewfire.training import EpochRecord, GaussNewtonTrainer, Trainer
 from fewfire.training.exactness import check_exactness
 from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.loop import PREDICT_BATCH
@@ -76,6 +77,7 @@ class TrainOptions:
     memory_limit: int | None
     out: Path | None
     compare_dense: int = 0
+    tensorboard: Path | None = None
     json: bool
 
 
@@ -94,7 +96,9 @@ def train_command(options: TrainOptions) -> None:
     kind = GaussNewtonDisplay if options.optimizer == GAUSS_NEWTON else TrainingDisplay
     display = kind(console, options.epochs)
     save = partial(_save, folder, model, trainer, settings)
-    build_seconds, training_seconds = train_and_save(display, trainer, folder, save)
+    log_folder = options.tensorboard and options.tensorboard / folder.path.name
+    with tensorboard_log(log_folder) as log:
+        build_seconds, training_seconds = train_and_save(display, trainer, folder, save, log)
     result = settings | _figures(trainer, build_seconds, training_seconds)
     test_start = perf_counter()
     result["test_accuracy"] = _test_accuracy(model, dataset)
@@ -154,6 +158,8 @@ def _check(options: TrainOptions) -> None:
             "--compare-dense needs PyTorch. Got none installed. Run pip install 'fewfire[torch]', or leave "
             "the comparison out."
         )
+    if options.tensorboard is not None:
+        require_tensorboard()
 
 
 def _check_optimizer(options: TrainOptions) -> None:
@@ -253,7 +259,11 @@ def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int |
 
 
 def train_and_save(
-    display: TrainingDisplay, trainer: Trainer, folder: OutputFolder, save: Callable[..., None]
+    display: TrainingDisplay,
+    trainer: Trainer,
+    folder: OutputFolder,
+    save: Callable[..., None],
+    after_epoch: Callable[[EpochRecord], None] = lambda _: None,
 ) -> tuple[float, float]:
     """Build the index, train and save: also where training fails or is interrupted.
 
@@ -261,6 +271,8 @@ def train_and_save(
     ----------
     save : callable
         Saves what there is in the folder; told `failed="why"` or `interrupted=True` where it was so.
+    after_epoch : callable
+        Told the record of each.
 
     Returns
     -------
@@ -274,7 +286,9 @@ def train_and_save(
                 display.console.print(f"{trainer.choice}\n", soft_wrap=True)
             built = perf_counter()
             for _ in range(display.epochs):
-                display.epoch_done(trainer.epoch(display.stepped))
+                record = trainer.epoch(display.stepped)
+                display.epoch_done(record)
+                after_epoch(record)
                 if trainer.finished:
                     display.console.print("No step decreases the loss any more: finished.")
                     break
@@ -301,7 +315,7 @@ def train_and_save(
 
 def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
     asked = asdict(options)
-    for name in ("out", "json", "compare_dense", "decay_every", "decay_gamma"):
+    for name in ("out", "json", "compare_dense", "decay_every", "decay_gamma", "tensorboard"):
         del asked[name]
     return asked | {
         "fewfire": fewfire.__version__,

@@ -80,6 +80,8 @@ def _finite(points: Sequence[Point]) -> list[Point]:
 def _picture(chart: Chart, lines: Sequence[Line], is_log: bool) -> Element:
     epochs = [epoch for line in lines for epoch, _ in line.points]
     values = [value for line in lines for _, value in line.points]
+    lengths = [line.points[-1][0] for line in lines if line.points]
+    of_unlike_length = max(lengths) > LOG_FROM * min(lengths)
     first, last = _widened(min(epochs), max(epochs), 0.5)
     low, high = min(values), max(values)
     if is_log:
@@ -92,7 +94,8 @@ def _picture(chart: Chart, lines: Sequence[Line], is_log: bool) -> Element:
     left = 10 + LETTER * max(map(len, labels), default=0)
 
     place = math.log if is_log else float
-    across = _scale(first, last, left + 6, WIDTH - RIGHT)
+    place_epoch = math.log if of_unlike_length else float
+    across = _scale(place_epoch(first), place_epoch(last), left + 6, WIDTH - RIGHT)
     up = _scale(place(low), place(high), HEIGHT - BOTTOM - 4, TOP + 4)
     bottom = HEIGHT - BOTTOM
     picture = element(
@@ -104,17 +107,20 @@ def _picture(chart: Chart, lines: Sequence[Line], is_log: bool) -> Element:
         picture.append(
             element("text", label, x=_short(left - 5), y=y, dy="0.35em", text_anchor="end", class_="tick")
         )
-    for tick in linear_ticks(first, last):
+    for tick in log_ticks(first, last) if of_unlike_length else linear_ticks(first, last):
         if tick == round(tick):
-            x = _short(across(tick))
+            x = _short(across(place_epoch(tick)))
             label = tick_label(tick)
             picture.append(element("line", x1=x, y1=bottom, x2=x, y2=bottom + 4, class_="axis"))
             picture.append(element("text", label, x=x, y=bottom + 16, text_anchor="middle", class_="tick"))
     picture.append(element("line", x1=_short(left), y1=bottom, x2=WIDTH - RIGHT, y2=bottom, class_="axis"))
     middle = _short((left + WIDTH - RIGHT) / 2)
-    picture.append(element("text", "epoch", x=middle, y=HEIGHT - 4, text_anchor="middle", class_="tick"))
+    name = "epoch (log scale)" if of_unlike_length else "epoch"
+    picture.append(element("text", name, x=middle, y=HEIGHT - 4, text_anchor="middle", class_="tick"))
     for line in lines:
-        picture.append(_drawn_line(line, across, lambda value: up(place(value))))
+        picture.append(
+            _drawn_line(line, lambda epoch: across(place_epoch(epoch)), lambda value: up(place(value)))
+        )
     return picture
 
 

@@ -32,7 +32,7 @@ def trouble_of(run: Run) -> str | None:
     if run.settings.get("interrupted"):
         return f"Interrupted after {epochs} of {run.settings['epochs']}."
     if run.result is None:
-        return f"The run has no result.json: it did not finish after {epochs}."
+        return f"Not finished: there is no result.json, and {epochs} of {run.settings['epochs']} were saved."
     exactness = exactness_of(run)
     if exactness is not None and not exactness.equal:
         return f"{exactness}: the weights may be wrong. This is a bug of fewfire."
@@ -68,20 +68,20 @@ def percent(share: float) -> str:
 # Label, figure that it needs, and how it is written: of a number, or of all figures of the run.
 ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("test accuracy", "test_accuracy", "{:.4f}".format),
-    ("training accuracy, running", "train_accuracy", "{:.4f}".format),
+    ("training accuracy", "train_accuracy", "{:.4f}".format),
     ("training loss", "train_loss", "{:.4g}".format),
     ("pairs that fired", "fire_rate", percent),
-    ("multiply-adds, of dense", "work_share", percent),
+    ("work, of dense", "work_share", percent),
     ("epochs", "epochs_done", "{:,}".format),
     ("steps", "steps", "{:,}".format),
-    ("a step", "seconds_per_step", seconds_written),
-    ("building the index", "build_seconds", seconds_written),
-    ("training", "training_seconds", seconds_written),
-    ("from start to end", "total_seconds", seconds_written),
-    ("index", "index_bytes", written),
+    ("time of a step", "seconds_per_step", seconds_written),
+    ("time to build the index", "build_seconds", seconds_written),
+    ("time of training", "training_seconds", seconds_written),
+    ("time of the whole run", "total_seconds", seconds_written),
+    ("size of the index", "index_bytes", written),
     ("peak memory", "peak_memory_bytes", written),
-    ("faster than dense PyTorch, a step", "speedup", "{:.1f} ×".format),
-    ("faster than dense PyTorch, the run", "whole_run_speedup", "{:.1f} ×".format),
+    ("step, than dense PyTorch", "speedup", "{:.1f} × faster".format),
+    ("run, than dense PyTorch", "whole_run_speedup", "{:.1f} × faster".format),
 ]
 
 

@@ -30,7 +30,7 @@ PARTS = {  # of the time, with their styles
     "build": ("building the index", 3),
     "find": ("finding who fires", 1),
     "forward": ("outputs, loss, solution", 4),
-    "move": ("moving weights, finding who fires next", 0),
+    "move": ("moving weights, finding", 0),
     "rest": ("the rest of training", 2),
     "around": ("loading, testing, saving", 5),
 }
@@ -111,7 +111,7 @@ def _side_by_side(columns: Sequence[dict[str, str]], names: Sequence[str]) -> El
         for label in labels
     ]  # fmt: skip
     table = element("table", element("thead", element("tr", element("td"), *heads)), element("tbody", *rows))
-    return element("div", table, class_="card scroll")
+    return element("div", table, class_="card scroll", tabindex=0)
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ CURVES = [
     Curve(
         "Pairs, % of all",
         {
-            "pass the first filter": (_of("near_rate", 100), 5),
             "need a dot": (_of("dot_rate", 100), 0),
+            "pass the first filter": (_of("near_rate", 100), 5),
             "fire": (_of("fire_rate", 100), 1),
         },
     ),
@@ -160,7 +160,11 @@ CURVES = [
         may_be_log=True,
     ),
     Curve("Blocks of 64 neurons refreshed", {"blocks": (_of("refreshes"), 0)}, only_changes=True),
-    Curve("Milliseconds a step", {"time": (lambda record: 1e3 * record.seconds / record.steps, 0)}),
+    Curve(
+        "Milliseconds a step",
+        {"time": (lambda record: 1e3 * record.seconds / record.steps, 0)},
+        may_be_log=True,
+    ),
     Curve("Learning rate", {"rate": (_of("learning_rate"), 0)}, only_changes=True),
 ]
 
@@ -171,7 +175,7 @@ def _curves(runs: Sequence[Run], names: Sequence[str]) -> Element:
     charts = [chart for curve in CURVES for chart in _charts(curve, runs, names)]
     text = (
         "Loss and accuracy are means over the batches of an epoch, each before its step; with Gauss-Newton "
-        "after it. Point at a mark to read its value."
+        "after it. Point at a mark to read its value; the tables at the end hold all of them."
     )
     return _section("By epoch", text, element("div", *map(drawn, charts), class_="grid"))
 
@@ -262,31 +266,43 @@ def _beside_dense(run: Run) -> list[Element | str]:
 def _time(runs: Sequence[Run], names: Sequence[str]) -> Element:
     bars = []
     for run, name in zip(runs, names, strict=True):
+        if not run.history:
+            continue
         seconds = seconds_of(run)
         parts = [(PARTS[part][0], PARTS[part][1], spent) for part, spent in seconds.items()]
         below = [
-            element("span", element("b", class_=f"dot colour{style + 1}"), f"{what} {seconds_written(spent)}")
+            element(
+                "span",
+                element("b", class_=f"dot colour{style + 1}"),
+                f"{what} ",
+                element("span", seconds_written(spent)),
+            )
             for what, style, spent in parts
         ]
         bars.append(Bar(name, seconds_written(sum(seconds.values())), parts, below))
-    text = "Seconds by the clock, on one scale."
+    if not bars:
+        return _section("Where time went", "No epoch was finished.")
+    text = "Seconds by the clock, on one scale. Steps find who fires next while they move the weights."
     return _section("Where time went", text, _bars(bars))
 
 
 def _memory(runs: Sequence[Run], names: Sequence[str]) -> Element:
     bars = []
     for run, name in zip(runs, names, strict=True):
-        if not run.history:
-            continue
-        index, settings = run.history[-1].index_bytes, run.settings
-        weights = 4 * settings["width"] * settings["n_features"]
-        below = f"The weights take {written(weights)}"
-        if run.result is not None:
-            below += f", the whole process at its peak {written(run.result['peak_memory_bytes'])}"
-        bars.append(Bar(name, written(index), [("index", 0, index)], [f"{below}."]))
+        if run.history:
+            held = {"index": run.history[-1].index_bytes}
+            held["weights"] = 4 * run.settings["width"] * run.settings["n_features"]
+            if run.result is not None:
+                held["the whole process at its peak"] = run.result["peak_memory_bytes"]
+            if len(runs) == 1:
+                bars = [Bar(what, written(held[what]), [(what, 0, held[what])]) for what in held]
+            else:
+                index = held.pop("index")
+                below = ", ".join(f"{what} {written(size)}" for what, size in held.items())
+                bars.append(Bar(name, written(index), [("index", 0, index)], [f"Beside it: {below}."]))
     if not bars:
         return _section("Size of the index", "Not known before the first epoch.")
-    return _section("Size of the index", "What the index holds beside the weights.", _bars(bars))
+    return _section("Size of the index", "Bytes that the index holds, beside the weights.", _bars(bars))
 
 
 def _exactness(runs: Sequence[Run], names: Sequence[str]) -> Element:
@@ -303,7 +319,7 @@ def _exactness(runs: Sequence[Run], names: Sequence[str]) -> Element:
         "After training, the index and exhaustive search were both asked who fires on some of the training "
         "samples: an exact index finds the same pairs with the same pre-activations, to the last bit."
     )
-    table = element("div", element("table", element("tbody", *lines)), class_="card scroll")
+    table = element("div", element("table", element("tbody", *lines)), class_="card scroll", tabindex=0)
     return _section("Exactness", text, table)
 
 
@@ -313,19 +329,17 @@ def _settings(runs: Sequence[Run], names: Sequence[str]) -> Element:
         name: text for name, text in columns[0].items() if all(column.get(name) == text for column in columns)
     }
     if len(runs) == 1:
-        return _section("Settings", "As resolved: what was left to fewfire is filled in.", _table(shared))
+        return _section("Settings", "As resolved: what was left to fewfire is filled in.", _listed(shared))
     differing = [{name: text for name, text in column.items() if name not in shared} for column in columns]
-    alike = element("details", element("summary", "Settings that all runs share"), _table(shared))
+    alike = element("details", element("summary", "Settings that all runs share"), _listed(shared))
     text = "Those that differ between the runs." if any(differing) else "The same in all runs."
     tables = [_side_by_side(differing, names)] if any(differing) else []
     return _section("Settings", text, *tables, alike)
 
 
-def _table(texts: dict[str, str]) -> Element:
-    rows = [
-        element("tr", element("th", label, scope="row"), element("td", text)) for label, text in texts.items()
-    ]
-    return element("div", element("table", element("tbody", *rows)), class_="card scroll")
+def _listed(texts: dict[str, str]) -> Element:
+    pairs = [element("div", element("dt", label), element("dd", text)) for label, text in texts.items()]
+    return element("dl", *pairs, class_="card settings")
 
 
 def _epochs(runs: Sequence[Run], names: Sequence[str]) -> Element:
@@ -347,7 +361,7 @@ def _epochs(runs: Sequence[Run], names: Sequence[str]) -> Element:
             )
             section.append(
                 element("details", element("summary", f"{name}{some}"),
-                        element("div", table, class_="card scroll"))
+                        element("div", table, class_="card scroll", tabindex=0))
             )  # fmt: skip
     return section
 

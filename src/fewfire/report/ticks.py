@@ -3,7 +3,7 @@
 import math
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-FEW_DECADES = 2
+FEW_DECADES = 2.5
 
 
 def linear_ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -17,12 +17,12 @@ def linear_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Powers of ten in low .. high, or 1, 2 and 5 times them where there are few; 0 < low < high."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     if math.log10(high / low) < FEW_DECADES:
-        ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
+        ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
     else:
-        apart = math.ceil((last - first) / most)
-        ticks = [10.0**power for power in range(first, last + 1) if power % apart == 0]
+        apart = math.ceil((len(powers) - 2) / most)
+        ticks = [10.0**power for power in powers if power % apart == 0]
     return [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
 
 
