@@ -62,7 +62,7 @@ def test_a_run_that_did_not_finish_has_a_report(copied_run):
     assert "Not finished" in (copied_run / "report.html").read_text(encoding="utf-8")
     (copied_run / "history.jsonl").unlink()
     assert fewfire("report", copied_run).code == 0
-    assert "0 whole epochs" in (copied_run / "report.html").read_text(encoding="utf-8")
+    assert "0 of 2 epochs" in (copied_run / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_history_of_before_drift_was_recorded_is_read(copied_run):

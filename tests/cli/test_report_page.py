@@ -105,11 +105,13 @@ def test_names_and_messages_are_text_and_never_markup():
     [
         (
             a_run(result=None, failed="the loss is inf"),
-            "Training failed after 3 whole epochs: the loss is inf",
+            "Training failed after 3 of 3 epochs: the loss is inf",
         ),
-        (a_run(result=None, interrupted=True), "Interrupted after 3 whole epochs of 3."),
-        (a_run(result=None, epochs=1, interrupted=True), "Interrupted after 1 whole epoch of"),
-        (a_run(result=None, epochs=0), "Not finished: there is no result.json, and 0 whole epochs of"),
+        (a_run(result=None, interrupted=True), "Interrupted after 3 of 3 epochs."),
+        (
+            a_run(result=None, epochs=0),
+            "Not finished: there is no result.json, and 0 of 3 epochs were saved.",
+        ),
         (
             a_run(result=RESULT | {"exactness": {"pairs": 10, "fired": 1, "equal": False}}),
             "NOT AS EXHAUSTIVE SEARCH, on 10 pairs: the weights may be wrong. This is a bug of fewfire.",
@@ -208,6 +210,13 @@ def test_values_are_drawn_to_scale():
     assert half[0] - low[0] == pytest.approx(high[0] - half[0], abs=0.2)
     assert low[1] > half[1] > high[1]  # downwards in SVG
     assert low[1] - half[1] == pytest.approx(half[1] - high[1], abs=0.2)
+
+
+@pytest.mark.parametrize(("value", "first", "last"), [(100, "90", "100"), (0, "0", "1"), (-2, "-2.2", "-2")])
+def test_a_value_that_never_changes_has_an_axis_up_to_it(value, first, last):
+    figure = drawn(Chart("", [Line("", [(1, value), (2, value)], 0)], floor=None))
+    labels = [text.text for text in figure.iter("text") if text.get("text-anchor") == "end"]
+    assert (labels[0], labels[-1]) == (first, last)
 
 
 def test_values_over_decades_are_drawn_on_a_logarithmic_scale():

@@ -82,13 +82,16 @@ def _picture(chart: Chart, lines: Sequence[Line], is_log: bool) -> Element:
     values = [value for line in lines for _, value in line.points]
     lengths = [line.points[-1][0] for line in lines if line.points]
     of_unlike_length = max(lengths) > LOG_FROM * min(lengths)
-    first, last = _widened(min(epochs), max(epochs), 0.5)
+    first, last = min(epochs), max(epochs)
+    if first == last:
+        first, last = first - 0.5, last + 0.5
     low, high = min(values), max(values)
     if is_log:
         ticks = log_ticks(low, high)
     else:
         low = low if chart.floor is None else min(low, chart.floor)
-        low, high = _widened(low, high, 0.1 * abs(high) or 1.0)
+        if low == high:
+            low, high = (high - 0.1 * abs(high), high) if high else (0.0, 1.0)
         ticks = linear_ticks(low, high)
     labels = [tick_label(tick) for tick in ticks]
     left = 10 + LETTER * max(map(len, labels), default=0)
@@ -145,11 +148,6 @@ def _spoken(title: str, lines: Sequence[Line]) -> str:
         if line.points
     ]
     return f"{title}, by epoch: {'; '.join(spans)}"
-
-
-def _widened(low: float, high: float, by: float) -> tuple[float, float]:
-    """The range; a wider one where it is a single value."""
-    return (low, high) if high > low else (low - by, high + by)
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:

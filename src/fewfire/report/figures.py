@@ -26,13 +26,13 @@ def title_of(run: Run) -> str:
 
 def trouble_of(run: Run) -> str | None:
     """How the run ended, where it did not end well."""
-    epochs = f"{len(run.history)} whole epoch{'' if len(run.history) == 1 else 's'}"
+    epochs = f"{len(run.history):,} of {run.settings['epochs']:,} epochs"
     if "failed" in run.settings:
         return f"Training failed after {epochs}: {run.settings['failed']}"
     if run.settings.get("interrupted"):
-        return f"Interrupted after {epochs} of {run.settings['epochs']}."
+        return f"Interrupted after {epochs}."
     if run.result is None:
-        return f"Not finished: there is no result.json, and {epochs} of {run.settings['epochs']} were saved."
+        return f"Not finished: there is no result.json, and {epochs} were saved."
     exactness = exactness_of(run)
     if exactness is not None and not exactness.equal:
         return f"{exactness}: the weights may be wrong. This is a bug of fewfire."

@@ -246,8 +246,9 @@ def _work(runs: Sequence[Run], names: Sequence[str]) -> Element:
     if not bars:
         return _section("Work against dense", "Only known of a run that finished.")
     text = (
-        "Multiply-adds of the whole run, the build and all refreshes of the index included. The full bar is "
-        "dense training, which multiplies each neuron with each sample and moves it for each."
+        "Multiply-adds of finding who fires, the build and all refreshes of the index included, and of moving "
+        "what fired. The full bar is dense training, which multiplies each neuron with each sample and moves "
+        "it for each. Solutions of Gauss-Newton steps are not counted."
     )
     return _section("Work against dense", text, _bars(bars, full=1.0))
 
