@@ -75,6 +75,7 @@ def test_a_page_of_several_runs_sets_them_side_by_side():
 def test_runs_whose_folders_have_one_name_go_by_their_paths():
     page = Page.of(report([a_run("runs/a"), a_run("old/a")]))
     assert {"runs/a", "old/a"} <= set(page.texts)
+    assert "Run runs/a" in Page.of(report([a_run("runs/a")] * 2)).texts
 
 
 def test_a_page_loads_nothing_and_runs_nothing():

@@ -9,10 +9,12 @@ from fewfire.run_folder import Run
 from fewfire.training.exactness import Exactness
 
 
-def names_of(runs: Sequence[Run]) -> list[str]:
-    """A name for each run: that of its folder, or its path where two folders have one name."""
+def named(runs: Sequence[Run]) -> dict[str, Run]:
+    """Runs by the names of their folders, or by their paths where two folders have one name."""
     names = [run.path.resolve().name for run in runs]
-    return [str(run.path) if names.count(name) > 1 else name for run, name in zip(runs, names, strict=True)]
+    return {
+        str(run.path) if names.count(name) > 1 else name: run for run, name in zip(runs, names, strict=True)
+    }
 
 
 def title_of(run: Run) -> str:
