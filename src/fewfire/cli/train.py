@@ -96,7 +96,7 @@ def train_command(options: TrainOptions) -> None:
     kind = GaussNewtonDisplay if options.optimizer == GAUSS_NEWTON else TrainingDisplay
     display = kind(console, options.epochs)
     save = partial(_save, folder, model, trainer, settings)
-    log_folder = options.tensorboard and options.tensorboard / folder.path.name
+    log_folder = options.tensorboard and options.tensorboard / folder.path.resolve().name
     with tensorboard_log(log_folder) as log:
         build_seconds, training_seconds = train_and_save(display, trainer, folder, save, log)
     result = settings | _figures(trainer, build_seconds, training_seconds)
