@@ -1,27 +1,18 @@
 """`--config` and `--print-config`: what is printed is what is read; mistakes are explained."""
 
-import inspect
 import re
-import typing
 
 import pytest
 from command import fewfire
+from commands import CONFIGURED, kinds
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fewfire.cli import main
 from fewfire.cli.config import tomllib
 
-COMMANDS = {"train": main.train, "study drift": main.drift, "study scaling": main.scaling}
-ABOUT_THE_FILE = {"config", "print_config"}
 
-
-def kinds(command: str) -> dict[str, type]:
-    """What each setting of a command is: of the function itself."""
-    hints = typing.get_type_hints(COMMANDS[command])
-    names = inspect.signature(COMMANDS[command]).parameters.keys() - ABOUT_THE_FILE
-    return {name: typing.get_args(hints[name])[0] if typing.get_args(hints[name]) else hints[name]
-            for name in names}  # fmt: skip
+def setting_kinds(command: str) -> dict[str, type]:
+    return {name: kind for name, kind in kinds(command).items() if name not in ("config", "print_config")}
 
 
 def printed(command: str, *options: object) -> str:
@@ -47,7 +38,7 @@ ANY = {
 @st.composite
 def given_settings(draw, command: str) -> dict[str, object]:
     """Some of the settings of a command, with any values of their kind."""
-    options = {name: ANY.get(kind, ANY[str]) for name, kind in kinds(command).items()}
+    options = {name: ANY.get(kind, ANY[str]) for name, kind in setting_kinds(command).items()}
     return draw(st.fixed_dictionaries({}, optional=options))
 
 
@@ -57,7 +48,7 @@ def arguments(chosen: dict[str, object]) -> list[str]:
     return words + (["--", str(chosen["data"])] if "data" in chosen else [])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", CONFIGURED)
 @settings(max_examples=40)
 @given(data=st.data())
 def test_what_is_printed_is_what_is_read(tmp_path_factory, command, data):
@@ -73,11 +64,11 @@ def test_what_is_printed_is_what_is_read(tmp_path_factory, command, data):
     assert printed(command, "--config", path) == ended.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", CONFIGURED)
 def test_all_settings_are_printed_and_those_left_open_are_explained(command):
     lines = printed(command).splitlines()
     keys = [re.match(r"# ([a-z-]+): [A-Z'].+|([a-z-]+) = .+", line) for line in lines]
-    assert {(key[1] or key[2]).replace("-", "_") for key in keys if key} == kinds(command).keys()
+    assert {(key[1] or key[2]).replace("-", "_") for key in keys if key} == setting_kinds(command).keys()
     assert None not in keys
 
 

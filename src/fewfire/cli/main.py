@@ -237,10 +237,10 @@ def scaling(
     config: Config = None,
     print_config: PrintConfig = False,
 ) -> None:
-    """Measure how a step through every index grows with width, samples and features.
+    """Measure how the cost of a step grows, through every index.
 
-    Counted work, time, and the exponents of their growth, as a table and as
-    pictures. Five minutes at the most.
+    Over width, samples and features: counted work, time, and the exponents
+    of their growth, as a table and as pictures. Five minutes at the most.
 
     Examples:
 
