@@ -48,13 +48,20 @@ def _read(ctx: typer.Context, path: Path | None) -> Path | None:
                 f"a key of {path} must name an option of {ctx.command_path}. Got {written!r}. "
                 f"{''.join(near)}{ctx.command_path} --print-config prints all of them."
             )
-        name = params[key].name
-        if name in defaults:
+        param = params[key]
+        if param.name in defaults:
             raise ValueError(
                 f"{path} must set each option once. Got {key} with a dash and with an underscore. "
                 "Leave one out."
             )
-        defaults[name] = _as_given(ctx, path, key, value)
+        try:
+            defaults[param.name] = _as_given(ctx, param, value)
+        except typer.BadParameter as error:
+            why = error.message.rstrip(".")
+            raise ValueError(
+                f"{key} in {path} must be a value that its option takes. Got {value!r}: {why}. "
+                f"See {ctx.command_path} --help."
+            ) from error
     ctx.default_map = defaults
     return path
 
@@ -73,22 +80,14 @@ def _content(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _as_given(ctx: typer.Context, path: Path, key: str, value: object) -> str | bool:
+def _as_given(ctx: typer.Context, param: Any, value: object) -> str | bool:
     """A value as the command line would give it, known to fit its option."""
-    param = _settings(ctx)[key]
     is_flag = getattr(param, "is_flag", False)
+    if isinstance(value, bool) != is_flag or not isinstance(value, str | int | float):
+        needed = "true or false" if is_flag else "a number or a text in quotes"
+        raise typer.BadParameter(f"{needed} is needed")
     given = value if isinstance(value, bool) else str(value)
-    try:
-        if is_flag != isinstance(value, bool) or not isinstance(value, str | int | float):
-            needed = "true or false" if is_flag else "a number or a text in quotes"
-            raise typer.BadParameter(f"{needed} is needed")
-        param.process_value(ctx, given)
-    except typer.BadParameter as error:
-        why = error.message.rstrip(".")
-        raise ValueError(
-            f"{key} in {path} must be a value that its option takes. Got {value!r}: {why}. "
-            f"See {ctx.command_path} --help."
-        ) from error
+    param.process_value(ctx, given)
     return given
 
 
