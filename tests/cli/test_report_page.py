@@ -101,6 +101,21 @@ def test_names_and_messages_are_text_and_never_markup():
         assert nasty in page.text
 
 
+def test_a_name_that_is_no_text_does_not_spoil_the_page():
+    text = report([a_run("runs/odd\udcff", data="\udcff.csv")])
+    assert "Run odd?" in Page.of(text).texts
+    text.encode()
+
+
+def test_a_chosen_index_is_named_with_the_reason():
+    reason = "index auto: screened (predicted 2.1 s)"
+    run = a_run(index="auto", result=RESULT | {"chosen_index": "screened", "index_reason": reason})
+    page = Page.of(report([run]))
+    assert reason in page.texts
+    assert "screened" in page.texts
+    assert "screened" in Page.of(report([a_run("runs/b"), run])).texts
+
+
 @pytest.mark.parametrize(
     ("run", "trouble"),
     [

@@ -6,6 +6,7 @@ from problems import clustered_problem
 
 from fewfire import FireSet, GaussNewtonTrainer, Trainer
 from fewfire.errors import ExactnessError
+from fewfire.indexes import INDEXES
 from fewfire.training import exactness
 from fewfire.training.exactness import check_exactness
 
@@ -18,9 +19,7 @@ def trained(index: str, kind: type[Trainer] = Trainer, **settings) -> Trainer:
     return trainer
 
 
-@pytest.mark.parametrize(
-    "index", ["drift", "screened", "weight_tree", "correlation_tree_by_sample", "grover"]
-)
+@pytest.mark.parametrize("index", sorted(INDEXES.keys() - {"exhaustive"}))
 def test_an_exact_index_agrees_on_every_pair(index):
     trainer = trained(index, batch_size=16)
     found = check_exactness(trainer)

@@ -23,5 +23,6 @@ def element(tag: str, *children: "Element | str", **attributes: object) -> Eleme
 
 
 def document(root: Element) -> str:
-    """The page as a text."""
-    return "<!DOCTYPE html>\n" + ElementTree.tostring(root, encoding="unicode", method="html") + "\n"
+    """The page as a text; what is no text, as in odd names of files, becomes question marks."""
+    text = ElementTree.tostring(root, encoding="unicode", method="html")
+    return f"<!DOCTYPE html>\n{text}\n".encode(errors="replace").decode()

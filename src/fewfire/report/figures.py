@@ -67,7 +67,7 @@ def percent(share: float) -> str:
     return f"{share:.2%}"
 
 
-# Label, figure that it needs, and how it is written: of a number, or of all figures of the run.
+# Label, name of the figure, and how it is written.
 ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("test accuracy", "test_accuracy", "{:.4f}".format),
     ("training accuracy", "train_accuracy", "{:.4f}".format),
@@ -80,7 +80,10 @@ ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("time to build the index", "build_seconds", seconds_written),
     ("time of training", "training_seconds", seconds_written),
     ("time of the whole run", "total_seconds", seconds_written),
+    ("index", "chosen_index", str),
     ("size of the index", "index_bytes", written),
+    ("neurons with a table", "tabled_share", percent),
+    ("oracle queries, simulated", "oracle_queries", "{:,}".format),
     ("peak memory", "peak_memory_bytes", written),
     ("step, than dense PyTorch", "speedup", "{:.1f} × faster".format),
     ("run, than dense PyTorch", "whole_run_speedup", "{:.1f} × faster".format),

@@ -71,6 +71,9 @@ def _header(runs: Mapping[str, Run]) -> Element:
     for name, run in runs.items():
         if len(runs) == 1:
             header.append(element("p", title_of(run), class_="soft"))
+            reason = (run.result or {}).get("index_reason")
+            if reason is not None:
+                header.append(element("p", reason, class_="soft"))
         trouble = trouble_of(run)
         if trouble is not None:
             header.append(element("p", element("strong", f"{name}: "), trouble, class_="trouble"))
