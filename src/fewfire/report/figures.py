@@ -138,9 +138,13 @@ def seconds_of(run: Run) -> dict[str, float]:
 
 
 def settings_written(run: Run) -> dict[str, str]:
-    """All settings as texts, but for those that say how the run ended, and the classes."""
-    left_out = ("classes", "failed", "interrupted")
-    return {name: _setting(value) for name, value in run.settings.items() if name not in left_out}
+    """All settings as texts, but for how the run ended, and what is no setting for a person: classes."""
+    outcome = ("failed", "interrupted")
+    return {
+        name: _setting(value)
+        for name, value in run.settings.items()
+        if name == "schedule" or not (name in outcome or isinstance(value, list | dict))
+    }
 
 
 def _setting(value: Any) -> str:
