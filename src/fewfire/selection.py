@@ -41,6 +41,7 @@ def select(
     inputs: NDArray,
     targets: NDArray[np.float64],
     *,
+    sample_weight: NDArray[np.float64] | None = None,
     categories: Sequence[Sequence[int]] = ((),),
     constants: Sequence[float] = CONSTANTS,
     thresholds: Sequence[float] = THRESHOLDS,
@@ -54,6 +55,7 @@ def select(
     inputs : (n, d)
     targets : (n, c) float64
         Centred.
+    sample_weight : (n,), > 0, optional
     categories : ways to tell which columns hold categories
     constants, thresholds, ridges : to choose from; ridges over the fire rate
 
@@ -63,14 +65,15 @@ def select(
     """
     order = np.random.default_rng(seed).permutation(len(inputs))
     prepared = {
-        (tuple(columns), constant): Preparation.fit(inputs, columns, constant)
+        (tuple(columns), constant): Preparation.fit(inputs, columns, constant, sample_weight)
         for columns, constant in product(categories, constants)
     }
 
     def tried(way: tuple[tuple[int, ...], float], threshold: float, count: int) -> Selection:
         few = order[:count]
         samples = prepared[way].transform(inputs[few], np.float64)
-        errors = leave_one_out(wide_kernel(samples @ samples.T, threshold), targets[few], ridges)
+        weights = None if sample_weight is None else sample_weight[few]
+        errors = leave_one_out(wide_kernel(samples @ samples.T, threshold), targets[few], ridges, weights)
         best = int(errors.argmin())
         ridge = float(ridges[best]) * fire_rate_at(threshold)
         return Selection(prepared[way], threshold, ridge, float(errors[best]))
