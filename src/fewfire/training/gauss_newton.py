@@ -31,7 +31,7 @@ from fewfire.training.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.training.firing_gram import FiringGram, Floats
 from fewfire.training.history import EpochRecord
 from fewfire.training.loop import Trainer
-from fewfire.training.ridge import NoRidge, OfOwnPart, Ridge, ToStart
+from fewfire.training.ridge import OfOwnPart, Ridge, ToStart
 
 OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: neurons hardly turn
 PRECONDITIONERS = ("exact", "shared", "sketch")
@@ -81,8 +81,9 @@ class GaussNewtonTrainer(Trainer):
         As of `Trainer`. By default a step is over all samples, or over as many as the memory limit allows;
         a pass over the training set is then as many steps as there are batches.
     ridge : float >= 0
-        Adds ridge/2 |w - w_0|^2 to the sum of the losses; see `fewfire.training.ridge` for several batches. In the limit of great width and with the squared
-        loss that is kernel ridge regression with the firing kernel, whose diagonal is about the fire rate.
+        Adds ridge/2 |w - w_0|^2 to the sum of the losses; for several batches see `fewfire.training.ridge`.
+        In the limit of great width and with the squared loss that is kernel ridge regression with the firing
+        kernel, whose diagonal is about the fire rate.
     damping : float > 0
         At first, in units of the mean of the diagonal of G.
     tolerance : float in (0, 1)
@@ -182,10 +183,9 @@ class GaussNewtonTrainer(Trainer):
         rows = size * c if preconditioner == "exact" else size
         how = "Cholesky" if preconditioner == "exact" else f"conjugate gradients, {preconditioner} kernel"
         self._method = f"Gauss-Newton by {how}: matrices of {rows:,} x {rows:,}, {written(matrix_bytes)}"
-        self._ridge: Ridge = NoRidge()
+        self._ridge = Ridge()
         if ridge:
-            many = self.steps_per_epoch > 1
-            self._ridge = OfOwnPart(n, c) if many else ToStart(network)
+            self._ridge = ToStart(network) if self.steps_per_epoch == 1 else OfOwnPart(n, c)
         self._all = np.arange(len(self.inputs))
         self._tally: dict[str, Any] = dict(NOTHING)
 

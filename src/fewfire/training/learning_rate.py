@@ -22,7 +22,8 @@ def firing_kernel(
 ) -> NDArray[np.float64]:
     """H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, on a few samples: (s, s).
 
-    That is for output weights of signs; else each neuron counts as much as the mean of their squares. With `output_weights`, plus sum_r phi_ri phi_rj / m with phi the activations: the kernel of training
+    That is for output weights of signs; else each neuron counts as much as the mean of their squares.
+    With `output_weights`, plus sum_r phi_ri phi_rj / m with phi the activations: the kernel of training
     both layers. Cost: one fire set of all pairs, then the sum over neurons of their squared firing counts.
 
     Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), H^dis.

@@ -10,8 +10,6 @@ so that each step solves for its own alpha and leaves those of the others: block
 problem, which converges to the solution over all samples (docs/theory/gauss_newton.md).
 """
 
-from abc import ABC, abstractmethod
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +19,8 @@ from fewfire.training.firing_gram import FiringGram, Floats
 ROWS_AT_A_TIME = 1024
 
 
-class Ridge(ABC):
-    """The distance D = w - anchor of a step's weights.
+class Ridge:
+    """The distance D = w - anchor of a step's weights: none, where there is no ridge.
 
     Attributes
     ----------
@@ -32,36 +30,23 @@ class Ridge(ABC):
 
     moves_all: bool = False
 
-    @abstractmethod
     def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> Floats | None:
         """J D, (n, c), for a batch of these samples; None for a D of 0."""
-
-    @abstractmethod
-    def distance(self) -> float:
-        """|D|^2."""
-
-    @abstractmethod
-    def draw(self, pulls: Floats, share: float) -> Floats:
-        """Move by -share D; or by pulls that do so, which are added to these."""
-
-    def undo(self) -> None:
-        """The weights are as they were before `draw`."""
-
-    def keep(self) -> None:
-        """The step is taken."""
-
-
-class NoRidge(Ridge):
-    """Weights go where they go."""
-
-    def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> None:
         return None
 
     def distance(self) -> float:
+        """|D|^2."""
         return 0.0
 
     def draw(self, pulls: Floats, share: float) -> Floats:
+        """Move by -share D, or by pulls that do so: then they are added to these."""
         return pulls
+
+    def undo(self) -> None:
+        """Forget `draw`: the weights are as they were before it."""
+
+    def keep(self) -> None:
+        """The step is taken."""
 
 
 class ToStart(Ridge):
