@@ -5,8 +5,9 @@ feature, the threshold and the ridge, by the leave-one-out error of the network'
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from fewfire.activation import fire_rate_at, threshold_for_fire_rate
 from fewfire.data.frame import FrameCategories, is_frame
 from fewfire.data.one_hot import perhaps_categories
 from fewfire.errors import MemoryLimitError
+from fewfire.indexes import index_named
 from fewfire.machine import set_threads, threads
 from fewfire.memory import written
 from fewfire.network import TwoLayerNetwork
@@ -36,8 +38,18 @@ EPOCHS = {GAUSS_NEWTON: 5, SGD: 20}
 BATCH_SIZE, MOMENTUM = 256, 0.9  # of gradient descent
 SPARSE = 0.05  # a higher fire rate leaves an index little to spare
 ROWS_LIMIT = 8_000_000_000  # bytes of dense rows, where no limit is given
-POSITIVE = ("ridge", "constant", "learning_rate")
 COUNTS = ("width", "max_epochs", "batch_size", "n_iter_no_change", "n_threads", "memory_limit")
+NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "threshold": (">= 0", lambda value: value >= 0),
+    "fire_rate": ("in (0, 0.5]", lambda value: 0 < value <= 0.5),
+    "ridge": ("> 0", lambda value: value > 0),
+    "constant": ("> 0", lambda value: value > 0),
+    "learning_rate": ("> 0", lambda value: value > 0),
+    "tol": ("in [0, 1)", lambda value: 0 <= value < 1),
+    "validation_fraction": ("in (0, 1)", lambda value: 0 < value < 1),
+}
+AUTO = ("threshold", "ridge", "constant", "learning_rate", "batch_size")
+OPTIONAL = ("fire_rate", "max_epochs", "n_threads", "memory_limit")
 
 
 class _WideNetwork(BaseEstimator):
@@ -303,39 +315,40 @@ class _WideNetwork(BaseEstimator):
         return inputs.toarray()
 
     def _check(self) -> None:
-        for name in COUNTS:
+        for name in (*COUNTS, *NUMBERS):
             value = getattr(self, name)
-            if value is None and name in ("max_epochs", "n_threads", "memory_limit"):
+            if (name in OPTIONAL and value is None) or (name in AUTO and _is(value, "auto")):
                 continue
-            if name == "batch_size" and isinstance(value, str) and value == "auto":
-                continue
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+            kind = Integral if name in COUNTS else Real
+            says, holds = NUMBERS.get(name, (">= 1", lambda value: value >= 1))
+            if not (
+                isinstance(value, kind)
+                and not isinstance(value, bool)
+                and holds(float(value))
+                and value < np.inf
+            ):
+                what = "a whole number" if name in COUNTS else "a finite number"
+                auto = ", or 'auto'" if name in AUTO else ""
                 raise ValueError(
-                    f"{name} must be a whole number >= 1. Got {value!r}. Leave it out if in doubt."
+                    f"{name} must be {what} {says}{auto}. Got {value!r}. Leave it out if in doubt."
                 )
-        for name in ("threshold", *POSITIVE, "categories"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                if value != "auto":
-                    raise ValueError(
-                        f"{name} must be a number or 'auto'. Got {value!r}. Leave it out for 'auto'."
-                    )
-            elif name in POSITIVE and not (np.isfinite(value) and value > 0):
-                raise ValueError(f"{name} must be a finite number > 0, or 'auto'. Got {value!r}.")
-        if self.optimizer not in ("auto", SGD, GAUSS_NEWTON):
+        if not any(_is(self.optimizer, name) for name in ("auto", SGD, GAUSS_NEWTON)):
             raise ValueError(
                 f"optimizer must be 'auto', '{SGD}' or '{GAUSS_NEWTON}'. Got {self.optimizer!r}. Choose one."
             )
-        if self.fire_rate is not None and not isinstance(self.threshold, str):
+        if not _is(self.index, "auto"):
+            index_named(self.index)
+        if not _is(self.categories, "auto") and (
+            isinstance(self.categories, str) or not isinstance(self.categories, Iterable)
+        ):
+            raise ValueError(
+                f"categories must be a list of columns, or 'auto'. Got {self.categories!r}. Use 'auto' to "
+                "have them found."
+            )
+        if self.fire_rate is not None and not _is(self.threshold, "auto"):
             raise ValueError(
                 f"give a threshold or a fire rate, not both. Got threshold={self.threshold} and fire_rate="
                 f"{self.fire_rate}. Leave one out."
-            )
-        if not 0 <= self.tol < 1:
-            raise ValueError(f"tol must lie between 0 and 1. Got {self.tol!r}. Use 0.001.")
-        if not 0 < self.validation_fraction < 1:
-            raise ValueError(
-                f"validation_fraction must lie between 0 and 1. Got {self.validation_fraction!r}. Use 0.1."
             )
 
     def _prepared(self, inputs: NDArray) -> NDArray[np.float32]:
@@ -616,6 +629,10 @@ class WideRegressor(RegressorMixin, _WideNetwork):
         """Values, (n,) or (n, c) as in training."""
         values = self._outputs(X) * self.scale_
         return values[:, 0] if self._is_flat else values
+
+
+def _is(value: Any, name: str) -> bool:
+    return isinstance(value, str) and value == name
 
 
 @contextmanager

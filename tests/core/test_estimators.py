@@ -97,16 +97,16 @@ def test_named_categories():
     [
         ({"width": 0}, "width must be a whole number >= 1"),
         ({"max_epochs": 1.5}, "max_epochs must be a whole number >= 1"),
-        ({"threshold": "high"}, "threshold must be a number or 'auto'"),
+        ({"threshold": "high"}, "threshold must be a finite number >= 0, or 'auto'"),
         ({"ridge": 0.0}, "ridge must be a finite number > 0"),
         ({"constant": np.inf}, "constant must be a finite number > 0"),
-        ({"categories": "all"}, "categories must be a number or 'auto'"),
+        ({"categories": "all"}, "categories must be a list of columns, or 'auto'"),
         ({"categories": [9]}, "categories must be columns of X"),
         ({"optimizer": "adam"}, "optimizer must be 'auto', 'sgd' or 'gauss-newton'"),
         ({"optimizer": "sgd", "ridge": 1.0}, "ridge must go with optimizer='gauss-newton'"),
         ({"threshold": 1.0, "fire_rate": 0.1}, "give a threshold or a fire rate, not both"),
-        ({"tol": -1.0}, "tol must lie between 0 and 1"),
-        ({"validation_fraction": 1.0}, "validation_fraction must lie between 0 and 1"),
+        ({"tol": -1.0}, "tol must be a finite number in"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be a finite number in"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1"),
         ({"n_threads": 0}, "n_threads must be a whole number >= 1"),
         ({"index": "fastest"}, "the index must be one of"),
@@ -126,8 +126,8 @@ def test_weights_stand_for_copies():
     X, y = load_iris(return_X_y=True)
     copies = np.random.default_rng(0).integers(0, 3, len(y))
     for make, targets in ((WideClassifier, y), (WideRegressor, X[:, :2] @ [1.0, -2.0])):
-        weighted = make(max_epochs=30, tol=0.0, **SMALL).fit(X, targets, sample_weight=copies)
-        repeated = make(max_epochs=30, tol=0.0, **SMALL).fit(np.repeat(X, copies, axis=0), np.repeat(targets, copies))
+        weighted = make(4096, random_state=0).fit(X, targets, sample_weight=copies)
+        repeated = make(4096, random_state=0).fit(np.repeat(X, copies, axis=0), np.repeat(targets, copies))
         assert weighted.threshold_ == repeated.threshold_
         assert weighted.ridge_ == pytest.approx(repeated.ridge_)
         decide = "decision_function" if make is WideClassifier else "predict"
