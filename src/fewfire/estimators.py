@@ -178,11 +178,15 @@ class _WideNetwork(BaseEstimator):
             thresholds: tuple[float, ...] = (threshold_for_fire_rate(self.fire_rate),)
         else:
             thresholds = THRESHOLDS if isinstance(self.threshold, str) else (float(self.threshold),)
+        ridges = RIDGES if isinstance(self.ridge, str) else np.array([float(self.ridge)])
+        constants = CONSTANTS if isinstance(self.constant, str) else (float(self.constant),)
+        if self.optimizer_ == SGD and len(categories) * len(thresholds) * len(constants) == 1:
+            ridges = ridges[:1]  # of which descent knows nothing: all is chosen
         return {
             "categories": categories,
             "thresholds": thresholds,
-            "ridges": RIDGES if isinstance(self.ridge, str) else np.array([float(self.ridge)]),
-            "constants": CONSTANTS if isinstance(self.constant, str) else (float(self.constant),),
+            "ridges": ridges,
+            "constants": constants,
         }
 
     def _position(self, column: int | str, n_features: int) -> int:
