@@ -50,6 +50,16 @@ def test_it_agrees_after_any_way_to_train_which_goes_on_as_if_unasked(kind, sett
     assert np.array_equal(*weights)
 
 
+def test_an_index_that_a_step_taken_back_left_behind_is_built_anew():
+    trainer = trained("drift", GaussNewtonTrainer, ridge=0.1)
+    while not trainer.finished:
+        trainer.epoch()
+    assert trainer._index_is_stale
+    found = check_exactness(trainer)
+    assert found is not None
+    assert found.equal
+
+
 def test_the_exhaustive_index_has_nothing_to_be_compared_with():
     assert check_exactness(trained("exhaustive")) is None
 

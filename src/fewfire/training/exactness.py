@@ -67,5 +67,5 @@ def check_exactness(trainer: Trainer) -> Exactness | None:
         batch = trainer.inputs.batch(ids)
         expected = exhaustive.fire_set(batch)
         fired += len(expected)
-        equal = equal and index.fire_set(batch).identical(expected)
+        equal = equal and trainer.fire_set(batch).identical(expected)
     return Exactness(network.width * count, fired, equal)

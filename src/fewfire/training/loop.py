@@ -17,6 +17,7 @@ from fewfire.inputs import Inputs
 from fewfire.loss import Loss, loss_named, predicted_classes
 from fewfire.network import TwoLayerNetwork
 from fewfire.optimiser import Optimiser
+from fewfire.rows import ROWS_AT_A_TIME
 from fewfire.step import Descent
 from fewfire.training.choose import Choice, choose_index
 from fewfire.training.history import EpochRecord
@@ -24,7 +25,6 @@ from fewfire.training.learning_rate import stable_learning_rate
 from fewfire.training.schedule import Constant, Schedule, schedule_named
 
 PREDICT_BATCH = 1024
-ROWS_AT_A_TIME = 1024  # of the weights, where two states of them meet: no copy of all
 
 log = logging.getLogger("fewfire")
 
@@ -39,6 +39,8 @@ class Trainer:
     inputs : (n, d) array or Inputs
     targets : (n, c) array
         Real values, or one-hot rows; (n, 1) of 0 and 1 for a single logistic output.
+    sample_weight : (n,) array, >= 0, optional
+        What the loss of each sample counts; by default 1.
     index : str or Index
         A name of INDEXES, or an index that was not built yet. "auto": the one that a short probe of each
         finds fastest, in `build`; the weights are the same.
@@ -91,6 +93,7 @@ class Trainer:
         inputs: ArrayLike | Inputs,
         targets: ArrayLike,
         *,
+        sample_weight: ArrayLike | None = None,
         index: str | Index = "drift",
         loss: str | Loss = "squared",
         batch_size: int | None = None,
@@ -108,6 +111,7 @@ class Trainer:
         self.network = network
         self.inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs, network.dtype)
         self.targets = _checked_targets(targets, len(self.inputs), network)
+        self.sample_weight = _checked_weights(sample_weight, len(self.inputs), network)
         self.memory_limit, self.epochs = memory_limit, epochs
         self.choice: Choice | None = None
         self._to_be_chosen = index == "auto"
@@ -137,6 +141,7 @@ class Trainer:
     def _checked_rate(self, rate: float | str) -> float:
         if rate == "auto":
             return stable_learning_rate(self.network, self.inputs, self.loss, self.batch_size,
+                                        sample_weight=self.sample_weight,
                                         output_weights=self.train_output_weights,
                                         momentum=self.optimiser.momentum, seed=self.seed)  # fmt: skip
         if isinstance(rate, str) or not (np.isfinite(rate) and rate > 0):
@@ -172,6 +177,7 @@ class Trainer:
             ),
             self.inputs,
             self.targets,
+            sample_weight=self.sample_weight,
             index=index,
             loss=self.loss,
             batch_size=self.batch_size,
@@ -254,8 +260,10 @@ class Trainer:
         outputs = self.network.outputs(fires)
         # An overflow is reported below, with its cause, rather than as a warning of NumPy's.
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = float(self.loss.values(outputs, targets).mean())
+            loss = float(self._losses(outputs, ids).mean())
             residuals = self.loss.residuals(outputs, targets)
+        if self.sample_weight is not None:
+            residuals *= self.sample_weight[ids, None]
         self._require_finite("the loss", loss)
         correct = self._correct(outputs, ids)
         decided = perf_counter()
@@ -278,11 +286,23 @@ class Trainer:
         self.seconds["move"] += taken - decided
         return loss, correct
 
+    def _losses(self, outputs: NDArray, ids: NDArray[np.int64]) -> NDArray:
+        """The loss of each of these samples, (n,), as it counts."""
+        values = self.loss.values(outputs, self.targets[ids])
+        return values if self.sample_weight is None else values * self.sample_weight[ids]
+
     def _correct(self, outputs: NDArray, ids: NDArray[np.int64]) -> int:
         """How many of these samples are classified rightly; 0 for real-valued targets."""
         if self._classes is None:
             return 0
         return int((predicted_classes(outputs) == self._classes[ids]).sum())
+
+    def fire_set(self, batch: Inputs) -> FireSet:
+        """Who fires now on a batch of the training set, by the index; built anew where the weights have moved
+        and it was not told, as by a step that was taken back."""
+        if self._index_is_stale:
+            self.build()
+        return self.index.fire_set(batch)
 
     def _found(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
         """The batch and who fires on it: found by the step before, or now."""
@@ -454,6 +474,19 @@ def _checked_targets(targets: ArrayLike, n: int, network: TwoLayerNetwork) -> ND
         raise DataError(
             f"targets must be finite. Got {np.count_nonzero(~np.isfinite(values))} that are not, the "
             f"first in row {np.argwhere(~np.isfinite(values))[0][0]}. Remove those samples."
+        )
+    return values
+
+
+def _checked_weights(weights: ArrayLike | None, n: int, network: TwoLayerNetwork) -> NDArray | None:
+    if weights is None:
+        return None
+    values = np.asarray(weights, dtype=network.dtype)
+    if values.shape != (n,) or not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
+        raise DataError(
+            f"sample_weight must hold a finite number >= 0 for each of the {n} samples, and not only zeros. "
+            f"Got shape {values.shape} with {np.count_nonzero(~(values >= 0))} negative or NaN. Leave it out "
+            "for equal weights."
         )
     return values
 
