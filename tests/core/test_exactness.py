@@ -58,6 +58,7 @@ def test_an_index_that_a_step_taken_back_left_behind_is_built_anew():
     found = check_exactness(trainer)
     assert found is not None
     assert found.equal
+    assert not trainer._index_is_stale
 
 
 def test_the_exhaustive_index_has_nothing_to_be_compared_with():
