@@ -26,7 +26,7 @@ LABELS = np.array(["a", "b", "a", "b"])
 def test_arrays_come_back_as_stored(tmp_path, save, names, part):
     path = tmp_path / "set.npz"
     save(path, **dict(zip(names, (INPUTS, LABELS), strict=True)))
-    inputs, labels = read_npz(path, part)
+    inputs, labels, _ = read_npz(path, part)
     assert inputs.dtype == np.float32
     np.testing.assert_array_equal(inputs, INPUTS)
     np.testing.assert_array_equal(labels, LABELS)

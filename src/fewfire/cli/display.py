@@ -124,6 +124,11 @@ class DriftDisplay(TrainingDisplay):
 def print_result(console: Console, result: dict[str, Any], folder: Path) -> None:
     """The figures of a run as a short table."""
     of_the_index = []
+    of_the_test = [
+        (name.replace("_", " "), f"{result[name]:.4f}")
+        for name in ("test_accuracy", "test_precision_at_1", "test_precision_at_3", "test_precision_at_5")
+        if result.get(name) is not None
+    ]
     if result["table_bits"] == 4:
         share = f"{result['tabled_share']:.1%}"
         of_the_index = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]
@@ -132,7 +137,7 @@ def print_result(console: Console, result: dict[str, Any], folder: Path) -> None
         of_the_index = [("oracle queries", queries)]
     _print_rows(
         console,
-        ("test accuracy", f"{result['test_accuracy']:.4f}"),
+        *of_the_test,
         ("pairs that fired", f"{result['fire_rate']:.2%}"),
         ("multiply-adds", f"{result['work_share']:.2%} of dense training's (build and refreshes included)"),
         ("index", f"built in {result['build_seconds']:.1f} s, {written(result['index_bytes'])}"),

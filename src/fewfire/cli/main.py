@@ -10,6 +10,7 @@ import typer
 import fewfire
 from fewfire.cli.options import (
     BatchSize,
+    Categories,
     Data,
     DecayEvery,
     DecayGamma,
@@ -22,12 +23,13 @@ from fewfire.cli.options import (
     Nesterov,
     Schedule,
     Seed,
+    Target,
     Threads,
     Threshold,
     WeightDecay,
     Width,
 )
-from fewfire.cli.train import GAUSS_NEWTON, SGD, TrainOptions, train_command
+from fewfire.cli.train import AUTO, GAUSS_NEWTON, SGD, TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.indexes import INDEXES
 from fewfire.memory import bytes_of
@@ -50,6 +52,8 @@ USER_ERROR, TRAINING_FAILED, INTERRUPTED = 2, 1, 130
 @app.command()
 def train(
     data: Data,
+    target: Target = None,
+    categories: Categories = None,
     width: Width = 65536,
     index: Annotated[
         str, typer.Option(help=f"Who fires? {', '.join(INDEXES)}, or auto: the fastest by a short probe.")
@@ -72,7 +76,7 @@ def train(
     ridge: Annotated[
         float, typer.Option(help="With gauss-newton: draws the weights to where they began.")
     ] = 0.0,
-    loss: Loss = "squared",
+    loss: Loss = AUTO,
     threshold: Threshold = "paper",
     fire_rate: Annotated[
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
@@ -110,6 +114,8 @@ def train(
     train_command(
         TrainOptions(
             data=data,
+            target=target,
+            categories=tuple(categories.split(",")) if categories else (),
             width=width,
             index=index,
             optimizer=optimizer,
@@ -152,7 +158,7 @@ def drift(
     momentum: Momentum = 0.0,
     nesterov: Nesterov = False,
     weight_decay: WeightDecay = 0.0,
-    loss: Loss = "squared",
+    loss: Loss = AUTO,
     threshold: Threshold = "paper",
     seed: Seed = 0,
     threads: Threads = None,

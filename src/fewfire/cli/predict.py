@@ -4,23 +4,25 @@ import csv
 from io import StringIO
 from pathlib import Path
 
-import numpy as np
 import typer
 
 from fewfire.data import load_inputs
 from fewfire.files import write_atomically
-from fewfire.run_folder import RunFolder
+from fewfire.run_folder import RunFolder, scores
 
 
 def predict_command(run: Path, data: str, out: Path | None) -> None:
     model = RunFolder(run).load_model()
-    samples, labels = load_inputs(data, model.n_features)
-    predicted = model.labels(samples)
+    rows = load_inputs(data, model.features)
+    predicted = model.labels(rows.inputs)
+    header = (
+        ["prediction"] if predicted.ndim == 1 else [f"prediction {k + 1}" for k in range(predicted.shape[1])]
+    )
     table = StringIO()
-    csv.writer(table, lineterminator="\n").writerows([("prediction",), *zip(predicted, strict=True)])
+    csv.writer(table, lineterminator="\n").writerows([header, *predicted.reshape(len(predicted), -1)])
     path = out or run / "predictions.csv"
     write_atomically(path, table.getvalue())
     typer.echo(f"{len(predicted):,} predictions written to {path}")
-    if labels is not None:  # as texts: a label that training never saw is predicted wrongly, and no error
-        right = np.mean(labels.astype(str) == predicted.astype(str))
-        typer.echo(f"accuracy on the labels given: {right:.4f}")
+    if rows.labels is not None:
+        for name, score in scores(predicted, rows.labels).items():
+            typer.echo(f"{name} on the labels given: {score:.4f}")
