@@ -125,7 +125,7 @@ def _require_fitting(
     if n_inputs != {network.n_features} or network.n_outputs not in n_outputs:
         raise ValueError(
             f"a model of {network.n_features} features and {network.n_outputs} outputs beside a scaling of "
-            f"{len(scaling.mean)} and the constant, features of {features.n_inputs}, and {len(classes)} classes"
+            f"{len(scaling.mean)} and the constant, features for {features.n_inputs}, {len(classes)} classes"
         )
 
 

@@ -125,9 +125,9 @@ def print_result(console: Console, result: dict[str, Any], folder: Path) -> None
     """The figures of a run as a short table."""
     of_the_index = []
     of_the_test = [
-        (name.replace("_", " "), f"{result[name]:.4f}")
-        for name in ("test_accuracy", "test_precision_at_1", "test_precision_at_3", "test_precision_at_5")
-        if result.get(name) is not None
+        (name, f"{score:.4f}")
+        for name in ("test accuracy", "precision at 1", "precision at 3", "precision at 5")
+        if (score := result.get(name.replace(" ", "_"))) is not None
     ]
     if result["table_bits"] == 4:
         share = f"{result['tabled_share']:.1%}"
