@@ -379,10 +379,10 @@ def _figures(trainer: Trainer, build_seconds: float, training_seconds: float) ->
 
 
 def _test_scores(model: Model, dataset: Dataset) -> dict[str, float | None]:
+    """Accuracy; or its place left empty, and precisions."""
     found = scores(model.labels(dataset.test_inputs), dataset.test_labels)
-    return {"test_accuracy": None} | {
-        f"test_{name.replace(' ', '_')}": score for name, score in found.items()
-    }
+    accuracy = found.pop("accuracy", None)
+    return {"test_accuracy": accuracy} | {name.replace(" ", "_"): score for name, score in found.items()}
 
 
 def _comparison(console: Console, trainer: Trainer, steps: int, run_seconds: float) -> dict[str, Any]:

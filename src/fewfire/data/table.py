@@ -217,7 +217,7 @@ def _numbers(table: Table, column: int) -> NDArray[np.float64]:
         got = number_text(cells.numbers[row]) if cells.codes[row] < 0 else repr(cells.texts[cells.codes[row]])
         raise DataError(
             f"A column of numbers must have a finite one in every row. Got {got} in "
-            f"{table.place(row, column)}; {np.count_nonzero(finite)} of {len(finite)} cells are finite numbers. "
+            f"{table.place(row, column)}; {np.count_nonzero(finite)} of {len(finite)} cells are numbers. "
             "Correct that cell or remove its row; if they are categories, name the column (--categories)."
         )
     return cells.numbers
