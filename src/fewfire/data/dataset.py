@@ -49,8 +49,8 @@ class Dataset:
     features : Features
         What the columns of the source were, and how categories were coded.
     tabular : bool
-        True where the columns are different quantities (tables, NPZ, sparse rows), to be standardised;
-        False for images (IDX, digits), to be centred only.
+        True where the columns are different quantities (tables, NPZ, svmlight), to be standardised; False for
+        pixels (IDX, digits) and words (text of the Extreme Classification Repository), to be centred only.
     """
 
     name: str

@@ -89,7 +89,7 @@ def load_dataset(
     test = _read(source, "test")
     if test is None:
         drawn = labels if labels.ndim == 1 else np.zeros(len(labels))
-        ids, test_ids = split_ids(drawn, test_fraction, seed)
+        ids, test_ids = split_ids(drawn, test_fraction, seed, str(source))
         inputs, test_inputs = inputs[ids], inputs[test_ids]
         labels, test_labels = labels[ids], labels[test_ids]
     else:
@@ -101,9 +101,7 @@ def load_dataset(
             Classes.of(labels).encode(test_labels)  # raises for a label that training lacks
     features = found.seen_in(inputs)
     inputs, test_inputs = (_coded(part, found, features, str(source)) for part in (inputs, test_inputs))
-    return Dataset(
-        _name(source), inputs, labels, test_inputs, test_labels, features, not _holds_images(source)
-    )
+    return Dataset(_name(source), inputs, labels, test_inputs, test_labels, features, _is_tabular(source))
 
 
 def load_inputs(source: Source, features: Features) -> Rows:
@@ -166,10 +164,10 @@ def _read(
         raise DataError(f"A source must exist. Got {source!r}, which does not. {ACCEPTED}")
     if path.is_dir():
         return read_idx(path, part)
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    suffix = _suffix(path)
     if suffix == NPZ:
         return read_npz(path, part)
-    if suffix not in (PARQUET, *TABLE_SUFFIXES) and looks_like_xmc(path):
+    if _is_xmc(path):
         return read_xmc(path, part)
     if part == "test":
         return None
@@ -208,5 +206,16 @@ def _name(source: Source) -> str:
     return Path(Path(source).resolve().name.removesuffix(".gz")).stem
 
 
-def _holds_images(source: Source) -> bool:
-    return source == DIGITS or Path(source).is_dir()
+def _is_tabular(source: Source) -> bool:
+    """Whether the columns are different quantities: neither pixels nor words."""
+    return source != DIGITS and not Path(source).is_dir() and not _is_xmc(Path(source))
+
+
+def _is_xmc(path: Path) -> bool:
+    """Whether a file is text of the Extreme Classification Repository."""
+    other = _suffix(path) in (NPZ, PARQUET, *TABLE_SUFFIXES)
+    return not other and path.is_file() and looks_like_xmc(path)
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
