@@ -1,5 +1,6 @@
 """Data sets of openml.org, by name or number, through scikit-learn's loader and its cache."""
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def read_openml(source: str) -> tuple[Table, str]:
         raise DataError(
             f"A data set of OpenML needs pandas. Got: {error}. Run pip install 'fewfire[openml]'."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, LookupError, ValueError, zlib.error) as error:
         raise DataError(
             f"{source} must be a data set of openml.org that can be reached, or was read before. "
             f"Got: {error}. Check its name or number and the network, or give a file that you downloaded."

@@ -11,7 +11,7 @@ from fewfire.errors import DataError, MemoryLimitError
 
 
 def read_parquet(path: Path) -> Table:
-    """Read all columns: integers and floats as numbers, strings, booleans and dictionaries as texts.
+    """Read all columns: integers and floats as numbers, strings (also as a dictionary) and booleans as texts.
 
     Raises
     ------
@@ -57,13 +57,14 @@ def _column(cells: Any, where: str) -> Column:
         return Column.of_numbers(cells.cast(pyarrow.float64(), safe=False).to_numpy().astype(np.float64))
     if types.is_dictionary(kind):
         kind = kind.value_type
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or _is_string(types, kind):
+    if (
+        types.is_boolean(kind)
+        or types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+    ):
         return Column.of_texts(["" if cell is None else str(cell).strip() for cell in cells.to_pylist()])
     raise DataError(
-        "A column must be of numbers, strings, booleans or a dictionary of them. "
-        f"Got {cells.type} in {where}. Convert or remove it."
+        f"A column must be of integers, floats, strings or booleans. Got {cells.type} in {where}. "
+        "Convert or remove it."
     )
-
-
-def _is_string(types: Any, kind: Any) -> bool:
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
