@@ -57,12 +57,8 @@ def _column(cells: Any, where: str) -> Column:
         return Column.of_numbers(cells.cast(pyarrow.float64(), safe=False).to_numpy().astype(np.float64))
     if types.is_dictionary(kind):
         kind = kind.value_type
-    if (
-        types.is_boolean(kind)
-        or types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_string_view(kind)
-    ):
+    textual = (types.is_boolean, types.is_string, types.is_large_string, types.is_string_view)
+    if any(is_of_kind(kind) for is_of_kind in textual):
         return Column.of_texts(["" if cell is None else str(cell).strip() for cell in cells.to_pylist()])
     raise DataError(
         f"A column must be of integers, floats, strings or booleans. Got {cells.type} in {where}. "
