@@ -1,14 +1,26 @@
 """Options that several commands share."""
 
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import typer
 
+from fewfire.loss import LOSSES
+from fewfire.training.schedule import SCHEDULES
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Completes any of the names."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 Data = Annotated[
     str,
     typer.Argument(
+        metavar="DATA",
         help="'digits', 'openml:NAME', a folder of IDX files, or an NPZ, CSV, Parquet or svmlight file, or "
-        "text of the Extreme Classification Repository."
+        "text of the Extreme Classification Repository.",
+        autocompletion=one_of(["digits"]),
     ),
 ]
 Target = Annotated[
@@ -25,7 +37,13 @@ Width = Annotated[int, typer.Option(help="Neurons in the hidden layer.")]
 Epochs = Annotated[int, typer.Option(help="Passes over the training set.")]
 BatchSize = Annotated[int, typer.Option(help="Samples a step.")]
 LearningRate = Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")]
-Schedule = Annotated[str, typer.Option(help="How the rate changes: constant, cosine (to zero) or step.")]
+Schedule = Annotated[
+    str,
+    typer.Option(
+        help="How the rate changes: constant, cosine (to zero) or step.",
+        autocompletion=one_of(SCHEDULES),
+    ),
+]
 DecayEvery = Annotated[
     int | None, typer.Option(help="With the schedule step: epochs between decays; by default a third of all.")
 ]
@@ -37,7 +55,10 @@ Nesterov = Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum 
 WeightDecay = Annotated[float, typer.Option(help="Added to the gradient for each 1 of a weight.")]
 Loss = Annotated[
     str,
-    typer.Option(help="squared, softmax or logistic; auto: logistic for several labels a row, else squared."),
+    typer.Option(
+        help="squared, softmax or logistic; auto: logistic for several labels a row, else squared.",
+        autocompletion=one_of([*LOSSES, "auto"]),
+    ),
 ]
 Threshold = Annotated[
     str, typer.Option(help="A number, or paper for the paper's sqrt(0.4 ln width), 0.48 with gauss-newton.")
@@ -48,3 +69,6 @@ MemoryLimit = Annotated[
     str | None, typer.Option(help="Memory of the process in training, such as 8GB; by default no limit.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with all figures last, on stdout.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and what --json asks for.")
+]

@@ -1,28 +1,35 @@
 """`fewfire predict`: labels for new samples."""
 
 import csv
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-import typer
+from numpy.typing import NDArray
 
+from fewfire.cli.display import console_of
 from fewfire.data import load_inputs
 from fewfire.files import write_atomically
 from fewfire.run_folder import RunFolder, scores
 
 
-def predict_command(run: Path, data: str, out: Path | None) -> None:
+def predict_command(run: Path, data: str, out: Path | None, *, quiet: bool) -> None:
     model = RunFolder(run).load_model()
     rows = load_inputs(data, model.features)
     predicted = model.labels(rows.inputs)
-    header = (
-        ["prediction"] if predicted.ndim == 1 else [f"prediction {k + 1}" for k in range(predicted.shape[1])]
-    )
     table = StringIO()
-    csv.writer(table, lineterminator="\n").writerows([header, *predicted.reshape(len(predicted), -1)])
+    csv.writer(table, lineterminator="\n").writerows(_table(predicted))
     path = out or run / "predictions.csv"
     write_atomically(path, table.getvalue())
-    typer.echo(f"{len(predicted):,} predictions written to {path}")
+    console = console_of(quiet=quiet)
+    console.print(f"{len(predicted):,} predictions written to {path}", soft_wrap=True)
     if rows.labels is not None:
         for name, score in scores(predicted, rows.labels).items():
-            typer.echo(f"{name} on the labels given: {score:.4f}")
+            console.print(f"{name} on the labels given: {score:.4f}")
+
+
+def _table(predicted: NDArray) -> list[Sequence[object]]:
+    """Header and rows: a column, or one for each of the best labels."""
+    if predicted.ndim == 1:
+        return [("prediction",), *zip(predicted, strict=True)]
+    return [[f"prediction {place + 1}" for place in range(predicted.shape[1])], *predicted]
