@@ -232,3 +232,34 @@ def test_each_number_that_is_not_finite_is_refused_and_placed(tmp_path, kind, ba
         }[kind]
         with pytest.raises(DataError, match=f"finite.*{re.escape(line)},? .*{re.escape(at)}"):
             load_dataset(path)
+
+
+ODD_INPUTS = [
+    NUMBERS, NUMBERS.astype(np.float16), NUMBERS > 0, NUMBERS * 1e300, NUMBERS.astype(complex),
+    NUMBERS.astype(str),
+    NUMBERS.astype(bytes), NUMBERS.ravel(), NUMBERS[:, :, None], NUMBERS[:0], NUMBERS[:, :0], np.array(1.0),
+    np.where(NUMBERS > 1, np.nan, NUMBERS), np.where(NUMBERS > 1, np.inf, NUMBERS),
+    NUMBERS.astype("datetime64[s]"), NUMBERS.view([("a", float)]),
+]  # fmt: skip
+ODD_LABELS = [
+    LABELS, LABELS * 1.0, LABELS + 0.5, LABELS == 1, LABELS.astype(str), LABELS.astype(bytes),
+    LABELS.astype(complex),
+    LABELS[:-1], LABELS[:0], LABELS[:, None], np.eye(3)[LABELS], np.eye(3, dtype=bool)[LABELS],
+    np.zeros((24, 3), bool),
+    np.arange(24), np.zeros(24, int), np.array(1), np.where(LABELS == 1, np.nan, LABELS), LABELS * 1e300,
+    LABELS.astype("datetime64[s]"), np.full(24, 2**63, np.uint64),
+]  # fmt: skip
+
+
+def test_arrays_of_every_kind_are_sound_or_refused(tmp_path):
+    path, outcomes = tmp_path / "set.npz", Counter()
+    for inputs, labels in itertools.product(ODD_INPUTS, ODD_LABELS):
+        np.savez(path, X=inputs, y=labels)
+        try:
+            require_sound(load_dataset(path))
+        except DataError as error:
+            message = str(error)
+            outcomes["refused" if "set.npz" in message and ". Got" in message else message] += 1
+        else:
+            outcomes["read"] += 1
+    assert outcomes == {"read": 4 * 5, "refused": len(ODD_INPUTS) * len(ODD_LABELS) - 4 * 5}
