@@ -55,6 +55,13 @@ def test_new_tables_are_coded_alike_in_any_order_of_columns(table, table_run, tm
     assert (tmp_path / "new").read_text() == (tmp_path / "old").read_text()
 
 
+def test_categories_that_training_never_saw_are_told(table_run, tmp_path):
+    (tmp_path / "new.csv").write_text("size,colour,code\n1,Red,2\n1,red,9\n")
+    ended = fewfire("predict", table_run[0], tmp_path / "new.csv", "--out", tmp_path / "p")
+    told = "not seen in training, so coded as no category: 'Red' in colour, '9' in code\n"
+    assert ended.out.endswith(told)
+
+
 def test_a_missing_column_is_named(table_run, tmp_path):
     (tmp_path / "new.csv").write_text("size,hue,code\n1,red,2\n")
     ended = fewfire("predict", table_run[0], tmp_path / "new.csv", "--out", tmp_path / "p")

@@ -144,7 +144,7 @@ def test_a_feature_that_is_no_number_is_named_by_line_and_column(table, text, pl
 
 
 def test_a_missing_label_is_named_by_its_line(table):
-    with pytest.raises(DataError, match="must have a label. Got an empty cell in line 2, column 3 of"):
+    with pytest.raises(DataError, match="must have a label. Got '' in line 2, column 3 of"):
         table("1,2,0\n3,4, \n")
 
 

@@ -95,6 +95,16 @@ def test_up_to_a_tenth_of_the_cells_of_a_text_column_may_be_numbers(write, n_num
             load_dataset(path)
 
 
+@pytest.mark.parametrize("mark", ["", "?", "nan", "inf"])
+def test_a_row_without_a_label_is_placed(write, mark):
+    shown = mark if mark == "inf" else f"'{re.escape(mark)}'"
+    for others in ("01", "ab"):
+        rows = [("1", others[n % 2] if n != 7 else mark) for n in range(20)]
+        message = rf"must have a label. Got {shown} in line 9, column 2 \(target\) of .*table.csv. Fill"
+        with pytest.raises(DataError, match=message):
+            load_dataset(write(rows, "a,target"))
+
+
 def test_texts_that_hardly_repeat_are_refused(write):
     rows = [(f"name {n}", "1", str(n % 2)) for n in range(300)]
     message = r"Categories must repeat. Got 300 different texts in 300 rows, .* column 1 \(who\).* Remove"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fewfire.cli.display import console_of
 from fewfire.data import load_inputs
+from fewfire.data.table import few
 from fewfire.files import write_atomically
 from fewfire.run_folder import RunFolder, scores
 
@@ -23,6 +24,8 @@ def predict_command(run: Path, data: str, out: Path | None, *, quiet: bool) -> N
     write_atomically(path, table.getvalue())
     console = console_of(quiet=quiet)
     console.print(f"{len(predicted):,} predictions written to {path}", soft_wrap=True)
+    if rows.features and (unseen := model.features.unseen_in(rows.features)):
+        console.print(f"not seen in training, so coded as no category: {few(unseen)}", soft_wrap=True)
     if rows.labels is not None:
         for name, score in scores(predicted, rows.labels).items():
             console.print(f"{name} on the labels given: {score:.4f}")

@@ -48,7 +48,7 @@ class Features:
     def code(self, inputs: NDArray, found: "Features") -> NDArray:
         """Inputs (n, n_columns), with the codes of `found`, as (n, n_inputs) with a column for each category.
 
-        A category that training never saw is 0 in all of them. Without categories nothing changes.
+        A category that is none of these is 0 in all of them. Without categories nothing changes.
         """
         if not self.categories:
             return inputs
@@ -58,6 +58,15 @@ class Features:
             codes = np.array([code_of.get(text, -1) for text in found.categories[column]])
             inputs[:, column] = codes[inputs[:, column].astype(int)]
         return self.one_hot.transform(inputs)
+
+    def unseen_in(self, found: "Features") -> list[str]:
+        """The categories of `found` that are none of these: each with its column, for a person."""
+        return [
+            f"{text!r} in {self.names[column] if self.names else f'column {column + 1}'}"
+            for column, texts in self.categories.items()
+            for text in found.categories[column]
+            if text not in texts
+        ]
 
     def state(self) -> dict[str, Any]:
         """A dictionary that JSON can hold."""

@@ -47,11 +47,16 @@ class Column:
         return cls(numbers, np.where(missing, 0, -1), [""] if missing.any() else [])
 
     @property
+    def has_value(self) -> NDArray[np.bool_]:
+        """Which of the texts, in the order of their cells, are no marks of a missing value."""
+        is_value = np.array([text.lower() not in MISSING for text in self.texts], bool)
+        return is_value[self.codes[self.codes >= 0]]
+
+    @property
     def is_text(self) -> bool:
         """Whether there are texts, other than marks of a missing value, and few numbers beside them."""
-        is_value = np.array([text.lower() not in MISSING for text in self.texts], bool)
         n_numbers = int(np.count_nonzero(self.codes < 0))
-        n_texts = int(np.count_nonzero(is_value[self.codes[self.codes >= 0]]))
+        n_texts = int(np.count_nonzero(self.has_value))
         return bool(n_texts) and n_numbers <= FEW_NUMBERS * (n_numbers + n_texts)
 
     def categories(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -61,6 +66,11 @@ class Column:
         codes = self.codes.astype(np.int64)
         codes[is_number] = len(self.texts) + inverse
         return codes, (*self.texts, *map(number_text, values.tolist()))
+
+    def written(self, row: int) -> str:
+        """A cell as a message shows it."""
+        code = self.codes[row]
+        return number_text(self.numbers[row]) if code < 0 else repr(self.texts[code])
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +146,8 @@ def rows_to_train(table: Table, target: str | None = None, categories: Sequence[
             f"{table.where}. Leave it out: the target holds classes in any case."
         )
     features = [column for column in range(n_columns) if column != labels]
-    texts = [column for column in features if column in wanted or table.columns[column].is_text]
-    for column in texts:
+    texts = {column for column in features if column in wanted or table.columns[column].is_text}
+    for column in sorted(texts):
         _require_repeating(table, column)
     return _rows(table, features, texts, labels)
 
@@ -157,7 +167,7 @@ def rows_to_predict(table: Table, model: Features) -> Rows:
         features, labels = _by_place(table, model)
     else:
         features, labels = _by_name(table, table.names, model, model.names)
-    return _rows(table, features, [features[column] for column in model.categories], labels)
+    return _rows(table, features, {features[column] for column in model.categories}, labels)
 
 
 def _by_place(table: Table, model: Features) -> tuple[list[int], int | None]:
@@ -194,7 +204,7 @@ def _target_column(table: Table, known: str | None = None) -> int:
     return next((names.index(name) for name in wanted if name in names), len(table.columns) - 1)
 
 
-def _rows(table: Table, features: list[int], texts: Sequence[int], labels: int | None) -> Rows:
+def _rows(table: Table, features: list[int], texts: set[int], labels: int | None) -> Rows:
     inputs, categories = np.empty((len(table.columns[0].numbers), len(features))), {}
     for place, column in enumerate(features):
         if column in texts:
@@ -214,9 +224,8 @@ def _numbers(table: Table, column: int) -> NDArray[np.float64]:
     finite = np.isfinite(cells.numbers)
     if not finite.all():
         row = int(np.argmin(finite))
-        got = number_text(cells.numbers[row]) if cells.codes[row] < 0 else repr(cells.texts[cells.codes[row]])
         raise DataError(
-            f"A column of numbers must have a finite one in every row. Got {got} in "
+            f"A column of numbers must have a finite one in every row. Got {cells.written(row)} in "
             f"{table.place(row, column)}; {np.count_nonzero(finite)} of {len(finite)} cells are numbers. "
             "Correct that cell or remove its row; if they are categories, name the column (--categories)."
         )
@@ -225,14 +234,12 @@ def _numbers(table: Table, column: int) -> NDArray[np.float64]:
 
 def _labels(table: Table, column: int) -> NDArray:
     cells = table.columns[column]
-    empty = np.array([not text for text in cells.texts], bool)
     missing = np.isinf(cells.numbers)
-    missing[cells.codes >= 0] = empty[cells.codes[cells.codes >= 0]]
+    missing[cells.codes >= 0] = ~cells.has_value
     if missing.any():
         row = int(np.argmax(missing))
-        got = "an empty cell" if cells.codes[row] >= 0 else number_text(cells.numbers[row])
         raise DataError(
-            f"Every row must have a label. Got {got} in {table.place(row, column)}. "
+            f"Every row must have a label. Got {cells.written(row)} in {table.place(row, column)}. "
             "Fill it or remove the row."
         )
     if not cells.texts:
