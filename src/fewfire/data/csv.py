@@ -104,36 +104,32 @@ class _Cells:
     """A column that grows."""
 
     def __init__(self) -> None:
-        self.numbers, self.codes, self.code_of = array("d"), array("q"), dict[str, int]()
+        self.numbers, self.codes, self.code_of = array("d"), array("i"), dict[str, int]()
 
     def extend(self, cells: Sequence[str]) -> None:
         try:
-            numbers = list(map(_number, cells))
-            codes = [-1] * len(cells)
+            numbers = array("d", map(float, cells))
         except ValueError:
-            texts = [None if _is_number(cell) else cell.strip() for cell in cells]
-            numbers = [
-                math.nan if text is not None else float(cell) for cell, text in zip(cells, texts, strict=True)
-            ]
-            codes = [-1 if t is None else self.code_of.setdefault(t, len(self.code_of)) for t in texts]
-        self.numbers.extend(numbers)
-        self.codes.extend(codes)
+            numbers = None
+        if numbers is not None and not np.isnan(numbers).any() and "_" not in "".join(cells):
+            self.numbers.extend(numbers)
+            self.codes.extend(array("i", [-1]) * len(cells))
+            return
+        for cell in cells:
+            if _is_number(cell):
+                self.numbers.append(float(cell))
+                self.codes.append(-1)
+            else:
+                self.numbers.append(math.nan)
+                self.codes.append(self.code_of.setdefault(cell.strip(), len(self.code_of)))
 
     def column(self) -> Column:
         return Column(np.array(self.numbers), np.array(self.codes), list(self.code_of))
 
 
-def _number(cell: str) -> float:
-    """A number as it is written in data: not NaN, and without Python's underscores."""
-    number = float(cell)
-    if number != number or "_" in cell:
-        raise ValueError(cell)
-    return number
-
-
 def _is_number(cell: str) -> bool:
+    """Whether it is a number as it is written in data: not NaN, and without Python's underscores."""
     try:
-        _number(cell)
+        return not math.isnan(float(cell)) and "_" not in cell
     except ValueError:
         return False
-    return True
