@@ -70,6 +70,7 @@ def percent(share: float) -> str:
 # Label, name of the figure, and how it is written.
 ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("test accuracy", "test_accuracy", "{:.4f}".format),
+    *((f"test precision at {k}", f"precision_at_{k}", "{:.4f}".format) for k in (1, 3, 5)),
     ("training accuracy", "train_accuracy", "{:.4f}".format),
     ("training loss", "train_loss", "{:.4g}".format),
     ("pairs that fired", "fire_rate", percent),
