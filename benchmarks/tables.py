@@ -435,6 +435,17 @@ def mini_batches() -> str:
     return table(header, rows) + f"\n\nWidth {figures['width']:,}, 60,000 samples. " + made_by(content)
 
 
+def estimator() -> str:
+    content = result("estimator")
+    rows = [
+        [row["optimizer"], str(row["epochs"]), f"{row['seconds']['bare']:.2f} s",
+         f"{row['seconds']['told']:.2f} s", f"{row['overhead']:+.1%}", f"{row['seconds']['default']:.2f} s"]
+        for row in content["figures"]["rows"]
+    ]  # fmt: skip
+    header = ["optimizer", "epochs", "the trainer alone", "told as much", "", "by its defaults"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
 def wins(sets: list[dict[str, Any]], figure: str, rival: str) -> int:
     """On how many sets fewfire is better than a rival."""
     return sum(row[figure]["fewfire"] > row[figure][rival] for row in sets)
@@ -458,7 +469,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "grover": grover,
     "halfspace": halfspace, "data_tree": data_tree, "auto": auto, "gauss_newton": gauss_newton,
     "classification": classification, "regression": regression,
-    "mini_batches": mini_batches,
+    "mini_batches": mini_batches, "estimator": estimator,
 }  # fmt: skip
 
 
