@@ -38,10 +38,12 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The `fewfire` commands on a page, as lists of arguments: in blocks that are not Python's, and in code
-    font. Two spaces end a command in a block."""
-    shown = [block.text.replace("\\\n", " ") for block in blocks(page) if block.language != "python"]
-    lines = [re.split(r" {2,}", line.strip().removeprefix("$ "))[0] for text in shown for line in text.split("\n")]
+    """The `fewfire` commands on a page, as lists of arguments: those in code font, and those in blocks that
+    are not Python's, where two spaces end a command."""
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.S | re.M)
-    lines += re.findall(r"`([^`\n]+)`", prose)
+    lines = re.findall(r"`([^`\n]+)`", prose)
+    for block in blocks(page):
+        if block.language != "python":
+            shown = block.text.replace("\\\n", " ").split("\n")
+            lines += [re.split(r" {2,}", line.strip().removeprefix("$ "))[0] for line in shown]
     return [shlex.split(line)[1:] for line in lines if re.match(r"fewfire( |$)", line)]

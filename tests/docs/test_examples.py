@@ -1,6 +1,7 @@
 """The code on the pages runs, and prints what they say; their commands are those that there are."""
 
 import re
+import shlex
 import sys
 
 import pytest
@@ -24,13 +25,13 @@ def require_same(printed: str, shown: str) -> None:
     assert numbers(printed) == pytest.approx(numbers(shown), rel=0.02, abs=0.005)
 
 
-def type_in(session: str) -> None:
-    """Run the commands after a prompt, each of which must succeed."""
-    for line in re.findall(r"^\$ (.+)$", session, flags=re.M):
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
-            patch.setattr(sys, "argv", line.split())
+def type_in(command: str) -> None:
+    """Run a command, which must succeed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", shlex.split(command))
+        with pytest.raises(SystemExit) as ended:
             run()
-        assert not ended.value.code, line
+    assert not ended.value.code, command
 
 
 @pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=name_of)
@@ -46,7 +47,8 @@ def test_a_page_runs_from_top_to_bottom_and_prints_what_it_says(page, tmp_path, 
         elif block.language == "text":
             require_same(printed, block.text)
         elif block.language == "console":
-            type_in(block.text)
+            for command in re.findall(r"^\$ (.+)$", block.text, flags=re.M):
+                type_in(command)
             capsys.readouterr()
 
 

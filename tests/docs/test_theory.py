@@ -13,7 +13,8 @@ definition_line = load_config(str(ROOT / "mkdocs.yml")).hooks["docs/hooks.py"].d
 
 
 def equations(page):
-    return [block for block in blocks(page) if not block.language and not block.text.startswith("    fewfire ")]
+    indented = [block for block in blocks(page) if not block.language]
+    return [block for block in indented if not block.text.startswith("    fewfire ")]
 
 
 @pytest.mark.parametrize("page", THEORY, ids=name_of)
