@@ -205,7 +205,15 @@ class WideClassifier(ClassifierMixin, _WideNetwork):
 
 
 class WideRegressor(RegressorMixin, _WideNetwork):
-    """A wide two-layer network for real values, one or several: see `WideClassifier` for its parameters."""
+    """A wide two-layer network for real values, one or several: see `WideClassifier` for its parameters.
+
+    Examples
+    --------
+    >>> X = np.linspace(-1, 1, 40)[:, None]
+    >>> regressor = WideRegressor(width=512, random_state=0).fit(X, np.abs(X[:, 0]))
+    >>> regressor.predict([[-0.5], [0.25]]).round(1).tolist()
+    [0.5, 0.2]
+    """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "WideRegressor":
         """Fit to samples X (n, d) and values y, (n,) or (n, c)."""

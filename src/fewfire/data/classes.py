@@ -18,6 +18,14 @@ class Classes:
     ----------
     values : array (k,), integers or strings
         Sorted, without repetition.
+
+    Examples
+    --------
+    >>> classes = Classes.of(np.array(["wine", "beer", "wine"]))
+    >>> classes.encode(np.array(["wine", "beer"])).tolist()
+    [1, 0]
+    >>> classes.decode(np.array([0])).tolist()
+    ['beer']
     """
 
     values: np.ndarray
