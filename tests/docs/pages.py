@@ -39,11 +39,12 @@ def blocks(page: Path) -> list[Block]:
 
 def commands(page: Path) -> list[list[str]]:
     """The `fewfire` commands on a page, as lists of arguments: those in code font, and those in blocks that
-    are not Python's, where two spaces end a command."""
+    are not Python's. Two spaces, a pipe or a redirection end a command."""
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.S | re.M)
     lines = re.findall(r"`([^`\n]+)`", prose)
     for block in blocks(page):
         if block.language != "python":
             shown = block.text.replace("\\\n", " ").split("\n")
-            lines += [re.split(r" {2,}", line.strip().removeprefix("$ "))[0] for line in shown]
-    return [shlex.split(line)[1:] for line in lines if re.match(r"fewfire( |$)", line)]
+            lines += [line.strip().removeprefix("$ ") for line in shown]
+    found = [re.split(r" {2,}| [|>] ", line)[0] for line in lines if re.match(r"fewfire( |$)", line)]
+    return [shlex.split(line)[1:] for line in found]
