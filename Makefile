@@ -32,7 +32,7 @@ docs: .venv/installed  ## Build the site into site/: open site/index.html, or se
 .venv/installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[dev,docs,plot,quantum,sklearn,torch]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs,openml,parquet,plot,quantum,sklearn,torch]'
 	touch $@
 
 clean:

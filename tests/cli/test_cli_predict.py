@@ -117,7 +117,9 @@ def test_foreign_files_are_refused(run_copy, content):
     assert_no_run(run_copy, "must be a safetensors file with weights, output_weights and threshold")
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "3", '{"classes": 3}', '{"classes": null}'])
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "3", '{"features": 3}', '{"classes": 3}', '{"classes": null}']
+)
 def test_foreign_settings_are_refused(run_copy, content):
     (run_copy / "settings.json").write_text(content)
     assert_no_run(run_copy, "")
