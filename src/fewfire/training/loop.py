@@ -427,6 +427,16 @@ def train(
     -------
     list of EpochRecord
         One an epoch.
+
+    Examples
+    --------
+    >>> inputs, targets = [[1.0, 0.0], [0.0, 1.0]], [[1.0], [-1.0]]
+    >>> network = TwoLayerNetwork.initialise(width=256, n_features=2, n_outputs=1)
+    >>> history = train(network, inputs, targets, epochs=20)
+    >>> history[-1].loss < 0.01 * history[0].loss
+    True
+    >>> predict(network, inputs).round(1).tolist()
+    [[1.0], [-1.0]]
     """
     if epochs < 0:
         raise ValueError(f"epochs must be >= 0. Got {epochs}.")
