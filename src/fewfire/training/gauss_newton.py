@@ -42,7 +42,7 @@ MATRICES = 4  # that are held at one time, of (n c)^2 or n^2 numbers each
 SKETCH_ROWS = 4  # for each sample
 PRODUCTS = 200  # with the Gram matrix that a solution may take
 LEAST_DAMPING, MOST_TRIALS = 1e-12, 16
-THREADED_ROWS = 2048  # of a smaller matrix threads mostly wait for one another
+THREADED_ROWS = 4096  # of a smaller matrix threads mostly wait for one another
 GOOD_RATIO, POOR_RATIO, CHANGE = 0.75, 0.25, 10.0
 NOTHING = {"predicted": 0.0, "actual": 0.0, "products": 0}
 
