@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ import fewfire
 from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire_rate
 from fewfire.cli.display import GaussNewtonDisplay, TrainingDisplay, print_comparison, print_result
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
+from fewfire.data.load import DIGITS
 from fewfire.errors import MemoryLimitError, TrainingError
 from fewfire.files import OutputFolder
 from fewfire.indexes import DriftIndex, arrange, index_named
@@ -42,7 +43,8 @@ OF_GRADIENT_DESCENT = {  # and what each is where it is left out
 SPARE_BYTES = 256_000_000  # batches, work arrays and libraries, beside what is counted
 FIRING_PAIR_BYTES = 16  # in a fire set and while it is made
 STRUCTURE_BYTES, CODE_BYTES = 20, 16  # of a neuron: signs, scale and place; codes that a thread has in hand
-LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0}
+LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0,
+         "checkpoint_every": 0}  # fmt: skip
 COMPARED = ("dense_seconds_per_step", "speedup", "max_weight_difference")  # None without --compare-dense
 
 
@@ -73,6 +75,7 @@ class TrainOptions:
     seed: int
     threads: int
     memory_limit: int | None
+    checkpoint_every: int = 0
     out: Path | None
     compare_dense: int = 0
     json: bool
@@ -88,20 +91,44 @@ def train_command(options: TrainOptions) -> None:
     model, trainer = prepare(options, dataset)
     settings = settings_of(options, dataset, trainer)
     folder.create()
+    with folder.held():
+        folder.save_settings(settings)
+        try:
+            run(console, options, dataset, folder, model, trainer, settings, start)
+        except MemoryError:
+            folder.take_back()
+            raise
+
+
+def run(
+    console: Console,
+    options: TrainOptions,
+    dataset: Dataset,
+    folder: RunFolder,
+    model: Model,
+    trainer: Trainer,
+    settings: dict[str, Any],
+    start: float,
+) -> None:
+    """Train on from where the trainer is, save, test and compare."""
     console.print(headline(dataset, trainer), soft_wrap=True)
+    before = sum(record.seconds for record in trainer.history)  # of a run that goes on
 
     kind = GaussNewtonDisplay if options.optimizer == GAUSS_NEWTON else TrainingDisplay
-    display = kind(console, options.epochs)
+    display = kind(console, options.epochs, len(trainer.history))
     save = partial(_save, folder, model, trainer, settings)
-    build_seconds, training_seconds = train_and_save(display, trainer, folder, save)
+    keep = partial(_keep, folder, trainer, options.checkpoint_every)
+    build_seconds, training_seconds = train_and_save(display, trainer, folder, save, keep)
+    training_seconds += before
     result = settings | _figures(trainer, build_seconds, training_seconds)
     test_start = perf_counter()
     result["test_accuracy"] = _test_accuracy(model, dataset)
     result["test_seconds"] = perf_counter() - test_start
     result["peak_memory_bytes"] = peak_bytes()
-    result["total_seconds"] = perf_counter() - start
+    result["total_seconds"] = perf_counter() - start + before
     result |= dict.fromkeys(COMPARED)
     folder.save_result(result)
+    folder.remove_checkpoints()
     print_result(console, result, folder.path)
     if options.compare_dense:  # moves the network on: after all else
         result |= _comparison(console, trainer, options.compare_dense, build_seconds + training_seconds)
@@ -248,7 +275,11 @@ def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int |
 
 
 def train_and_save(
-    display: TrainingDisplay, trainer: Trainer, folder: OutputFolder, save: Callable[..., None]
+    display: TrainingDisplay,
+    trainer: Trainer,
+    folder: OutputFolder,
+    save: Callable[..., None],
+    after_epoch: Callable[[], None] = lambda: None,
 ) -> tuple[float, float]:
     """Build the index, train and save: also where training fails or is interrupted.
 
@@ -256,6 +287,7 @@ def train_and_save(
     ----------
     save : callable
         Saves what there is in the folder; told `failed="why"` or `interrupted=True` where it was so.
+    after_epoch : callable
 
     Returns
     -------
@@ -268,11 +300,11 @@ def train_and_save(
             if trainer.choice is not None:
                 display.console.print(f"{trainer.choice}\n", soft_wrap=True)
             built = perf_counter()
-            for _ in range(display.epochs):
+            while len(trainer.history) < display.epochs and not trainer.finished:
                 display.epoch_done(trainer.epoch(display.stepped))
-                if trainer.finished:
-                    display.console.print("No step decreases the loss any more: finished.")
-                    break
+                after_epoch()
+            if trainer.finished:
+                display.console.print("No step decreases the loss any more: finished.")
             trained = perf_counter()
         save()
     except MemoryError as error:
@@ -288,14 +320,16 @@ def train_and_save(
     except KeyboardInterrupt:
         trainer.settle()
         save(interrupted=True)
-        done = f"Interrupted after {len(trainer.history)} whole epochs."
-        display.console.print(f"{done} Saved in {folder.path}", soft_wrap=True)
+        done = f"Interrupted after {len(trainer.history)} whole epochs. Saved in {folder.path}"
+        display.console.print(done + folder.how_to_go_on, soft_wrap=True)
         sys.exit(INTERRUPTED)
     return built - start, trained - built
 
 
 def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
     asked = asdict(options)
+    if options.data != DIGITS and Path(options.data).exists():
+        asked["data"] = str(Path(options.data).absolute())
     for name in ("out", "json", "compare_dense", "decay_every", "decay_gamma"):
         del asked[name]
     return asked | {
@@ -308,7 +342,29 @@ def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> di
         "threshold": trainer.network.threshold,
         "learning_rate": trainer.learning_rate,
         "schedule": trainer.schedule.as_dict(),
+        "batch_size": trainer.batch_size,
+        "training_data": trainer.data_checksum,
     }
+
+
+def options_of(settings: dict[str, Any], **others: Any) -> TrainOptions:
+    """What a run was asked for, the inverse of `settings_of`; what depended on the data is as it was found.
+
+    Parameters
+    ----------
+    others : options that settings do not hold, or that replace them
+    """
+    asked = {option.name: settings[option.name] for option in fields(TrainOptions) if option.name in settings}
+    schedule = settings["schedule"]
+    asked |= {
+        "schedule": schedule["name"],
+        "decay_every": schedule.get("every"),
+        "decay_gamma": schedule.get("gamma"),
+        "fire_rate": None,  # the threshold is known
+    }
+    if asked["optimizer"] == GAUSS_NEWTON:
+        asked |= OF_GRADIENT_DESCENT
+    return TrainOptions(**asked | others)
 
 
 def headline(dataset: Dataset, trainer: Trainer) -> str:
@@ -321,9 +377,17 @@ def headline(dataset: Dataset, trainer: Trainer) -> str:
     )
 
 
+def _keep(folder: RunFolder, trainer: Trainer, every: int) -> None:
+    """Write a checkpoint where it is time for one."""
+    if every and len(trainer.history) % every == 0:
+        folder.save_checkpoint(trainer.state())
+
+
 def _save(
     folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any], **outcome: object
 ) -> None:
+    if "interrupted" in outcome and trainer.history:
+        folder.save_checkpoint(trainer.state())
     folder.save_model(model, settings | outcome)
     folder.save_history(trainer.history)
     if trainer.history and find_spec("matplotlib") is not None:

@@ -119,6 +119,9 @@ class GaussNewtonTrainer(Trainer):
     (arXiv 2208.04508); damping as of Levenberg 1944 and Marquardt 1963.
     """
 
+    record_type = GaussNewtonRecord
+    progress_names = (*Trainer.progress_names, "damping")
+
     def __init__(
         self,
         network: TwoLayerNetwork,
@@ -201,8 +204,16 @@ class GaussNewtonTrainer(Trainer):
         self.finished = self.steps_taken == steps
         return record
 
-    def _record(self, **figures: Any) -> EpochRecord:
-        return GaussNewtonRecord(**figures, damping=self.damping, **self._tally)
+    def _further_figures(self) -> dict[str, Any]:
+        return {"damping": self.damping, **self._tally}
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        own = {"ridge": self.ridge, "tolerance": self.tolerance, "preconditioner": self.preconditioner}
+        return super().terms | own
+
+    def _fixed_rows(self) -> dict[str, NDArray]:
+        return {"initial_weights": self._initial} if self.ridge else {}
 
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
         """One step on these samples, tried with more and more damping until it decreases the objective.
