@@ -31,10 +31,11 @@ def write_atomically(path: str | Path, *parts: bytes | str | memoryview) -> None
             os.close(folder)
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove what `write_atomically` left in a folder when it was killed."""
-    for path in folder.glob(".*.[0-9]*.tmp"):
-        path.unlink(missing_ok=True)
+def remove_temporaries(folder: Path, *names: str) -> None:
+    """Remove what `write_atomically` left of files of these names when it was killed; `*` stands for any."""
+    for name in names:
+        for path in folder.glob(f".{name}.*.tmp"):
+            path.unlink()
 
 
 class OutputFolder:

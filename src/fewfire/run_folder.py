@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from fewfire.data import Classes, InputScaling
 from fewfire.errors import DataError
-from fewfire.files import OutputFolder, write_atomically
+from fewfire.files import OutputFolder, remove_temporaries, write_atomically
 from fewfire.inputs import Inputs
 from fewfire.loss import predicted_classes
 from fewfire.network import TwoLayerNetwork
@@ -34,6 +34,7 @@ from fewfire.training import EpochRecord, GaussNewtonRecord, State, predict
 
 SCALING = "fewfire scaling"  # the kind of file
 KEPT = 2  # checkpoints
+FILES = ("*.safetensors", "settings.json", "history.jsonl", "history.png", "result.json")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class RunFolder(OutputFolder):
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Meanwhile no other process trains the run."""
+        """Meanwhile no other process trains the run. What a killed one had half written is removed."""
         handle = os.open(self.path, os.O_RDONLY)
         try:
             try:
@@ -86,6 +87,7 @@ class RunFolder(OutputFolder):
                 ) from error
             except OSError:
                 pass  # a file system without locks
+            remove_temporaries(self.path, *FILES)
             yield
         finally:
             os.close(handle)

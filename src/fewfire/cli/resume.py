@@ -7,7 +7,6 @@ from typing import Any
 
 from fewfire.cli.train import check_and_load, console_of, options_of, prepare, run
 from fewfire.errors import DataError
-from fewfire.files import remove_temporaries
 from fewfire.run_folder import RunFolder
 
 OUTCOMES = ("interrupted", "classes")  # in the settings of a run that was stopped, not of one that goes on
@@ -37,7 +36,6 @@ def resume_command(path: Path, *, threads: int | None, as_json: bool) -> None:
                 f"a run must go on with the data that it began with. Got others in {options.data}, as their "
                 "checksum shows. Bring back the file as it was, or train anew."
             )
-        remove_temporaries(path)
         state = folder.newest_checkpoint(lambda message: console.print(message, soft_wrap=True))
         if state is None:
             console.print("No checkpoint was written yet: from the beginning.\n")
