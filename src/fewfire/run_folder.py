@@ -153,7 +153,7 @@ class RunFolder(OutputFolder):
         except OSError as error:
             raise DataError(
                 f"a checkpoint must fit on its disk. Got {path}: {error.strerror or error}. Make room, then "
-                f"`fewfire resume {self.path}` goes on from the checkpoint before."
+                f"`fewfire resume {self.path}` goes on from the one before."
             ) from error
         for old in self.checkpoints()[:-KEPT]:
             old.unlink()
