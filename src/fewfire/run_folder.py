@@ -107,8 +107,7 @@ class RunFolder(OutputFolder):
         self.remove_if_empty()
 
     def save_settings(self, settings: dict[str, Any]) -> None:
-        sealed = settings | {"sha256": _seal(settings)}
-        write_atomically(self.path / "settings.json", json.dumps(sealed, indent=2) + "\n")
+        write_atomically(self.path / "settings.json", _sealed(settings))
 
     def load_settings(self) -> dict[str, Any]:
         """What `save_settings` wrote.
@@ -122,11 +121,12 @@ class RunFolder(OutputFolder):
         """
         path = self.path / "settings.json"
         try:
-            settings = dict(json.loads(path.read_bytes()))
-            seal = settings.pop("sha256")
+            content = path.read_bytes()
+            settings = dict(json.loads(content))
+            del settings["sha256"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ValueError(f"{path} is not what `fewfire train` wrote, or cut off: {error}") from error
-        if _seal(settings) != seal:
+        if _sealed(settings).encode() != content:
             raise ValueError(f"{path} has another checksum than when it was written: it was changed")
         return settings
 
@@ -233,8 +233,10 @@ class RunFolder(OutputFolder):
         return [(GaussNewtonRecord if "damping" in record else EpochRecord)(**record) for record in records]
 
 
-def _seal(settings: dict[str, Any]) -> str:
-    return sha256(json.dumps(settings).encode())
+def _sealed(settings: dict[str, Any]) -> str:
+    """As text, with a checksum."""
+    seal = sha256(json.dumps(settings).encode())
+    return json.dumps(settings | {"sha256": seal}, indent=2) + "\n"
 
 
 def _require_fitting(network: TwoLayerNetwork, scaling: InputScaling, classes: Classes) -> None:

@@ -12,7 +12,7 @@ import fewfire
 from fewfire.files import write_atomically
 
 VERSION = 1  # of what the metadata mean; a reader takes no other
-NAMES = {"float32": "F32", "float64": "F64"}  # of types, in safetensors
+NAMES = {"float32": "F32", "float64": "F64", "int32": "I32"}  # of types, in safetensors
 NO_SEAL = "0" * 64  # stands in place of the checksum while it is taken
 
 
@@ -28,7 +28,7 @@ def write_tensors(
     ----------
     kind : str
         What the file is, for people too: "fewfire network".
-    tensors : float32 or float64 arrays, C-contiguous
+    tensors : float32, float64 or int32 arrays, C-contiguous
     notes : texts by name, optional
         Further metadata.
     """
