@@ -85,20 +85,6 @@ def test_a_bad_option_is_explained(tmp_path, options, message):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--width", "wide"), "--width"),
-        (("--colour", "blue"), "No such option"),
-    ],
-)
-def test_what_the_command_line_itself_rejects_ends_in_the_same_way(tmp_path, options, message):
-    ended = train_digits(tmp_path / "run", *options)
-    assert ended.code == USER_ERROR
-    assert message in ended.err
-    assert not (tmp_path / "run").exists()
-
-
 BAD_DATA = [
     ("absent.csv", None, r"A source must exist\. Got .*absent\.csv', which does not\. Give 'digits'"),
     ("pixels.png", b"x", r"The name of a file must end in a known suffix\. Got 'pixels\.png'\. Give"),

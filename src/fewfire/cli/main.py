@@ -4,11 +4,13 @@ import math
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import fewfire
+from fewfire.cli.config import Config, ConfigCommand, PrintConfig
+from fewfire.cli.display import discard
 from fewfire.cli.options import (
     BatchSize,
     Data,
@@ -21,21 +23,26 @@ from fewfire.cli.options import (
     MemoryLimit,
     Momentum,
     Nesterov,
+    Quiet,
     Schedule,
     Seed,
     Threads,
     Threshold,
     WeightDecay,
     Width,
+    one_of,
 )
-from fewfire.cli.train import GAUSS_NEWTON, SGD, TrainOptions, train_command
+from fewfire.cli.train import GAUSS_NEWTON, INTERRUPTED, OPTIMIZERS, SGD, TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.indexes import INDEXES
 from fewfire.memory import bytes_of
+from fewfire.network import INITS
 
 app = typer.Typer(
     name="fewfire",
     help="Train very wide neural networks while touching only the neurons that fire.",
+    epilog="Exit codes: 0 done, 1 training failed or output cut off, 2 a mistake in the command, its files "
+    "or its data, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -45,19 +52,27 @@ study_app = typer.Typer(
 )
 app.add_typer(study_app, name="study")
 
-USER_ERROR, TRAINING_FAILED, INTERRUPTED = 2, 1, 130
+USER_ERROR, TRAINING_FAILED, OUTPUT_CUT_OFF = 2, 1, 1
+UsageError: Any = typer.BadParameter.__base__  # of Typer or of Click, by the version of Typer
 
 
-@app.command()
+@app.command(cls=ConfigCommand)
 def train(
     data: Data,
     width: Width = 65536,
     index: Annotated[
-        str, typer.Option(help=f"Who fires? {', '.join(INDEXES)}, or auto: the fastest by a short probe.")
+        str,
+        typer.Option(
+            help=f"Who fires? {', '.join(INDEXES)}, or auto: the fastest by a short probe.",
+            autocompletion=one_of([*INDEXES, "auto"]),
+        ),
     ] = "drift",
     optimizer: Annotated[
         str,
-        typer.Option(help="sgd, or gauss-newton: near zero loss in a handful of steps, each an epoch."),
+        typer.Option(
+            help="sgd, or gauss-newton: near zero loss in a handful of steps, each an epoch.",
+            autocompletion=one_of(OPTIMIZERS),
+        ),
     ] = SGD,
     epochs: Epochs = 10,
     batch_size: Annotated[
@@ -79,7 +94,11 @@ def train(
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
     ] = None,
     init: Annotated[
-        str, typer.Option(help="Initial weights: gaussian, or structured for a faster build of the index.")
+        str,
+        typer.Option(
+            help="Initial weights: gaussian, or structured for a faster build of the index.",
+            autocompletion=one_of(INITS),
+        ),
     ] = "gaussian",
     train_output_weights: Annotated[
         bool, typer.Option("--train-output-weights", help="Train the output weights too.")
@@ -99,16 +118,19 @@ def train(
         int, typer.Option(help="Then take this many steps in turn with dense PyTorch.")
     ] = 0,
     json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
 ) -> None:
     """Train a two-layer network and save it in a run folder.
 
     Examples:
 
       fewfire train digits --width 16384 --compare-dense 20
-
-      fewfire train fashion_mnist/ --width 65536 --memory-limit 8GB --out runs/fashion
-
+      fewfire train fashion_mnist/ --memory-limit 8GB --out runs/fashion
       fewfire train digits --optimizer gauss-newton --epochs 6
+      fewfire train digits --width 16384 --print-config > digits.toml
+      fewfire train --config digits.toml --seed 1
     """
     if batch_size is None and optimizer != GAUSS_NEWTON:
         batch_size = 256
@@ -141,6 +163,7 @@ def train(
             out=out,
             compare_dense=compare_dense,
             json=json,
+            quiet=quiet,
         )
     )
 
@@ -150,9 +173,11 @@ def resume(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that was stopped.")],
     threads: Threads = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Go on with a run that was interrupted or killed, from its last checkpoint. It ends with the weights of
-    a run without a break, bit for bit.
+    """Go on with a run that was interrupted or killed, from its last checkpoint.
+
+    It ends with the weights of a run without a break, bit for bit.
 
     Example:
 
@@ -160,10 +185,10 @@ def resume(
     """
     from fewfire.cli.resume import resume_command
 
-    resume_command(run_folder, threads=threads, as_json=json)
+    resume_command(run_folder, threads=threads, as_json=json, quiet=quiet)
 
 
-@study_app.command()
+@study_app.command(cls=ConfigCommand)
 def drift(
     data: Data,
     width: Width = 65536,
@@ -187,13 +212,19 @@ def drift(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; by default runs/drift-DATA-TIME.")] = None,
     json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
 ) -> None:
-    """Train through the drift index and record how far neurons drift, what each filter lets through, and
-    where the time goes: as a table, as pictures, and in one sentence.
+    """Train through the drift index and record what limits the run.
 
-    Example:
+    How far neurons drift, what each filter lets through, and where the time
+    goes: as a table, as pictures, and in one sentence.
+
+    Examples:
 
       fewfire study drift digits --width 16384 --epochs 20 --out runs/drift
+      fewfire study drift digits --every 1 --quiet --json > drift.json
     """
     from fewfire.cli.study import drift_command
 
@@ -216,55 +247,73 @@ def drift(
         memory_limit=None if memory_limit is None else bytes_of(memory_limit),
         out=out,
         json=json,
+        quiet=quiet,
     )
     drift_command(options, every)
 
 
-@study_app.command()
+@study_app.command(cls=ConfigCommand)
 def scaling(
     quick: Annotated[bool, typer.Option("--quick", help="Only the smallest sizes: a few seconds.")] = False,
     seed: Seed = 0,
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Folder; by default runs/scaling-TIME.")] = None,
     json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
 ) -> None:
-    """Measure a step through every index over growing width, samples and features: counted work, time, and
-    the exponents of their growth, as a table and as pictures. Five minutes at the most.
+    """Measure how the cost of a step grows, through every index.
 
-    Example:
+    Over width, samples and features: counted work, time, and the exponents
+    of their growth, as a table and as pictures. Five minutes at the most.
+
+    Examples:
 
       fewfire study scaling --out runs/scaling
+      fewfire study scaling --quick --threads 1
     """
     from fewfire.cli.study import scaling_command
 
     threads = fewfire.threads() if threads is None else threads
-    scaling_command(quick=quick, seed=seed, threads=threads, out=out, as_json=json)
+    scaling_command(quick=quick, seed=seed, threads=threads, out=out, as_json=json, quiet=quiet)
 
 
 @app.command()
 def predict(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     data: Annotated[
-        str, typer.Argument(help="Samples in any of the formats of `train`, with or without labels.")
+        str,
+        typer.Argument(
+            metavar="DATA", help="Samples in any of the formats of `train`, with or without labels."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="CSV file to write; by default RUN/predictions.csv.")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Predict the labels of samples with a trained network.
 
-    Example:
+    Examples:
 
+      fewfire predict runs/digits digits
       fewfire predict runs/fashion new.csv --out labels.csv
     """
     from fewfire.cli.predict import predict_command
 
-    predict_command(run_folder, data, out)
+    predict_command(run_folder, data, out, quiet=quiet)
 
 
 @app.command()
 def info() -> None:
-    """Print the version, the instruction set and the number of threads."""
+    """Print the version, the instruction set and the number of threads.
+
+    Examples:
+
+      fewfire info
+      FEWFIRE_NUM_THREADS=1 FEWFIRE_SIMD=base fewfire info
+    """
     typer.echo(f"fewfire {fewfire.__version__}")
     available = ", ".join(fewfire.available_instruction_sets())
     typer.echo(f"instruction set: {fewfire.instruction_set()} (available: {available}; FEWFIRE_SIMD chooses)")
@@ -290,7 +339,17 @@ def run() -> None:
     """Entry point: errors of the user end with one message and no traceback. SIGTERM is as Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        code = app(prog_name="fewfire", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
+    except UsageError as error:
+        if not (message := error.format_message().rstrip(".?")):  # the help is shown in its place
+            sys.exit(USER_ERROR)
+        command = error.ctx.command_path if error.ctx else "fewfire"
+        _fail(f"a command must be as its help says. Got: {message}. See {command} --help.", USER_ERROR)
+    except BrokenPipeError:
+        discard(sys.stdout)
+        sys.exit(OUTPUT_CUT_OFF)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except TrainingError as error:

@@ -1,17 +1,38 @@
 """Options that several commands share."""
 
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import typer
 
+from fewfire.loss import LOSSES
+from fewfire.training.schedule import SCHEDULES
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Completes any of the names."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 Data = Annotated[
-    str, typer.Argument(help="'digits', a folder of IDX files, or an NPZ, CSV or svmlight file.")
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="'digits', a folder of IDX files, or an NPZ, CSV or svmlight file.",
+        autocompletion=one_of(["digits"]),
+    ),
 ]
 Width = Annotated[int, typer.Option(help="Neurons in the hidden layer.")]
 Epochs = Annotated[int, typer.Option(help="Passes over the training set.")]
 BatchSize = Annotated[int, typer.Option(help="Samples a step.")]
 LearningRate = Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")]
-Schedule = Annotated[str, typer.Option(help="How the rate changes: constant, cosine (to zero) or step.")]
+Schedule = Annotated[
+    str,
+    typer.Option(
+        help="How the rate changes: constant, cosine (to zero) or step.",
+        autocompletion=one_of(SCHEDULES),
+    ),
+]
 DecayEvery = Annotated[
     int | None, typer.Option(help="With the schedule step: epochs between decays; by default a third of all.")
 ]
@@ -21,7 +42,7 @@ DecayGamma = Annotated[
 Momentum = Annotated[float, typer.Option(help="Of a heavy ball, 0 to 1; the rate auto allows for it.")]
 Nesterov = Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum in its place.")]
 WeightDecay = Annotated[float, typer.Option(help="Added to the gradient for each 1 of a weight.")]
-Loss = Annotated[str, typer.Option(help="squared, softmax or logistic.")]
+Loss = Annotated[str, typer.Option(help="squared, softmax or logistic.", autocompletion=one_of(LOSSES))]
 Threshold = Annotated[
     str, typer.Option(help="A number, or paper for the paper's sqrt(0.4 ln width), 0.48 with gauss-newton.")
 ]
@@ -31,3 +52,6 @@ MemoryLimit = Annotated[
     str | None, typer.Option(help="Memory of the process in training, such as 8GB; by default no limit.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with all figures last, on stdout.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and what --json asks for.")
+]

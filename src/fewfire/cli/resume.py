@@ -5,23 +5,24 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from fewfire.cli.train import check_and_load, console_of, options_of, prepare, run
+from fewfire.cli.display import console_of
+from fewfire.cli.train import check_and_load, options_of, prepare, run
 from fewfire.errors import DataError
 from fewfire.run_folder import RunFolder
 
 OUTCOMES = ("interrupted", "classes")  # in the settings of a run that was stopped, not of one that goes on
 
 
-def resume_command(path: Path, *, threads: int | None, as_json: bool) -> None:
+def resume_command(path: Path, *, threads: int | None, as_json: bool, quiet: bool) -> None:
     """Take up the settings of a run and its last checkpoint, and train to the end."""
     start = perf_counter()
     folder = RunFolder(path)
     settings = _settings_of(folder)
-    others: dict[str, Any] = {"out": path, "json": as_json}
+    others: dict[str, Any] = {"out": path, "json": as_json, "quiet": quiet}
     if threads is not None:
         others["threads"] = threads
     options = options_of(settings, **others)
-    console = console_of(options)
+    console = console_of(json=as_json, quiet=quiet)
     with folder.held():
         if folder.finished:
             folder.remove_checkpoints()

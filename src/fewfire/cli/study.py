@@ -7,14 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 import fewfire
-from fewfire.cli.display import DriftDisplay, print_drift, print_scaling
+from fewfire.cli.display import DriftDisplay, console_of, print_drift, print_scaling
 from fewfire.cli.train import (
     TrainOptions,
     check_and_load,
-    console_of,
     default_folder,
     headline,
     prepare,
@@ -40,7 +37,7 @@ def drift_command(options: TrainOptions, every: int | None) -> None:
     """Train through the drift index; leaves a folder of figures and pictures."""
     if every is not None and every < 1:
         raise ValueError(f"--every must be >= 1. Got {every}. Use 1 to record each step.")
-    console = console_of(options)
+    console = console_of(json=options.json, quiet=options.quiet)
     dataset = check_and_load(options)
     folder = OutputFolder(options.out or default_folder(f"drift-{dataset.name}"))
     folder.require_free()
@@ -81,7 +78,9 @@ def _save(folder: Path, recorder: DriftRecorder, settings: dict[str, Any], **out
         draw_steps(recorder.records, folder, title)
 
 
-def scaling_command(*, quick: bool, seed: int, threads: int, out: Path | None, as_json: bool) -> None:
+def scaling_command(
+    *, quick: bool, seed: int, threads: int, out: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Measure a step through every index over growing sizes; leaves a folder of figures and pictures."""
     for name, value, least in (("--seed", seed, 0), ("--threads", threads, 1)):
         if value < least:
@@ -89,7 +88,7 @@ def scaling_command(*, quick: bool, seed: int, threads: int, out: Path | None, a
     fewfire.set_threads(threads)
     folder = OutputFolder(out or default_folder("scaling"))
     folder.create()
-    console = Console(stderr=as_json, highlight=False, markup=False, emoji=False)
+    console = console_of(json=as_json, quiet=quiet)
     points = []
     with console.status("measuring") as status:
         for point in all_points(QUICK_SWEEPS if quick else SWEEPS, seed):

@@ -16,7 +16,13 @@ from rich.console import Console
 
 import fewfire
 from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire_rate
-from fewfire.cli.display import GaussNewtonDisplay, TrainingDisplay, print_comparison, print_result
+from fewfire.cli.display import (
+    GaussNewtonDisplay,
+    TrainingDisplay,
+    console_of,
+    print_comparison,
+    print_result,
+)
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
 from fewfire.data.load import DIGITS
 from fewfire.errors import MemoryLimitError, TrainingError
@@ -79,12 +85,13 @@ class TrainOptions:
     out: Path | None
     compare_dense: int = 0
     json: bool
+    quiet: bool
 
 
 def train_command(options: TrainOptions) -> None:
     """Load, build, train, save, test and compare; leaves a run folder."""
     start = perf_counter()
-    console = console_of(options)
+    console = console_of(json=options.json, quiet=options.quiet)
     dataset = check_and_load(options)
     folder = RunFolder(options.out or default_folder(dataset.name))
     folder.require_free()
@@ -136,11 +143,6 @@ def run(
         print_comparison(console, result)
     if options.json:
         print(json.dumps(result))
-
-
-def console_of(options: TrainOptions) -> Console:
-    """Where people read; paths and names of data sets are printed as they are: brackets are no markup."""
-    return Console(stderr=options.json, highlight=False, markup=False, emoji=False)
 
 
 def default_folder(name: str) -> Path:
@@ -330,7 +332,7 @@ def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> di
     asked = asdict(options)
     if options.data != DIGITS and Path(options.data).exists():
         asked["data"] = str(Path(options.data).absolute())
-    for name in ("out", "json", "compare_dense", "decay_every", "decay_gamma"):
+    for name in ("out", "json", "quiet", "compare_dense", "decay_every", "decay_gamma"):
         del asked[name]
     return asked | {
         "fewfire": fewfire.__version__,

@@ -87,6 +87,9 @@ class StepDecay(Schedule):
         return self.gamma ** (step // steps_per_epoch // self.every)
 
 
+SCHEDULES = tuple(schedule.name for schedule in (Constant, Cosine, StepDecay))
+
+
 def schedule_named(
     name: str, epochs: int, *, every: int | None = None, gamma: float | None = None
 ) -> Schedule:
@@ -97,9 +100,10 @@ def schedule_named(
     every, gamma : of "step" alone
         By default a third of the epochs, and 0.1.
     """
-    names = [schedule.name for schedule in (Constant, Cosine, StepDecay)]
-    if name not in names:
-        raise ValueError(f"the schedule must be one of {', '.join(names)}. Got {name!r}. Choose one of them.")
+    if name not in SCHEDULES:
+        raise ValueError(
+            f"the schedule must be one of {', '.join(SCHEDULES)}. Got {name!r}. Choose one of them."
+        )
     if name == "step":
         third = max(1, math.ceil(epochs / 3))
         return StepDecay(third if every is None else every, 0.1 if gamma is None else gamma)
