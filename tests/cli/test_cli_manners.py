@@ -51,7 +51,8 @@ def test_help_has_examples_each_on_a_line_of_its_own(command):
 
 
 def test_the_commands_have_descriptions_of_one_line():
-    for group, names in (((), ["train", "resume", "predict", "info", "study"]), (("study",), ["drift", "scaling"])):
+    commands = ["train", "resume", "predict", "info", "study"]
+    for group, names in (((), commands), (("study",), ["drift", "scaling"])):
         shown = fewfire(*group, "--help").out
         for name in names:
             assert re.search(rf"│ {name} +[A-Z][^│]+\. +│\n", shown), name

@@ -175,9 +175,9 @@ def resume(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a run that was interrupted or killed, from its last checkpoint.
+    """Go on with a run that was interrupted or killed.
 
-    It ends with the weights of a run without a break, bit for bit.
+    It goes on from its last checkpoint, and ends with the weights of a run without a break, bit for bit.
 
     Example:
 
