@@ -149,7 +149,6 @@ def main(folder: Path) -> None:
     for near_kernel in (False, True):
         network = network_of(inputs.n_features, 10, near_kernel=near_kernel)
         stable = stable_learning_rate(network, inputs, loss_named("squared"), BATCH)
-        stable /= float(np.square(network.output_weights).mean())  # which it takes for signs
         for share in RATES:
             tuned.append(descend(inputs, targets, share * stable, 0.0, TUNING_EPOCHS * 8.0,
                                  near_kernel=near_kernel))  # fmt: skip

@@ -19,6 +19,8 @@ for script in (
     "data_tree",
     "gauss_newton",
     "grover",
+    "mini_batches",
+    "regression",
     "screened",
     "slope",
     "widths",
@@ -36,6 +38,7 @@ for script in (
         "correlation",
         "data_tree",
         "grover",
+        "regression",
     )
     given = sys.argv[1:] if script not in own else []
     print(f"== {script}", flush=True)

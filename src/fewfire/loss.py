@@ -21,7 +21,7 @@ class Curvature:
 
     Attributes
     ----------
-    scales : (n, c) float64, > 0
+    scales : (n, c) float64, >= 0
     directions : (n, c) float64
         q.
     whitened : (n, c) float64
@@ -31,6 +31,11 @@ class Curvature:
     scales: NDArray[np.float64]
     directions: NDArray[np.float64]
     whitened: NDArray[np.float64]
+
+    def weighted(self, weights: NDArray[np.float64]) -> "Curvature":
+        """Of losses that count as much as these weights (n,) say."""
+        roots = np.sqrt(weights)[:, None]
+        return Curvature(roots * self.scales, self.directions, roots * self.whitened)
 
     def factor(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """L v for each sample, (n, c)."""

@@ -60,7 +60,9 @@ def use_instruction_set(name: str) -> None:
 
 def _configure_from_environment() -> None:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    wanted = os.environ.get("FEWFIRE_NUM_THREADS", str(usable or 1))
+    shared_out = os.environ.get("OMP_NUM_THREADS", "")  # as joblib does among its processes
+    usual = shared_out if shared_out.isdecimal() and int(shared_out) > 0 else str(usable or 1)
+    wanted = os.environ.get("FEWFIRE_NUM_THREADS", usual)
     if not wanted.isdecimal() or not 1 <= int(wanted) <= MOST_THREADS:
         raise ValueError(
             f"FEWFIRE_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}. Got {wanted!r}. "

@@ -178,6 +178,23 @@ def test_mini_batches_fit_all_samples():
     assert record.loss < 1e-3
 
 
+def test_mini_batches_with_a_ridge_come_to_the_solution_of_all_samples():
+    """Each batch solves for its own part, and leaves those of the others."""
+    outputs = []
+    for batch_size, passes in ((None, 4), (10, 25), (10, 1)):
+        problem = clustered_problem(
+            n_samples=40, width=40_000, n_features=12, dtype=np.float64, threshold=0.5
+        )
+        trainer = trainer_of(problem, ridge=0.05, batch_size=batch_size, tolerance=1e-6)
+        for _ in range(passes):
+            trainer.epoch()
+        outputs.append(problem.network.forward(problem.inputs.samples))
+    together, apart, one_pass = outputs
+    moved = np.abs(together).max()
+    assert np.abs(apart - together).max() < 0.02 * moved
+    assert np.abs(one_pass - together).max() > 0.05 * moved
+
+
 def test_duplicates_with_different_targets():
     """The Gram matrix is singular: damping keeps the system solvable, and the mean is fitted."""
     problem = small_problem(1)

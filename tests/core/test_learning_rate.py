@@ -110,6 +110,22 @@ def test_the_rate_is_rounded_down_to_two_digits_below_the_inverse_of_the_largest
     assert float(f"{rate:.2g}") == pytest.approx(rate, rel=1e-12)
 
 
+def test_larger_output_weights_need_a_lower_rate():
+    network, inputs = linear_problem()
+    base = stable_learning_rate(network, inputs, loss_named("squared"), len(inputs))
+    network.output_weights[:] *= 4
+    rate = stable_learning_rate(network, inputs, loss_named("squared"), len(inputs))
+    assert rate == pytest.approx(base / 16, rel=0.1)
+
+
+def test_heavier_samples_need_a_lower_rate():
+    network, inputs = linear_problem()
+    base = stable_learning_rate(network, inputs, loss_named("squared"), len(inputs))
+    weights = np.full(len(inputs), 4.0)
+    rate = stable_learning_rate(network, inputs, loss_named("squared"), len(inputs), sample_weight=weights)
+    assert rate == pytest.approx(base / 4, rel=0.1)
+
+
 @pytest.mark.parametrize(("loss", "factor"), [("squared", 1), ("softmax", 2), ("logistic", 4)])
 def test_a_loss_that_curves_less_allows_a_higher_rate(loss, factor):
     network, inputs = linear_problem()

@@ -54,6 +54,7 @@ def test_what_is_given_is_kept():
     chosen = select(inputs, inputs[:, :1], thresholds=[0.7], constants=[2.0], ridges=np.array([0.25]))
     assert chosen.threshold == 0.7
     assert chosen.ridge == pytest.approx(0.25 * 0.24196, rel=1e-3)
+    assert chosen.error is None  # nothing was looked at
     norms = np.sqrt(np.mean(np.sum(((inputs - inputs.mean(0)) / inputs.std(0)) ** 2, axis=1)))
     assert chosen.preparation.scaling.constant == pytest.approx(2 * norms)
 

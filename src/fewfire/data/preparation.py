@@ -18,10 +18,18 @@ class Preparation:
     scaling: InputScaling
 
     @classmethod
-    def fit(cls, inputs: npt.NDArray, categories: Iterable[int], constant: float) -> "Preparation":
+    def fit(
+        cls,
+        inputs: npt.NDArray,
+        categories: Iterable[int],
+        constant: float,
+        sample_weight: npt.NDArray | None = None,
+    ) -> "Preparation":
         """See `OneHot.of` and `InputScaling.fit`; all columns are standardised."""
         one_hot = OneHot.of(inputs, categories)
-        scaling = InputScaling.fit(one_hot.transform(inputs), standardise=True, constant=constant)
+        scaling = InputScaling.fit(
+            one_hot.transform(inputs), standardise=True, constant=constant, sample_weight=sample_weight
+        )
         return cls(one_hot, scaling)
 
     def transform(self, inputs: npt.NDArray, dtype: npt.DTypeLike = np.float32) -> npt.NDArray:

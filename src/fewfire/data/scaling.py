@@ -1,6 +1,6 @@
 """Inputs to the unit sphere: centre, divide, append a constant feature, normalise each row."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,14 @@ class InputScaling:
     constant: float
 
     @classmethod
-    def fit(cls, inputs: np.ndarray, *, standardise: bool, constant: float | None = None) -> "InputScaling":
+    def fit(
+        cls,
+        inputs: np.ndarray,
+        *,
+        standardise: bool,
+        constant: float | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> "InputScaling":
         """Take the statistics of the training inputs.
 
         Parameters
@@ -55,19 +62,21 @@ class InputScaling:
         constant : float > 0, optional
             The appended feature, in units of the root mean square norm of the rows; by default 1 where they
             are standardised, else 0.3.
+        sample_weight : (n,), >= 0, optional
+            How many copies each row stands for.
 
         Raises
         ------
         DataError
             A column's variance is not finite: its values are not, or they are too large.
         """
-        n_samples = len(inputs)
+        total_weight = len(inputs) if sample_weight is None else float(sample_weight.sum())
         # Relative to the first row a constant column is exactly zero, whatever its value.
         origin = inputs[0].astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = origin + sum(c.sum(axis=0) for c in _centred(inputs, origin)) / n_samples
-            squares = sum(np.square(c).sum(axis=0) for c in _centred(inputs, mean))
-            variance = np.asarray(squares / n_samples)
+            mean = origin + _total(_centred(inputs, origin), sample_weight) / total_weight
+            squares = _total(map(np.square, _centred(inputs, mean)), sample_weight)
+            variance = squares / total_weight
             total = variance.sum()
         if not np.isfinite(total):
             raise DataError(
@@ -147,3 +156,14 @@ def _centred(inputs: np.ndarray, centre: npt.NDArray[np.float64]) -> Iterator[np
     n_rows = max(1, CHUNK_VALUES // inputs.shape[1])
     for start in range(0, len(inputs), n_rows):
         yield np.subtract(inputs[start : start + n_rows], centre, dtype=np.float64)
+
+
+def _total(chunks: Iterable[npt.NDArray[np.float64]], weights: np.ndarray | None) -> npt.NDArray[np.float64]:
+    """The sum of all rows, each as often as its weight says."""
+    if weights is None:
+        return np.asarray(sum(rows.sum(axis=0) for rows in chunks))
+    total, start = 0.0, 0
+    for rows in chunks:
+        total = total + weights[start : start + len(rows)] @ rows
+        start += len(rows)
+    return np.asarray(total)

@@ -31,6 +31,7 @@ from fewfire.training.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.training.firing_gram import FiringGram, Floats
 from fewfire.training.history import EpochRecord
 from fewfire.training.loop import Trainer
+from fewfire.training.ridge import OfOwnPart, Ridge, ToStart
 
 OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: neurons hardly turn
 PRECONDITIONERS = ("exact", "shared", "sketch")
@@ -41,7 +42,6 @@ SKETCH_ROWS = 4  # for each sample
 PRODUCTS = 200  # with the Gram matrix that a solution may take
 LEAST_DAMPING, MOST_TRIALS = 1e-12, 16
 GOOD_RATIO, POOR_RATIO, CHANGE = 0.75, 0.25, 10.0
-ROWS_AT_A_TIME = 1024
 NOTHING = {"predicted": 0.0, "actual": 0.0, "products": 0}
 
 
@@ -77,12 +77,13 @@ class GaussNewtonTrainer(Trainer):
 
     Parameters
     ----------
-    network, inputs, targets, index, loss, batch_size, seed, epochs
+    network, inputs, targets, sample_weight, index, loss, batch_size, seed, epochs
         As of `Trainer`. By default a step is over all samples, or over as many as the memory limit allows;
         a pass over the training set is then as many steps as there are batches.
     ridge : float >= 0
-        Adds ridge/2 |w - w_0|^2 to the sum of the losses. In the limit of great width and with the squared
-        loss that is kernel ridge regression with the firing kernel, whose diagonal is about the fire rate.
+        Adds ridge/2 |w - w_0|^2 to the sum of the losses; for several batches see `fewfire.training.ridge`.
+        In the limit of great width and with the squared loss that is kernel ridge regression with the firing
+        kernel, whose diagonal is about the fire rate.
     damping : float > 0
         At first, in units of the mean of the diagonal of G.
     tolerance : float in (0, 1)
@@ -128,6 +129,7 @@ class GaussNewtonTrainer(Trainer):
         inputs: ArrayLike | Inputs,
         targets: ArrayLike,
         *,
+        sample_weight: ArrayLike | None = None,
         index: str | Index = "drift",
         loss: str | Loss = "squared",
         batch_size: int | None = None,
@@ -170,6 +172,7 @@ class GaussNewtonTrainer(Trainer):
             network,
             inputs,
             targets,
+            sample_weight=sample_weight,
             index=index,
             loss=loss,
             batch_size=batch_size,
@@ -183,7 +186,9 @@ class GaussNewtonTrainer(Trainer):
         rows = size * c if preconditioner == "exact" else size
         how = "Cholesky" if preconditioner == "exact" else f"conjugate gradients, {preconditioner} kernel"
         self._method = f"Gauss-Newton by {how}: matrices of {rows:,} x {rows:,}, {written(matrix_bytes)}"
-        self._initial = network.weight_rows.copy() if ridge else network.weight_rows
+        self._ridge = Ridge()
+        if ridge:
+            self._ridge = ToStart(network) if self.steps_per_epoch == 1 else OfOwnPart(n, c)
         self._all = np.arange(len(self.inputs))
         self._tally: dict[str, Any] = dict(NOTHING)
 
@@ -238,21 +243,22 @@ class GaussNewtonTrainer(Trainer):
         if next_ids is ids:
             self._ahead = ids, batch, fires
         outputs = self.network.outputs(fires).astype(np.float64)
-        return float(self.loss.values(outputs, self.targets[ids]).mean()), self._correct(outputs, ids)
+        return float(self._losses(outputs, ids).mean()), self._correct(outputs, ids)
 
     def _descend(self, batch: Inputs, fires: FireSet, ids: NDArray[np.int64], base: NDArray) -> FireSet:
         """Take the step; who fires after it."""
         start = perf_counter()
-        targets = self.targets[ids]
         outputs = self.network.outputs(fires).astype(np.float64)
         gram = FiringGram(self.network, batch, fires)
-        distance = self._distance()
-        before = self._objective(outputs, targets, distance)
+        response = self._ridge.response(gram, ids)
+        distance = self._ridge.distance()
+        before = self._objective(outputs, ids, distance)
         self._require_finite("the loss", before)
         if gram.size == 0 or before <= self._rounding(outputs):
             return fires
-        response = gram.response(self.network.weight_rows - self._initial) if self._is_drawn else None
-        curvature = self.loss.second(outputs, targets)
+        curvature = self.loss.second(outputs, self.targets[ids])
+        if self.sample_weight is not None:
+            curvature = curvature.weighted(self.sample_weight[ids].astype(np.float64))
         matrix = self._matrix(gram, curvature)
         self.seconds["forward"] += perf_counter() - start
         for _ in range(MOST_TRIALS):
@@ -267,7 +273,7 @@ class GaussNewtonTrainer(Trainer):
             taken = perf_counter()
             found = self._fires_after(batch)
             outputs = self.network.outputs(found).astype(np.float64)
-            actual = before - self._objective(outputs, targets, self._distance())
+            actual = before - self._objective(outputs, ids, self._ridge.distance())
             seen = perf_counter()
             self.seconds["forward"] += solved - start
             self.seconds["move"] += taken - solved
@@ -281,6 +287,7 @@ class GaussNewtonTrainer(Trainer):
                 self._tally["predicted"] += move.predicted
                 self._tally["actual"] += actual
                 self.steps_taken += 1
+                self._ridge.keep()
                 return found
             self._go_back(step, base)
         return fires
@@ -293,9 +300,9 @@ class GaussNewtonTrainer(Trainer):
         if not np.isfinite(value):
             raise TrainingError(f"{what} must stay finite. Got {value}. Rescale the targets.")
 
-    def _objective(self, outputs: Floats, targets: NDArray, distance: float) -> float:
+    def _objective(self, outputs: Floats, ids: NDArray[np.int64], distance: float) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(self.loss.values(outputs, targets).sum()) + 0.5 * self.ridge * distance
+            return float(self._losses(outputs, ids).sum()) + 0.5 * self.ridge * distance
 
     def _solve(
         self,
@@ -344,12 +351,7 @@ class GaussNewtonTrainer(Trainer):
 
     def _take(self, batch: Inputs, fires: FireSet, move: Move) -> Step:
         """Move the weights, and tell the index."""
-        if self._is_drawn:
-            rows = self.network.weight_rows
-            for first in range(0, len(rows), ROWS_AT_A_TIME):
-                part = slice(first, first + ROWS_AT_A_TIME)
-                rows[part] -= rows.dtype.type(move.share) * (rows[part] - self._initial[part])
-        pulls = move.pulls.astype(self.network.dtype)
+        pulls = self._ridge.draw(move.pulls, move.share).astype(self.network.dtype)
         step = Descent(self.network, batch, fires, pulls, float(len(batch))).take()
         self._tell(step)
         return step
@@ -357,10 +359,11 @@ class GaussNewtonTrainer(Trainer):
     def _go_back(self, step: Step, base: NDArray) -> None:
         """Undo a step."""
         self.network.weight_rows[:] = base
+        self._ridge.undo()
         self._tell(Step(step.fires, -step.coefficients, step.lengths, step.batch))
 
     def _tell(self, step: Step) -> None:
-        if self._is_drawn:
+        if self._ridge.moves_all:
             self._index_is_stale = True  # all neurons moved, and not by a sum over the batch
         else:
             self.index.moved(step)
@@ -369,18 +372,6 @@ class GaussNewtonTrainer(Trainer):
         if self._index_is_stale:
             self.build()
         return self.index.fire_set(batch)
-
-    @property
-    def _is_drawn(self) -> bool:
-        """Whether a ridge draws the weights back: they have left their place before this step."""
-        return self.ridge > 0 and self.steps_taken > 0
-
-    def _distance(self) -> float:
-        """|w - w_0|^2, where a ridge asks for it."""
-        if self.ridge == 0:
-            return 0.0
-        away = self.network.weight_rows - self._initial
-        return float(np.einsum("rf,rf->", away, away, dtype=np.float64))
 
 
 def _inverse_of(matrix: Floats, weight: float) -> Linear:

@@ -22,13 +22,15 @@ def firing_kernel(
 ) -> NDArray[np.float64]:
     """H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, on a few samples: (s, s).
 
+    That is for output weights of signs; else each neuron counts as much as the mean of their squares.
     With `output_weights`, plus sum_r phi_ri phi_rj / m with phi the activations: the kernel of training
     both layers. Cost: one fire set of all pairs, then the sum over neurons of their squared firing counts.
 
     Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), H^dis.
     """
     fires, ones = open_index(network, inputs).fire_set(inputs), np.ones(network.width)
-    pattern = FiringGram(network, inputs, fires).pattern(ones)
+    counts = np.square(network.output_weights, dtype=np.float64).mean(axis=1)
+    pattern = FiringGram(network, inputs, fires).pattern(counts)
     kernel = inputs.inner_products * (pattern / network.width)
     if output_weights:
         _core.fire_gram(fires.begins, fires.samples, fires.values, ones, network.threshold, True, pattern)
@@ -57,6 +59,7 @@ def stable_learning_rate(
     loss: Loss,
     batch_size: int,
     *,
+    sample_weight: NDArray | None = None,
     output_weights: bool = False,
     momentum: float = 0.0,
     seed: int = 0,
@@ -82,6 +85,9 @@ def stable_learning_rate(
     batches = [shuffled[i : i + size] for i in range(0, count - size + 1, size)]
     with one_blas_thread():
         kernel = firing_kernel(network, inputs.batch(chosen), output_weights=output_weights)
+        if sample_weight is not None:
+            roots = np.sqrt(sample_weight[chosen], dtype=np.float64)
+            kernel = kernel * roots[:, None] * roots
         largest = max(largest_eigenvalue(kernel[np.ix_(ids, ids)]) / size for ids in batches)
     if largest == 0:
         return 1.0  # nothing fires on the sample: no step will move anything

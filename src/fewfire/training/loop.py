@@ -45,6 +45,8 @@ class Trainer:
     inputs : (n, d) array or Inputs
     targets : (n, c) array
         Real values, or one-hot rows; (n, 1) of 0 and 1 for a single logistic output.
+    sample_weight : (n,) array, >= 0, optional
+        What the loss of each sample counts; by default 1.
     index : str or Index
         A name of INDEXES, or an index that was not built yet. "auto": the one that a short probe of each
         finds fastest, in `build`; the weights are the same.
@@ -110,6 +112,7 @@ class Trainer:
         inputs: ArrayLike | Inputs,
         targets: ArrayLike,
         *,
+        sample_weight: ArrayLike | None = None,
         index: str | Index = "drift",
         loss: str | Loss = "squared",
         batch_size: int | None = None,
@@ -127,6 +130,7 @@ class Trainer:
         self.network = network
         self.inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs, network.dtype)
         self.targets = _checked_targets(targets, len(self.inputs), network)
+        self.sample_weight = _checked_weights(sample_weight, len(self.inputs), network)
         self.memory_limit, self.epochs = memory_limit, epochs
         self.choice: Choice | None = None
         self._to_be_chosen = index == "auto"
@@ -157,6 +161,7 @@ class Trainer:
     def _checked_rate(self, rate: float | str) -> float:
         if rate == "auto":
             return stable_learning_rate(self.network, self.inputs, self.loss, self.batch_size,
+                                        sample_weight=self.sample_weight,
                                         output_weights=self.train_output_weights,
                                         momentum=self.optimiser.momentum, seed=self.seed)  # fmt: skip
         if isinstance(rate, str) or not (np.isfinite(rate) and rate > 0):
@@ -193,6 +198,7 @@ class Trainer:
             ),
             self.inputs,
             self.targets,
+            sample_weight=self.sample_weight,
             index=index,
             loss=self.loss,
             batch_size=self.batch_size,
@@ -275,8 +281,10 @@ class Trainer:
         outputs = self.network.outputs(fires)
         # An overflow is reported below, with its cause, rather than as a warning of NumPy's.
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = float(self.loss.values(outputs, targets).mean())
+            loss = float(self._losses(outputs, ids).mean())
             residuals = self.loss.residuals(outputs, targets)
+        if self.sample_weight is not None:
+            residuals *= self.sample_weight[ids, None]
         self._require_finite("the loss", loss)
         correct = self._correct(outputs, ids)
         decided = perf_counter()
@@ -298,6 +306,11 @@ class Trainer:
         self.seconds["forward"] += decided - found
         self.seconds["move"] += taken - decided
         return loss, correct
+
+    def _losses(self, outputs: NDArray, ids: NDArray[np.int64]) -> NDArray:
+        """The loss of each of these samples, (n,), as it counts."""
+        values = self.loss.values(outputs, self.targets[ids])
+        return values if self.sample_weight is None else values * self.sample_weight[ids]
 
     def _correct(self, outputs: NDArray, ids: NDArray[np.int64]) -> int:
         """How many of these samples are classified rightly; 0 for real-valued targets."""
@@ -568,6 +581,19 @@ def _checked_targets(targets: ArrayLike, n: int, network: TwoLayerNetwork) -> ND
         raise DataError(
             f"targets must be finite. Got {np.count_nonzero(~np.isfinite(values))} that are not, the "
             f"first in row {np.argwhere(~np.isfinite(values))[0][0]}. Remove those samples."
+        )
+    return values
+
+
+def _checked_weights(weights: ArrayLike | None, n: int, network: TwoLayerNetwork) -> NDArray | None:
+    if weights is None:
+        return None
+    values = np.asarray(weights, dtype=network.dtype)
+    if values.shape != (n,) or not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
+        raise DataError(
+            f"sample_weight must hold a finite number >= 0 for each of the {n} samples, and not only zeros. "
+            f"Got shape {values.shape} with {np.count_nonzero(~(values >= 0))} negative or NaN. Leave it out "
+            "for equal weights."
         )
     return values
 

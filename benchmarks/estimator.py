@@ -1,0 +1,85 @@
+"""What the estimators cost beside the bare trainer, and what choosing costs.
+
+    python benchmarks/estimator.py      about two minutes on two cores
+
+Three ways in turn, several times: the trainer alone, its inputs prepared; `WideClassifier` told everything
+that the trainer was told; and with its defaults, which choose preparation, threshold and ridge.
+"""
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from common import save
+from fewfire import GaussNewtonTrainer, Trainer, TwoLayerNetwork
+from fewfire.activation import fire_rate_at
+from fewfire.data.preparation import Preparation
+from fewfire.estimators import MOMENTUM, WideClassifier
+from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
+
+SAMPLES, FEATURES, WIDTH, CLASSES, TURNS = 3_000, 30, 8_192, 5, 7
+THRESHOLD, RIDGE, SEED = 1.0, 0.01, 0
+
+
+def problem() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(SEED)
+    X = random.standard_normal((SAMPLES, FEATURES))
+    return X, (X @ random.standard_normal((FEATURES, CLASSES)) + random.standard_normal(CLASSES)).argmax(
+        axis=1
+    )
+
+
+def bare(X: np.ndarray, y: np.ndarray, optimizer: str, epochs: int) -> None:
+    samples = Preparation.fit(X, (), 1.0).transform(X)
+    targets = np.eye(CLASSES)[y]
+    targets -= targets.mean(axis=0)
+    network = TwoLayerNetwork.initialise(
+        WIDTH, samples.shape[1], CLASSES, threshold=THRESHOLD, mirrored=True, seed=SEED
+    )
+    if optimizer == "sgd":
+        trainer: Trainer = Trainer(
+            network, samples, targets, index="exhaustive", batch_size=256, momentum=MOMENTUM, nesterov=True
+        )
+    else:
+        network.output_weights[:] *= OUTPUT_WEIGHTS
+        ridge = RIDGE * OUTPUT_WEIGHTS**2
+        trainer = GaussNewtonTrainer(network, samples, targets, index="exhaustive", ridge=ridge)
+    trainer.build()
+    for _ in range(epochs):
+        trainer.epoch()
+
+
+def measure(optimizer: str, epochs: int) -> dict[str, Any]:
+    X, y = problem()
+    given = {"threshold": THRESHOLD, "constant": 1.0, "categories": (), "index": "exhaustive"}
+    if optimizer == "gauss-newton":
+        given["ridge"] = RIDGE / fire_rate_at(THRESHOLD)
+    alike = {"width": WIDTH, "optimizer": optimizer, "max_epochs": epochs, "tol": 0.0, "random_state": SEED,
+             "n_iter_no_change": epochs}  # fmt: skip
+    ways: dict[str, Callable[[], Any]] = {
+        "bare": lambda: bare(X, y, optimizer, epochs),
+        "told": lambda: WideClassifier(**alike, **given).fit(X, y),
+        "default": lambda: WideClassifier(**alike, index="exhaustive").fit(X, y),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(TURNS):
+        for name, way in ways.items():
+            start = perf_counter()
+            way()
+            seconds[name].append(perf_counter() - start)
+    medians = {name: median(times) for name, times in seconds.items()}
+    overhead = median(told / alone for told, alone in zip(seconds["told"], seconds["bare"], strict=True)) - 1
+    return {"optimizer": optimizer, "epochs": epochs, "seconds": medians, "overhead": overhead}
+
+
+def main() -> None:
+    rows = [measure("gauss-newton", 3), measure("sgd", 10)]
+    print(*rows, sep="\n")
+    save("estimator", "python benchmarks/estimator.py", {"rows": rows})
+
+
+if __name__ == "__main__":
+    main()
