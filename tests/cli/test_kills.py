@@ -25,8 +25,8 @@ RANDOM = {
     "gauss-newton, ridge": (
         "--optimizer", "gauss-newton", "--loss", "softmax", "--ridge", 0.01, "--epochs", 8
     ),
-    "gauss-newton, softmax, batches": (
-        "--optimizer", "gauss-newton", "--loss", "softmax", "--batch-size", 20, "--epochs", 4
+    "gauss-newton, ridge, batches": (
+        "--optimizer", "gauss-newton", "--loss", "softmax", "--ridge", 0.01, "--batch-size", 20, "--epochs", 4
     ),
 }  # fmt: skip
 IN_CALLS = {

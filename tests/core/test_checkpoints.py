@@ -42,6 +42,7 @@ SGD = {
 GAUSS_NEWTON = {
     "one step an epoch": {},
     "ridge": {"ridge": 0.1},
+    "ridge, batches": {"ridge": 0.1, "batch_size": 20},
     "softmax, batches": {"loss": "softmax", "batch_size": 20, "preconditioner": "shared"},
 }
 WAYS = {f"sgd: {name}": (Trainer, PLAIN | settings) for name, settings in SGD.items()} | {
@@ -93,6 +94,17 @@ def test_training_goes_on_with_the_same_bits(tmp_path, way, index):
     for one, other in zip(what_happened(trainer), what_happened(undisturbed), strict=True):
         del one["fire_rate"], other["fire_rate"]  # a trainer that begins asks about its first batch too
         assert one == other
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_all_weights_are_replaced(way):
+    """Also those that a ridge draws to; and what a trainer has done before is forgotten."""
+    state = pickle.loads(pickle.dumps(trained(made(way), 2).state()))
+    again = made(way)
+    again.network.weights[:] *= 1.5  # as a rate "auto" was chosen before
+    trained(again, 1)
+    again.restore(state)
+    assert held(trained(again)) == held(trained(made(way)))
 
 
 def test_the_state_of_an_epoch_that_was_interrupted_is_that_of_its_beginning(tmp_path):
@@ -179,6 +191,9 @@ OTHERS = {
     "width": lambda problem: Trainer(
         clustered_problem(width=299).network, problem.inputs, problem.targets, **PLAIN
     ),
+    "training_data ": lambda problem: Trainer(
+        problem.network, problem.inputs, problem.targets, sample_weight=np.arange(50.0), **PLAIN
+    ),
     "threshold": lambda problem: Trainer(
         clustered_problem(threshold=0.7).network, problem.inputs, problem.targets, **PLAIN
     ),
@@ -204,7 +219,7 @@ def test_a_state_of_another_training_is_refused_and_changes_nothing(tmp_path, na
     before = held(trainer)
     with pytest.raises(
         DataError,
-        match=rf"a checkpoint must be of the training that goes on from it\. Got {name} = .* in .*"
+        match=rf"a checkpoint must be of the training that goes on from it\. Got {name.strip()} = .* in .*"
         r"checkpoint, where it is .* now\. Give the data and settings that it was trained with, or train",
     ):
         trainer.restore(tmp_path / "checkpoint")

@@ -58,9 +58,8 @@ class TrainingDisplay:
         self._progress.update(self._task, completed=share)
 
     def stepped(self, done: int, steps: int) -> None:
-        if (
-            self._done == self._first and done == 1
-        ):  # a new clock: building says nothing of how long steps take
+        if self._done == self._first and done == 1:
+            # A new clock: building says nothing of how long steps take.
             self._progress.reset(self._task, completed=self._done, total=self.epochs)
         self._progress.update(
             self._task,

@@ -27,6 +27,7 @@ from fewfire.machine import one_blas_thread
 from fewfire.memory import written
 from fewfire.network import TwoLayerNetwork
 from fewfire.step import Descent, Step
+from fewfire.training.checkpoint import State
 from fewfire.training.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.training.firing_gram import FiringGram, Floats
 from fewfire.training.history import EpochRecord
@@ -217,8 +218,15 @@ class GaussNewtonTrainer(Trainer):
         own = {"ridge": self.ridge, "tolerance": self.tolerance, "preconditioner": self.preconditioner}
         return super().terms | own
 
+    def _moving_rows(self) -> dict[str, NDArray]:
+        return super()._moving_rows() | self._ridge.moving_rows
+
     def _fixed_rows(self) -> dict[str, NDArray]:
-        return {"initial_weights": self._initial} if self.ridge else {}
+        return self._ridge.fixed_rows
+
+    def _return_to(self, state: State) -> None:
+        super()._return_to(state)
+        self._ridge.go_on_after(self.steps_taken)
 
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
         """One step on these samples, tried with more and more damping until it decreases the objective.

@@ -436,8 +436,9 @@ class Trainer:
 
     @cached_property
     def data_checksum(self) -> str:
-        """Of inputs and targets: 64 bits of their SHA-256, as 16 digits."""
-        return sha256(self.inputs.rows.data, self.targets.data)[:16]
+        """Of inputs, targets and weights of the samples: 64 bits of their SHA-256, as 16 digits."""
+        weights = b"" if self.sample_weight is None else self.sample_weight.data
+        return sha256(self.inputs.rows.data, self.targets.data, weights)[:16]
 
     def _moving_rows(self) -> dict[str, NDArray]:
         """All rows that steps move."""
