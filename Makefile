@@ -29,7 +29,7 @@ benchmarks: .venv/installed  ## Measure everything that the README claims (about
 .venv/installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,quantum,sklearn,torch]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,openml,parquet,plot,quantum,sklearn,torch]'
 	touch $@
 
 clean:

@@ -5,6 +5,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+SELF, MACHINE = Path("/proc/self/status"), Path("/proc/meminfo")
 UNITS = {"": 1, "B": 1} | {
     unit: base**power
     for power, letter in enumerate("KMGT", start=1)
@@ -33,12 +34,12 @@ def written(n_bytes: int) -> str:
 
 def resident_bytes() -> int:
     """Bytes of memory that this process holds now (where the system does not say: its peak)."""
-    return _status_bytes("VmRSS") or peak_bytes()
+    return _kilobytes("VmRSS", SELF) or peak_bytes()
 
 
 def peak_bytes() -> int:
     """The most memory that this process has held."""
-    known = _status_bytes("VmHWM")
+    known = _kilobytes("VmHWM", SELF)
     if known is not None:
         return known
     import resource
@@ -48,8 +49,12 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _status_bytes(field: str) -> int | None:
-    """A field of what Linux says of this process; None where there is no such thing."""
-    status = Path("/proc/self/status")
+def available_bytes() -> int | None:
+    """Bytes of memory that are left to processes of this machine; None where the system does not say."""
+    return _kilobytes("MemAvailable", MACHINE)
+
+
+def _kilobytes(field: str, status: Path) -> int | None:
+    """Bytes in a field of what Linux says of its memory; None where there is no such thing."""
     found = re.search(rf"{field}:\s+(\d+) kB", status.read_text()) if status.exists() else None
     return None if found is None else 1024 * int(found[1])

@@ -2,7 +2,7 @@
 
 model.safetensors    weights, output weights, threshold
 scaling.safetensors  how inputs were scaled
-settings.json        what was asked for; in the end also the classes
+settings.json        what was asked for; in the end also the features and the classes
 history.jsonl        one record an epoch
 result.json          the figures of the whole run: it is finished
 history.png          loss, accuracy, fire rate and work by epoch
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.data import Classes, InputScaling
+from fewfire.data import Classes, Features, InputScaling
 from fewfire.errors import DataError
 from fewfire.files import OutputFolder, remove_temporaries, write_atomically
 from fewfire.inputs import Inputs
@@ -36,24 +36,28 @@ SCALING = "fewfire scaling"  # the kind of file
 KEPT = 2  # checkpoints
 FILES = ("*.safetensors", "settings.json", "history.jsonl", "history.png", "result.json")
 
+N_BEST = 5  # predictions for a row that may have several labels
+
 
 @dataclass(frozen=True)
 class Model:
     """A network with the way into it and out of it: from features as read to labels as written."""
 
     network: TwoLayerNetwork
+    features: Features
     scaling: InputScaling
     classes: Classes
 
-    @property
-    def n_features(self) -> int:
-        """Features of the data, without the constant one."""
-        return self.network.n_features - 1
-
     def labels(self, samples: NDArray) -> NDArray:
-        """Predicted labels (n,) of samples (n, n_features) as read."""
+        """Predicted labels (n,) of samples (n, features.n_inputs) as read.
+
+        Where a row may have several labels: the best five (n, 5) or all of them, the likeliest first.
+        """
         inputs = Inputs.of(self.scaling.transform(samples, self.network.dtype), self.network.dtype)
-        return self.classes.decode(predicted_classes(predict(self.network, inputs)))
+        outputs = predict(self.network, inputs)
+        if self.classes.several:
+            return self.classes.decode(np.argsort(-outputs, axis=1, kind="stable")[:, :N_BEST])
+        return self.classes.decode(predicted_classes(outputs))
 
 
 class RunFolder(OutputFolder):
@@ -133,7 +137,12 @@ class RunFolder(OutputFolder):
     def save_model(self, model: Model, settings: dict[str, Any]) -> None:
         model.network.save(self.path / "model.safetensors")
         write_tensors(self.path / "scaling.safetensors", SCALING, model.scaling.state())
-        self.save_settings(settings | {"classes": model.classes.state()})
+        outcome = {
+            "features": model.features.state(),
+            "classes": model.classes.state(),
+            "several_labels": model.classes.several,
+        }
+        self.save_settings(settings | outcome)
 
     def checkpoints(self) -> list[Path]:
         """Their files, the newest last."""
@@ -208,14 +217,16 @@ class RunFolder(OutputFolder):
         try:
             network = TwoLayerNetwork.load(self.path / "model.safetensors")
             scaling = self._load_scaling()
-            classes = Classes.from_state(self.load_settings()["classes"])
-            _require_fitting(network, scaling, classes)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            settings = self.load_settings()
+            features = Features.from_state(settings["features"])
+            classes = Classes.from_state(settings["classes"], several=settings["several_labels"])
+            _require_fitting(network, features, scaling, classes)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(
                 f"a run folder must hold a model that `fewfire train` saved. Got {self.path}: {error}. "
                 "Give the folder named by --out of a finished run."
             ) from error
-        return Model(network, scaling, classes)
+        return Model(network, features, scaling, classes)
 
     def _load_scaling(self) -> InputScaling:
         path = self.path / "scaling.safetensors"
@@ -239,18 +250,46 @@ def _sealed(settings: dict[str, Any]) -> str:
     return json.dumps(settings | {"sha256": seal}, indent=2) + "\n"
 
 
-def _require_fitting(network: TwoLayerNetwork, scaling: InputScaling, classes: Classes) -> None:
+def _require_fitting(
+    network: TwoLayerNetwork, features: Features, scaling: InputScaling, classes: Classes
+) -> None:
     """The files are of one run: as many features and outputs in each."""
     n_outputs = {1, 2} if len(classes) == 2 else {len(classes)}
-    if network.n_features != len(scaling.mean) + 1 or network.n_outputs not in n_outputs:
+    n_inputs = {features.n_inputs + 1, len(scaling.mean) + 1}
+    if n_inputs != {network.n_features} or network.n_outputs not in n_outputs:
         raise ValueError(
             f"a model of {network.n_features} features and {network.n_outputs} outputs beside a scaling of "
-            f"{len(scaling.mean)} and the constant, and {len(classes)} classes"
+            f"{len(scaling.mean)} and the constant, features for {features.n_inputs}, {len(classes)} classes"
         )
 
 
-def targets_of(classes: Classes, codes: NDArray[np.int64], loss: str) -> NDArray[np.float32]:
-    """One-hot targets; a single column of 0 and 1 for two classes with the logistic loss."""
+def scores(predicted: NDArray, labels: NDArray) -> dict[str, float]:
+    """How good predictions are: "accuracy", or "precision at k" for the best five of several labels.
+
+    Parameters
+    ----------
+    predicted : (n,), or (n, 5) columns of labels
+        What `Model.labels` gives.
+    labels : (n,), compared as texts: one that training never saw is predicted wrongly; or (n, k) booleans
+
+    Notes
+    -----
+    Precision at k is the share of the first k predictions that are labels of their row, over all rows.
+    """
+    if predicted.ndim == 1:
+        return {"accuracy": float(np.mean(labels.astype(str) == predicted.astype(str)))}
+    right = np.take_along_axis(labels, predicted, axis=1)
+    return {f"precision at {k}": float(right[:, :k].mean()) for k in (1, 3, 5) if k <= right.shape[1]}
+
+
+def targets_of(classes: Classes, labels: NDArray, loss: str) -> NDArray[np.float32]:
+    """One-hot targets of labels; a single column of 0 and 1 for two classes with the logistic loss.
+
+    Labels of booleans (n, k) become 0 and 1 each.
+    """
+    if classes.several:
+        return labels.astype(np.float32)
+    codes = classes.encode(labels)
     if loss == "logistic" and len(classes) == 2:
         return codes[:, None].astype(np.float32)
     return classes.one_hot(codes, np.float32)

@@ -88,7 +88,9 @@ def test_the_settings_are_those_of_the_run_and_the_command_line_wins(tmp_path, m
 
 def test_printing_needs_no_data_and_does_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "# data: 'digits', a folder of" in printed("train", "--width", 1, "--out", tmp_path / "run")
+    assert "# data: 'digits', 'openml:NAME', a folder of" in printed(
+        "train", "--width", 1, "--out", tmp_path / "run"
+    )
     assert 'data = "absent.csv"' in printed("study drift", "absent.csv", "--quiet")
     assert list(tmp_path.iterdir()) == []
     assert "Got: Missing argument 'DATA'" in fewfire("train").message

@@ -106,7 +106,7 @@ def completed(monkeypatch):
         ("fewfire train dig", ["digits"]),
         ("fewfire train digits --index ", [*INDEXES, "auto"]),
         ("fewfire train --index dr", ["drift"]),
-        ("fewfire train --loss ", list(LOSSES)),
+        ("fewfire train --loss ", [*LOSSES, "auto"]),
         ("fewfire train --optimizer g", ["gauss-newton"]),
         ("fewfire study drift --schedule ", ["constant", "cosine", "step"]),
         ("fewfire train --init s", ["structured"]),

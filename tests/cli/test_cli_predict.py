@@ -123,9 +123,10 @@ def test_foreign_settings_are_refused(run_copy, content):
     assert_no_run(run_copy, "settings.json is not what `fewfire train` wrote")
 
 
-@pytest.mark.parametrize("classes", [3, None])
-def test_settings_without_classes_are_refused(run_copy, classes):
-    RunFolder(run_copy).save_settings({"classes": classes})
+@pytest.mark.parametrize(("name", "value"), [("classes", 3), ("classes", None), ("features", 3)])
+def test_settings_without_classes_or_features_are_refused(run_copy, name, value):
+    run = RunFolder(run_copy)
+    run.save_settings(run.load_settings() | {name: value})
     assert_no_run(run_copy, "")
 
 

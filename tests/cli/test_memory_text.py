@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewfire.memory import UNITS, bytes_of, peak_bytes, resident_bytes, written
+from fewfire.memory import UNITS, available_bytes, bytes_of, peak_bytes, resident_bytes, written
 
 POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -80,5 +80,10 @@ def test_the_peak_is_not_that_of_the_parent_process():
 
 
 def test_where_the_system_says_nothing_the_peak_stands_in(monkeypatch):
-    monkeypatch.setattr("fewfire.memory._status_bytes", lambda field: None)
+    monkeypatch.setattr("fewfire.memory._kilobytes", lambda field, status: None)
     assert resident_bytes() == peak_bytes() > 10_000_000
+    assert available_bytes() is None
+
+
+def test_the_memory_that_is_left_is_less_than_all():
+    assert available_bytes() is None or 0 < available_bytes() < 2**50

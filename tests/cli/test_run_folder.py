@@ -64,7 +64,8 @@ def test_targets_are_one_hot_but_for_two_classes_with_the_logistic_loss(loss, n_
     from fewfire.data import Classes
 
     codes = np.array([1, 0, 1, n_classes - 1])
-    targets = targets_of(Classes(np.arange(n_classes)), codes, loss)
+    classes = Classes(np.arange(n_classes) - 3)
+    targets = targets_of(classes, classes.decode(codes), loss)
     assert targets.shape == (4, n_outputs)
     assert targets.dtype == np.float32
     expected = codes[:, None] if n_outputs == 1 else np.eye(n_classes)[codes]

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewfire.data import Features
 from fewfire.data.csv import read_csv
+from fewfire.data.table import rows_to_predict, rows_to_train
 from fewfire.errors import DataError
 
 
@@ -22,7 +24,8 @@ def table(tmp_path):
     def read(text, n_features=None):
         path = tmp_path / "table.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_csv(path, n_features)
+        table = read_csv(path)
+        return rows_to_train(table) if n_features is None else rows_to_predict(table, Features(n_features))
 
     return read
 
@@ -128,18 +131,20 @@ def test_a_ragged_row_is_named_by_its_line(table, row, n_cells):
     ("text", "place"),
     [
         ("1,2,0\n3,red,1\n", "'red' in line 2, column 2"),
-        ("target,a,b\n0,1,2\n1,3,\n", "'' in line 3, column 3"),
+        ("target,a,b\n0,1,2\n1,3,\n", r"'' in line 3, column 3 \(b\)"),
         ("1;2;0\n3,5;4;1\n", "'3,5' in line 2, column 1"),
         ("x,1,0\n3,4,1\n", "'x' in line 1, column 1"),
     ],
 )
 def test_a_feature_that_is_no_number_is_named_by_line_and_column(table, text, place):
-    with pytest.raises(DataError, match=f"A feature must be a number. Got {place} of"):
+    with pytest.raises(
+        DataError, match=f"column of numbers must have a finite one in every row. Got {place} of"
+    ):
         table(text)
 
 
 def test_a_missing_label_is_named_by_its_line(table):
-    with pytest.raises(DataError, match="must have a label. Got an empty cell in line 2 of"):
+    with pytest.raises(DataError, match="must have a label. Got '' in line 2, column 3 of"):
         table("1,2,0\n3,4, \n")
 
 
@@ -197,6 +202,6 @@ def test_what_the_csv_module_writes_comes_back(rows, data, delimiter, line_end, 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         path.write_bytes(text.getvalue().encode())
-        read = read_csv(path)
+        read = rows_to_train(read_csv(path))
     np.testing.assert_array_equal(read.inputs, rows)
     np.testing.assert_array_equal(read.labels, labels)

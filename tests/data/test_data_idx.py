@@ -28,7 +28,7 @@ def write_idx(path, values):
 def test_idx_files_come_back_as_flat_images_and_labels(tmp_path, suffix, dot, part, prefix):
     write_idx(tmp_path / f"{prefix}-images{dot}idx3-ubyte{suffix}", IMAGES)
     write_idx(tmp_path / f"{prefix}-labels{dot}idx1-ubyte{suffix}", LABELS)
-    inputs, labels = read_idx(tmp_path, part)
+    inputs, labels, _ = read_idx(tmp_path, part)
     assert inputs.dtype == labels.dtype == np.uint8
     np.testing.assert_array_equal(inputs, IMAGES.reshape(5, 6))
     np.testing.assert_array_equal(labels, LABELS)

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from fewfire.data import load_dataset, load_inputs
+from fewfire.data import Features, load_dataset, load_inputs
 from fewfire.errors import DataError
 
 INPUTS = np.arange(20.0).reshape(10, 2)
@@ -98,12 +98,14 @@ def test_an_archive_keeps_its_own_test_part(tmp_path):
     np.testing.assert_array_equal(dataset.test_labels, LABELS[:3])
 
 
-@pytest.mark.parametrize("load", [load_dataset, lambda source: load_inputs(source, 2)])
+@pytest.mark.parametrize("load", [load_dataset, lambda source: load_inputs(source, Features(2))])
 def test_a_source_that_is_absent_or_of_no_known_kind_is_told_what_is_accepted(tmp_path, load):
-    with pytest.raises(DataError, match=r"must exist. Got 'nowhere.csv'.*Give 'digits', a folder"):
+    with pytest.raises(
+        DataError, match=r"must exist. Got 'nowhere.csv'.*Give 'digits', 'openml:NAME', a folder"
+    ):
         load("nowhere.csv")
-    unknown = write_text(tmp_path / "set.parquet", "PAR1")
-    with pytest.raises(DataError, match=r"known suffix. Got 'set.parquet'. Give 'digits'"):
+    unknown = write_text(tmp_path / "set.png", "\x89PNG")
+    with pytest.raises(DataError, match=r"known suffix. Got 'set.png'. Give 'digits'"):
         load(unknown)
 
 
@@ -151,7 +153,7 @@ def test_training_labels_must_be_there(tmp_path):
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_table_to_predict_with_and_without_labels(tmp_path, labelled):
     text = TABLE if labelled else TABLE.replace(",0\n", "\n").replace(",1\n", "\n")
-    inputs, labels = load_inputs(write_text(tmp_path / "set.csv", text), 2)
+    inputs, labels, _ = load_inputs(write_text(tmp_path / "set.csv", text), Features(2))
     np.testing.assert_array_equal(inputs, INPUTS)
     if labelled:
         np.testing.assert_array_equal(labels, LABELS)
@@ -160,7 +162,7 @@ def test_a_table_to_predict_with_and_without_labels(tmp_path, labelled):
 
 
 def test_rows_to_predict_may_be_of_a_single_class(tmp_path):
-    inputs, labels = load_inputs(write_text(tmp_path / "set.csv", "1,2,0\n"), 2)
+    inputs, labels, _ = load_inputs(write_text(tmp_path / "set.csv", "1,2,0\n"), Features(2))
     assert (inputs.tolist(), labels.tolist()) == ([[1, 2]], [0])
 
 
@@ -169,42 +171,42 @@ def test_an_archive_to_predict_gives_its_test_part_else_all_rows(tmp_path):
     with_labels = write_npz(tmp_path / "b.npz", X=INPUTS, y=LABELS)
     with_test = write_npz(tmp_path / "c.npz", X=INPUTS, y=LABELS, X_test=INPUTS[:3])
     only_test = write_npz(tmp_path / "d.npz", X_test=INPUTS[:4], y_test=LABELS[:4])
-    assert load_inputs(only_inputs, 2).labels is None
-    np.testing.assert_array_equal(load_inputs(with_labels, 2).labels, LABELS)
-    assert load_inputs(with_test, 2).inputs.shape == (3, 2)
-    assert load_inputs(only_test, 2).labels.shape == (4,)
+    assert load_inputs(only_inputs, Features(2)).labels is None
+    np.testing.assert_array_equal(load_inputs(with_labels, Features(2)).labels, LABELS)
+    assert load_inputs(with_test, Features(2)).inputs.shape == (3, 2)
+    assert load_inputs(only_test, Features(2)).labels.shape == (4,)
 
 
 def test_a_folder_to_predict_gives_its_test_part_else_all_rows(tmp_path):
     folder = write_idx(tmp_path / "images", "train", 9)
-    assert load_inputs(folder, 4).inputs.shape == (9, 4)
+    assert load_inputs(folder, Features(4)).inputs.shape == (9, 4)
     write_idx(folder, "t10k", 5)
-    assert load_inputs(folder, 4).inputs.shape == (5, 4)
+    assert load_inputs(folder, Features(4)).inputs.shape == (5, 4)
 
 
 def test_digits_to_predict_are_all_of_them():
-    assert load_inputs("digits", 64).inputs.shape == (1797, 64)
+    assert load_inputs("digits", Features(64)).inputs.shape == (1797, 64)
 
 
 def test_sparse_rows_to_predict_are_as_wide_as_the_model(tmp_path):
-    assert load_inputs(write_text(tmp_path / "a.svm", SPARSE), 6).inputs.shape == (10, 6)
+    assert load_inputs(write_text(tmp_path / "a.svm", SPARSE), Features(6)).inputs.shape == (10, 6)
 
 
 def test_another_number_of_features_than_the_model_is_refused(tmp_path):
     folder = write_idx(tmp_path / "images", "train", 9)
     for source, found in ((folder, 4), (write_npz(tmp_path / "a.npz", X=INPUTS), 2)):
         with pytest.raises(DataError, match=f"the 3 features of training. Got {found} in"):
-            load_inputs(source, 3)
+            load_inputs(source, Features(3))
     with pytest.raises(DataError, match="model's 7 features.* Got 3 columns"):
-        load_inputs(write_text(tmp_path / "a.csv", TABLE), 7)
+        load_inputs(write_text(tmp_path / "a.csv", TABLE), Features(7))
 
 
 def test_inputs_to_predict_must_be_there(tmp_path):
     for source in (tmp_path, write_npz(tmp_path / "a.npz", y=LABELS)):
         with pytest.raises(DataError, match="must have inputs: X or X_test.* Got .*without them"):
-            load_inputs(source, 2)
+            load_inputs(source, Features(2))
 
 
 def test_inputs_to_predict_must_be_finite(tmp_path):
-    with pytest.raises(DataError, match="must be finite. Got 1 NaN and 0 infinite"):
-        load_inputs(write_text(tmp_path / "a.csv", "1,nan\n2,3\n"), 2)
+    with pytest.raises(DataError, match=r"finite one .* Got 'nan' in line 1, column 2 of .*; 1 of 2"):
+        load_inputs(write_text(tmp_path / "a.csv", "1,nan\n2,3\n"), Features(2))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewfire.data import InputScaling, load_dataset, load_inputs
+from fewfire.data import Features, InputScaling, load_dataset, load_inputs
 
 FOLDER = (Path(__file__).parents[2] / ".." / "shared" / "data").resolve()
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the data sets are not in {FOLDER}")
@@ -42,7 +42,7 @@ def test_sets_in_one_file(path, shape, classes, n_last):
 
 
 def test_the_test_file_of_a9a_lacks_the_last_feature():
-    inputs, labels = load_inputs(FOLDER / "a9a" / "a9a.t", 123)
+    inputs, labels, _ = load_inputs(FOLDER / "a9a" / "a9a.t", Features(123))
     assert inputs.shape == (16_281, 123)
     assert not inputs[:, 122].any()
     assert np.count_nonzero(labels == 1) == 3846

@@ -12,7 +12,7 @@ from fewfire.errors import DataError
 
 
 def test_the_digits():
-    inputs, labels = read_digits()
+    inputs, labels, _ = read_digits()
     assert inputs.shape == (1797, 64)
     assert (inputs.min(), inputs.max()) == (0, 16)
     np.testing.assert_array_equal(np.unique(labels), np.arange(10))

@@ -144,6 +144,11 @@ class DriftDisplay(TrainingDisplay):
 def print_result(console: Console, result: dict[str, Any], folder: Path) -> None:
     """The figures of a run as a short table."""
     of_the_index = []
+    of_the_test = [
+        (name, f"{score:.4f}")
+        for name in ("test accuracy", "precision at 1", "precision at 3", "precision at 5")
+        if (score := result.get(name.replace(" ", "_"))) is not None
+    ]
     if result["table_bits"] == 4:
         share = f"{result['tabled_share']:.1%}"
         of_the_index = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]
@@ -152,7 +157,7 @@ def print_result(console: Console, result: dict[str, Any], folder: Path) -> None
         of_the_index = [("oracle queries", queries)]
     _print_rows(
         console,
-        ("test accuracy", f"{result['test_accuracy']:.4f}"),
+        *of_the_test,
         ("pairs that fired", f"{result['fire_rate']:.2%}"),
         ("multiply-adds", f"{result['work_share']:.2%} of dense training's (build and refreshes included)"),
         ("index", f"built in {result['build_seconds']:.1f} s, {written(result['index_bytes'])}"),

@@ -13,6 +13,7 @@ from fewfire.cli.config import Config, ConfigCommand, PrintConfig
 from fewfire.cli.display import discard
 from fewfire.cli.options import (
     BatchSize,
+    Categories,
     Data,
     DecayEvery,
     DecayGamma,
@@ -26,13 +27,14 @@ from fewfire.cli.options import (
     Quiet,
     Schedule,
     Seed,
+    Target,
     Threads,
     Threshold,
     WeightDecay,
     Width,
     one_of,
 )
-from fewfire.cli.train import GAUSS_NEWTON, INTERRUPTED, OPTIMIZERS, SGD, TrainOptions, train_command
+from fewfire.cli.train import AUTO, GAUSS_NEWTON, INTERRUPTED, OPTIMIZERS, SGD, TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.indexes import INDEXES
 from fewfire.memory import bytes_of
@@ -59,6 +61,8 @@ UsageError: Any = typer.BadParameter.__base__  # of Typer or of Click, by the ve
 @app.command(cls=ConfigCommand)
 def train(
     data: Data,
+    target: Target = None,
+    categories: Categories = None,
     width: Width = 65536,
     index: Annotated[
         str,
@@ -88,7 +92,7 @@ def train(
     ridge: Annotated[
         float, typer.Option(help="With gauss-newton: draws the weights to where they began.")
     ] = 0.0,
-    loss: Loss = "squared",
+    loss: Loss = AUTO,
     threshold: Threshold = "paper",
     fire_rate: Annotated[
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
@@ -137,6 +141,8 @@ def train(
     train_command(
         TrainOptions(
             data=data,
+            target=target,
+            categories=tuple(categories.split(",")) if categories else (),
             width=width,
             index=index,
             optimizer=optimizer,
@@ -201,7 +207,7 @@ def drift(
     momentum: Momentum = 0.0,
     nesterov: Nesterov = False,
     weight_decay: WeightDecay = 0.0,
-    loss: Loss = "squared",
+    loss: Loss = AUTO,
     threshold: Threshold = "paper",
     seed: Seed = 0,
     threads: Threads = None,

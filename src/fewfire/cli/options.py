@@ -18,8 +18,19 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="'digits', a folder of IDX files, or an NPZ, CSV or svmlight file.",
+        help="'digits', 'openml:NAME', a folder of IDX files, or an NPZ, CSV, Parquet or svmlight file, or "
+        "text of the Extreme Classification Repository.",
         autocompletion=one_of(["digits"]),
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(help="Column of the labels in a table; by default target, label, class or the last one."),
+]
+Categories = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns of a table, a,b,c, whose numbers are categories. Columns of texts are so anyway."
     ),
 ]
 Width = Annotated[int, typer.Option(help="Neurons in the hidden layer.")]
@@ -42,7 +53,13 @@ DecayGamma = Annotated[
 Momentum = Annotated[float, typer.Option(help="Of a heavy ball, 0 to 1; the rate auto allows for it.")]
 Nesterov = Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum in its place.")]
 WeightDecay = Annotated[float, typer.Option(help="Added to the gradient for each 1 of a weight.")]
-Loss = Annotated[str, typer.Option(help="squared, softmax or logistic.", autocompletion=one_of(LOSSES))]
+Loss = Annotated[
+    str,
+    typer.Option(
+        help="squared, softmax or logistic; auto: logistic for several labels a row, else squared.",
+        autocompletion=one_of([*LOSSES, "auto"]),
+    ),
+]
 Threshold = Annotated[
     str, typer.Option(help="A number, or paper for the paper's sqrt(0.4 ln width), 0.48 with gauss-newton.")
 ]

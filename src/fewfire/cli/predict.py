@@ -1,27 +1,38 @@
 """`fewfire predict`: labels for new samples."""
 
 import csv
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-import numpy as np
+from numpy.typing import NDArray
 
 from fewfire.cli.display import console_of
 from fewfire.data import load_inputs
+from fewfire.data.table import few
 from fewfire.files import write_atomically
-from fewfire.run_folder import RunFolder
+from fewfire.run_folder import RunFolder, scores
 
 
 def predict_command(run: Path, data: str, out: Path | None, *, quiet: bool) -> None:
     model = RunFolder(run).load_model()
-    samples, labels = load_inputs(data, model.n_features)
-    predicted = model.labels(samples)
+    rows = load_inputs(data, model.features)
+    predicted = model.labels(rows.inputs)
     table = StringIO()
-    csv.writer(table, lineterminator="\n").writerows([("prediction",), *zip(predicted, strict=True)])
+    csv.writer(table, lineterminator="\n").writerows(_table(predicted))
     path = out or run / "predictions.csv"
     write_atomically(path, table.getvalue())
     console = console_of(quiet=quiet)
     console.print(f"{len(predicted):,} predictions written to {path}", soft_wrap=True)
-    if labels is not None:  # as texts: a label that training never saw is predicted wrongly, and no error
-        right = np.mean(labels.astype(str) == predicted.astype(str))
-        console.print(f"accuracy on the labels given: {right:.4f}")
+    if rows.features and (unseen := model.features.unseen_in(rows.features)):
+        console.print(f"not seen in training, so coded as no category: {few(unseen)}", soft_wrap=True)
+    if rows.labels is not None:
+        for name, score in scores(predicted, rows.labels).items():
+            console.print(f"{name} on the labels given: {score:.4f}")
+
+
+def _table(predicted: NDArray) -> list[Sequence[object]]:
+    """Header and rows: a column, or one for each of the best labels."""
+    if predicted.ndim == 1:
+        return [("prediction",), *zip(predicted, strict=True)]
+    return [[f"prediction {place + 1}" for place in range(predicted.shape[1])], *predicted]

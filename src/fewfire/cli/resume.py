@@ -10,7 +10,8 @@ from fewfire.cli.train import check_and_load, options_of, prepare, run
 from fewfire.errors import DataError
 from fewfire.run_folder import RunFolder
 
-OUTCOMES = ("interrupted", "classes")  # in the settings of a run that was stopped, not of one that goes on
+# In the settings of a run that was stopped, not of one that goes on.
+OUTCOMES = ("interrupted", "features", "classes", "several_labels")
 
 
 def resume_command(path: Path, *, threads: int | None, as_json: bool, quiet: bool) -> None:

@@ -34,13 +34,13 @@ from fewfire.memory import peak_bytes, resident_bytes, written
 from fewfire.network import TwoLayerNetwork, require_init
 from fewfire.optimiser import Optimiser
 from fewfire.rows import stride_of
-from fewfire.run_folder import Model, RunFolder, targets_of
+from fewfire.run_folder import Model, RunFolder, scores, targets_of
 from fewfire.training import GaussNewtonTrainer, Trainer
 from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.loop import PREDICT_BATCH
 from fewfire.training.schedule import Schedule, schedule_named
 
-INTERRUPTED = 130
+INTERRUPTED, AUTO = 130, "auto"
 SGD, GAUSS_NEWTON = OPTIMIZERS = ("sgd", "gauss-newton")
 OF_GRADIENT_DESCENT = {  # and what each is where it is left out
     "learning_rate": "auto", "schedule": "constant", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0,
@@ -59,6 +59,8 @@ class TrainOptions:
     """What `fewfire train` was asked for; memory_limit in bytes. The defaults are those of a study."""
 
     data: str
+    target: str | None = None
+    categories: tuple[str, ...] = ()
     width: int
     index: str = "drift"
     optimizer: str = SGD
@@ -129,7 +131,7 @@ def run(
     training_seconds += before
     result = settings | _figures(trainer, build_seconds, training_seconds)
     test_start = perf_counter()
-    result["test_accuracy"] = _test_accuracy(model, dataset)
+    result |= _test_scores(model, dataset)
     result["test_seconds"] = perf_counter() - test_start
     result["peak_memory_bytes"] = peak_bytes()
     result["total_seconds"] = perf_counter() - start + before
@@ -153,7 +155,13 @@ def check_and_load(options: TrainOptions) -> Dataset:
     """Check what can be known to fail before anything is read, then read the data."""
     _check(options)
     fewfire.set_threads(options.threads)
-    return load_dataset(options.data, test_fraction=options.test_fraction, seed=options.seed)
+    return load_dataset(
+        options.data,
+        target=options.target,
+        categories=options.categories,
+        test_fraction=options.test_fraction,
+        seed=options.seed,
+    )
 
 
 def _check(options: TrainOptions) -> None:
@@ -165,7 +173,8 @@ def _check(options: TrainOptions) -> None:
     _check_optimizer(options)
     if options.index != "auto":
         index_named(options.index)
-    loss_named(options.loss)
+    if options.loss != AUTO:
+        loss_named(options.loss)
     _schedule(options)
     optimiser = Optimiser(options.momentum, options.nesterov, options.weight_decay)
     if not isinstance(options.learning_rate, str):
@@ -206,7 +215,8 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     """The network at its start, with the way into it and out of it, and what will train it."""
     scaling = InputScaling.fit(dataset.inputs, standardise=dataset.tabular)
     classes = Classes.of(dataset.labels)
-    targets = targets_of(classes, classes.encode(dataset.labels), options.loss)
+    loss = _loss(options.loss, classes)
+    targets = targets_of(classes, dataset.labels, loss)
     inputs = Inputs.of(scaling.transform(dataset.inputs))
     second_order = options.optimizer == GAUSS_NEWTON
     threshold = options.threshold
@@ -228,7 +238,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     arrange(network, inputs)
     alike: dict[str, Any] = {
         "index": options.index,
-        "loss": options.loss,
+        "loss": loss,
         "batch_size": options.batch_size,
         "seed": options.seed,
         "memory_limit": index_limit,
@@ -250,7 +260,18 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
             train_output_weights=options.train_output_weights,
             **alike,
         )
-    return Model(network, scaling, classes), trainer
+    return Model(network, dataset.features, scaling, classes), trainer
+
+
+def _loss(name: str, classes: Classes) -> str:
+    """The loss of this name, or the one that suits."""
+    if name == AUTO:
+        return "logistic" if classes.several else "squared"
+    if classes.several and name == "softmax":
+        raise ValueError(
+            "the loss softmax must have one label a row. Got data with several. Use --loss logistic."
+        )
+    return name
 
 
 def _index_limit(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int | None:
@@ -341,6 +362,7 @@ def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> di
         "n_features": trainer.network.n_features,
         "n_outputs": trainer.network.n_outputs,
         "n_test": len(dataset.test_inputs),
+        "loss": trainer.loss.name,
         "threshold": trainer.network.threshold,
         "learning_rate": trainer.learning_rate,
         "schedule": trainer.schedule.as_dict(),
@@ -362,6 +384,7 @@ def options_of(settings: dict[str, Any], **others: Any) -> TrainOptions:
         "schedule": schedule["name"],
         "decay_every": schedule.get("every"),
         "decay_gamma": schedule.get("gamma"),
+        "categories": tuple(settings["categories"]),
         "fire_rate": None,  # the threshold is known
     }
     if asked["optimizer"] == GAUSS_NEWTON:
@@ -422,9 +445,11 @@ def _figures(trainer: Trainer, build_seconds: float, training_seconds: float) ->
     }
 
 
-def _test_accuracy(model: Model, dataset: Dataset) -> float:
-    codes = model.classes.encode(dataset.test_labels)
-    return float(np.mean(model.classes.encode(model.labels(dataset.test_inputs)) == codes))
+def _test_scores(model: Model, dataset: Dataset) -> dict[str, float | None]:
+    """Accuracy; or its place left empty, and precisions."""
+    found = scores(model.labels(dataset.test_inputs), dataset.test_labels)
+    accuracy = found.pop("accuracy", None)
+    return {"test_accuracy": accuracy} | {name.replace(" ", "_"): score for name, score in found.items()}
 
 
 def _comparison(console: Console, trainer: Trainer, steps: int, run_seconds: float) -> dict[str, Any]:

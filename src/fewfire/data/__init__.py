@@ -2,7 +2,8 @@
 
 from fewfire.data.classes import Classes
 from fewfire.data.dataset import Dataset, Rows
+from fewfire.data.features import Features
 from fewfire.data.load import load_dataset, load_inputs
 from fewfire.data.scaling import InputScaling
 
-__all__ = ["Classes", "Dataset", "InputScaling", "Rows", "load_dataset", "load_inputs"]
+__all__ = ["Classes", "Dataset", "Features", "InputScaling", "Rows", "load_dataset", "load_inputs"]

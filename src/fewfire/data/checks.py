@@ -1,10 +1,13 @@
 """What must hold for rows and labels before anything is built from them."""
 
+from pathlib import Path
+
 import numpy as np
 
 from fewfire.data.classes import Classes
 from fewfire.data.dataset import Rows
-from fewfire.errors import DataError
+from fewfire.errors import DataError, MemoryLimitError
+from fewfire.memory import available_bytes, written
 
 LARGEST_WHOLE_FLOAT = 2.0**53
 
@@ -32,7 +35,7 @@ def check_rows(rows: Rows, where: str) -> Rows:
             f"Every row must have one label. Got {len(rows.inputs)} rows and {len(labels)} labels "
             f"in {where}. Make them equally many."
         )
-    return Rows(rows.inputs, labels)
+    return rows._replace(labels=labels)
 
 
 def check_inputs(inputs: np.ndarray, where: str) -> None:
@@ -64,17 +67,20 @@ def check_inputs(inputs: np.ndarray, where: str) -> None:
 
 
 def class_labels(labels: np.ndarray, where: str) -> np.ndarray:
-    """Labels as integers or strings (n,): whole floats become int64, the rest stays as it is.
+    """Labels as integers or strings (n,), or booleans (n, k): whole floats become int64, the rest stays.
 
     Raises
     ------
     DataError
         Not one-dimensional, neither integers nor strings, or real numbers as in regression.
     """
+    if labels.ndim == 2 and labels.dtype == bool:
+        return labels
     if labels.ndim != 1:
         raise DataError(
             f"Labels must have one dimension. Got shape {labels.shape} in {where}. "
-            "Use labels.ravel(), or labels.argmax(axis=1) if they are one-hot."
+            "Use labels.ravel(), labels.argmax(axis=1) if they are one-hot, or labels.astype(bool) if a row "
+            "may have several."
         )
     if labels.dtype.kind in "biuU":
         return labels
@@ -95,7 +101,13 @@ def class_labels(labels: np.ndarray, where: str) -> np.ndarray:
 
 
 def check_classes(labels: np.ndarray, where: str) -> None:
-    """Raise DataError unless the training labels, already checked, hold at least two classes."""
+    """Raise DataError unless the training labels, already checked, hold two classes, or some label."""
+    if labels.ndim == 2:
+        if not labels.any():
+            raise DataError(
+                f"Some row must have a label. Got {len(labels)} rows and no label in {where}. Add labels."
+            )
+        return
     classes = Classes.of(labels)
     if len(classes) < 2:
         raise DataError(
@@ -110,4 +122,14 @@ def check_n_features(inputs: np.ndarray, n_features: int, where: str) -> None:
         raise DataError(
             f"Inputs must have the {n_features} features of training. "
             f"Got {inputs.shape[1]} in {where}. Give the same columns."
+        )
+
+
+def require_fit(n_rows: int, n_columns: int, itemsize: int, where: str | Path) -> None:
+    """Raise MemoryLimitError if a dense array of that size does not fit in the memory that is free."""
+    n_bytes, free = n_rows * n_columns * itemsize, available_bytes()
+    if free is not None and n_bytes > free:
+        raise MemoryLimitError(
+            f"All rows must fit in memory as a dense array. Got {n_rows} rows of {n_columns} columns, "
+            f"{written(n_bytes)} beside {written(free)} that are free, in {where}. Keep fewer columns."
         )

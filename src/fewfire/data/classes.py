@@ -18,14 +18,17 @@ class Classes:
     ----------
     values : array (k,), integers or strings
         Sorted, without repetition.
+    several : bool
+        Whether a row may have several of them, or none: labels are booleans (n, k) then, and have no codes.
     """
 
     values: np.ndarray
+    several: bool = False
 
     @classmethod
     def of(cls, labels: np.ndarray) -> "Classes":
-        """The classes that occur in labels (n,)."""
-        return cls(np.unique(labels))
+        """The classes that occur in labels (n,), or the numbers 0 .. k-1 of the columns of labels (n, k)."""
+        return cls(np.unique(labels)) if labels.ndim == 1 else cls(np.arange(labels.shape[1]), several=True)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -65,6 +68,6 @@ class Classes:
         return self.values.tolist()
 
     @classmethod
-    def from_state(cls, state: Sequence[Any]) -> "Classes":
+    def from_state(cls, state: Sequence[Any], *, several: bool = False) -> "Classes":
         """The inverse of `state`."""
-        return cls(np.array(state))
+        return cls(np.array(state), several)

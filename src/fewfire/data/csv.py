@@ -2,28 +2,28 @@
 
 import csv
 import io
+import math
 import re
-import sys
 from array import array
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
-from fewfire.data.dataset import Rows
 from fewfire.data.files import open_bytes
+from fewfire.data.table import TARGET_NAMES, Column, Table, require_names, require_rows
 from fewfire.errors import DataError
 
-TARGET_NAMES = ("target", "label", "class")
 NumberedRows = Iterator[tuple[int, list[str]]]
+CHUNK_ROWS = 4096  # whose cells are made numbers a column at a time
 
 
-def read_csv(path: Path, n_features: int | None = None) -> Rows:
-    """Read a table of numbers with one column of labels.
+def read_csv(path: Path, known: Collection[str] = ()) -> Table:
+    """Read a table of text.
 
-    The first row is a header when it names a target or when no cell of it is a number. The target
-    is the column named target, else label, else class, else the last one.
+    The first row is a header when it names a target, or all of `known`, or when its cells differ and none
+    of them is a number.
 
     Parameters
     ----------
@@ -31,24 +31,17 @@ def read_csv(path: Path, n_features: int | None = None) -> Rows:
         UTF-8 text, plain or gzipped, lines ending in LF, CRLF or CR. Blank lines are skipped.
         That of comma, semicolon and tab which cuts the first line into the most numbers separates
         the cells; whitespace does in a line without any of them.
-    n_features : int, optional
-        What a model expects. A table of exactly so many columns then has no labels.
-
-    Returns
-    -------
-    Rows
-        float64 inputs (n, d). Labels are float64 where all of them are numbers, else strings.
+    known : names that are expected in a header
 
     Raises
     ------
     DataError
-        Not UTF-8 text, no rows, rows of different lengths, a feature that is not a number, a
-        missing label, a column without a name, or another number of columns than `n_features`.
+        Not UTF-8 text, no rows, rows of different lengths, a column without a name, or two of one name.
     """
     try:
         with open_bytes(path) as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-            return _read_table(_rows(lines), path, n_features)
+            return _read_table(_rows(lines), path, known)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"A table must be UTF-8 text. Got {path}: {error}. Save it as UTF-8 CSV.") from error
 
@@ -77,91 +70,66 @@ def _delimiter(line: str) -> str | None:
     return max(counts, key=counts.__getitem__, default=None)
 
 
-def _read_table(rows: NumberedRows, path: Path, n_features: int | None) -> Rows:
+def _read_table(rows: NumberedRows, path: Path, known: Collection[str]) -> Table:
     first_line, first = next(rows, (0, []))
-    if not first:
-        raise _no_rows(path)
-    names = [cell.strip("# ").lower() for cell in first]
-    has_header = _is_header(names)
-    if has_header and "" in names:
-        raise DataError(
-            "Every column of a table with a header must have a name. Got none for column "
-            f"{names.index('') + 1} in line {first_line} of {path}. Name it, or remove it if it "
-            "only numbers the rows (pandas: to_csv(..., index=False))."
-        )
-    target = _target_column(names, path, n_features)
-    values, labels = array("d"), []
-    for line, cells in rows if has_header else chain([(first_line, first)], rows):
-        if len(cells) != len(names):
-            raise DataError(
-                f"Every row of a table must have as many cells as its first, {len(names)}. "
-                f"Got {len(cells)} in line {line} of {path}. Complete or remove that row."
-            )
-        if target is not None:
-            labels.append(_label(cells[target], line, path))
-        features = cells if target is None else cells[:target] + cells[target + 1 :]
+    require_rows(len(first), str(path))
+    names = tuple(cell.strip("# ") for cell in first)
+    has_header = _is_header(names, known)
+    if has_header:
+        require_names(names, f"line {first_line} of {path}")
+    else:
+        rows = chain([(first_line, first)], rows)
+    lines, columns = array("q"), [_Cells() for _ in names]
+    while chunk := list(islice(rows, CHUNK_ROWS)):
+        for line, cells in chunk:
+            if len(cells) != len(names):
+                raise DataError(
+                    f"Every row of a table must have as many cells as its first, {len(names)}. "
+                    f"Got {len(cells)} in line {line} of {path}. Complete or remove that row."
+                )
+            lines.append(line)
+        for column, cells in zip(columns, zip(*(cells for _, cells in chunk), strict=True), strict=True):
+            column.extend(cells)
+    require_rows(len(lines), str(path))
+    return Table(str(path), names if has_header else None, [column.column() for column in columns], lines)
+
+
+def _is_header(names: Sequence[str], known: Collection[str]) -> bool:
+    if any(name.lower() in TARGET_NAMES for name in names) or (known and set(known) <= set(names)):
+        return True
+    return len(set(names)) == len(names) and not any(map(_is_number, names))
+
+
+class _Cells:
+    """A column that grows."""
+
+    def __init__(self) -> None:
+        self.numbers, self.codes, self.code_of = array("d"), array("i"), dict[str, int]()
+
+    def extend(self, cells: Sequence[str]) -> None:
         try:
-            values.extend(map(float, features))
-        except ValueError as error:
-            column = next(i for i, cell in enumerate(cells) if i != target and not _is_number(cell))
-            raise DataError(
-                f"A feature must be a number. Got {cells[column]!r} in line {line}, column "
-                f"{column + 1} of {path}. Encode texts as numbers, fill or remove missing values."
-            ) from error
-    if not values:
-        raise _no_rows(path)
-    inputs = np.frombuffer(values).reshape(-1, len(names) - (target is not None))
-    return Rows(inputs, None if target is None else _numbers_or_texts(labels))
+            numbers = array("d", map(float, cells))
+        except ValueError:
+            numbers = None
+        if numbers is not None and not np.isnan(numbers).any() and "_" not in "".join(cells):
+            self.numbers.extend(numbers)
+            self.codes.extend(array("i", [-1]) * len(cells))
+            return
+        for cell in cells:
+            if _is_number(cell):
+                self.numbers.append(float(cell))
+                self.codes.append(-1)
+            else:
+                self.numbers.append(math.nan)
+                self.codes.append(self.code_of.setdefault(cell.strip(), len(self.code_of)))
 
-
-def _no_rows(path: Path) -> DataError:
-    return DataError(f"A table must have at least one row. Got none in {path}. Add rows to it.")
-
-
-def _is_header(names: list[str]) -> bool:
-    return any(name in TARGET_NAMES for name in names) or not any(map(_is_number, names))
-
-
-def _target_column(names: list[str], path: Path, n_features: int | None) -> int | None:
-    """Which column holds the labels; None where a model's features fill the whole row."""
-    n_columns = len(names)
-    if n_columns == n_features:
-        return None
-    if n_features is not None and n_columns != n_features + 1:
-        raise DataError(
-            f"Each row must have the model's {n_features} features, with or without a label. "
-            f"Got {n_columns} columns in {path}. Give the columns that the model was trained on."
-        )
-    if n_columns == 1:
-        raise DataError(
-            f"A table must have at least one feature beside the target. Got 1 column in {path}. "
-            "Separate the cells by comma, tab, semicolon or spaces."
-        )
-    named = (names.index(name) for name in TARGET_NAMES if name in names)
-    return next(named, n_columns - 1)
-
-
-def _label(cell: str, line: int, path: Path) -> str:
-    text = cell.strip()
-    if not text:
-        raise DataError(
-            f"Every row must have a label. Got an empty cell in line {line} of {path}. "
-            "Fill it or remove the row."
-        )
-    return sys.intern(text)
+    def column(self) -> Column:
+        return Column(np.array(self.numbers), np.array(self.codes), list(self.code_of))
 
 
 def _is_number(cell: str) -> bool:
+    """Whether it is a number as it is written in data: not NaN, and without Python's underscores."""
     try:
-        float(cell)
+        return not math.isnan(float(cell)) and "_" not in cell
     except ValueError:
         return False
-    return True
-
-
-def _numbers_or_texts(labels: list[str]) -> np.ndarray:
-    texts = np.array(labels)
-    try:
-        return texts.astype(np.float64)
-    except ValueError:
-        return texts

@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from fewfire.data.features import Features
+
 Part = Literal["train", "test"]
 
 
@@ -16,11 +18,15 @@ class Rows(NamedTuple):
     inputs : array (n, d), any real dtype
         One row a sample.
     labels : array (n,) or None
-        Integers, whole floats or strings; None where the source has none.
+        Integers, whole floats or strings; None where the source has none. Booleans (n, k) where a row may
+        have several of k labels.
+    features : Features or None
+        What the columns of a table are.
     """
 
     inputs: np.ndarray
     labels: np.ndarray | None
+    features: Features | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +38,19 @@ class Dataset:
     name : str
         Short name for titles and run folders: the file or folder name without its suffix.
     inputs : array (n, d), any real dtype
-        Training inputs as read, so images stay uint8. May be read-only.
-    labels : array (n,), integers or strings
-        Training labels; at least two different ones.
+        Training inputs as read, so images stay uint8, and with a column for each category. May be read-only.
+    labels : array (n,), integers or strings; or (n, k), booleans
+        Training labels; at least two different ones. With booleans, row i has those labels j where [i, j]
+        is true: several, one or none.
     test_inputs : array (n_test, d)
         At least one row.
-    test_labels : array (n_test,)
-        Every one of them occurs in `labels`.
+    test_labels : array (n_test,) or (n_test, k)
+        Every class of them occurs in `labels`.
+    features : Features
+        What the columns of the source were, and how categories were coded.
     tabular : bool
-        True where the columns are different quantities (CSV, NPZ, svmlight), to be standardised;
-        False for images (IDX, digits), to be centred only.
+        True where the columns are different quantities (tables, NPZ, svmlight), to be standardised; False for
+        pixels (IDX, digits) and words (text of the Extreme Classification Repository), to be centred only.
     """
 
     name: str
@@ -49,4 +58,5 @@ class Dataset:
     labels: np.ndarray
     test_inputs: np.ndarray
     test_labels: np.ndarray
+    features: Features
     tabular: bool

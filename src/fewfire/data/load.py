@@ -1,41 +1,64 @@
 """From what a user names to checked arrays."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fewfire.data.checks import check_classes, check_n_features, check_rows
+from fewfire.data.checks import check_classes, check_n_features, check_rows, require_fit
 from fewfire.data.classes import Classes
 from fewfire.data.csv import read_csv
 from fewfire.data.dataset import Dataset, Part, Rows
 from fewfire.data.digits import read_digits
+from fewfire.data.features import Features
 from fewfire.data.idx import read_idx
 from fewfire.data.npz import read_npz
+from fewfire.data.openml import PREFIX as OPENML
+from fewfire.data.openml import read_openml
+from fewfire.data.parquet import read_parquet
 from fewfire.data.split import split_ids
 from fewfire.data.svmlight import looks_like_svmlight, read_svmlight
+from fewfire.data.table import Table, rows_to_predict, rows_to_train
+from fewfire.data.xmc import looks_like_xmc, read_xmc
 from fewfire.errors import DataError
 
 Source = str | os.PathLike[str]
 DIGITS = "digits"
+PARQUET, NPZ = ".parquet", ".npz"
 TABLE_SUFFIXES = (".csv", ".tsv")
 SVMLIGHT_SUFFIXES = (".svm", ".svmlight", ".libsvm", ".t")
-TEXT_SUFFIXES = (".txt", ".data")  # a table unless the first line looks like svmlight
+TEXT_SUFFIXES = (".txt", ".data")  # a table unless the first lines look like sparse rows
 ACCEPTED = (
-    "Give 'digits', a folder with the IDX files of MNIST, or a file: .npz, .csv, .tsv, .txt or "
-    ".data for arrays and tables, .svm, .svmlight, .libsvm or .t for sparse rows (text also .gz)."
+    "Give 'digits', 'openml:NAME', a folder with the IDX files of MNIST, or a file: .npz, .parquet, .csv, "
+    ".tsv, .txt or .data for arrays and tables, .svm, .svmlight, .libsvm, .t or .txt for sparse rows "
+    "(text also .gz)."
 )
 
 
-def load_dataset(source: Source, *, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
+def load_dataset(
+    source: Source,
+    *,
+    target: str | None = None,
+    categories: Sequence[str] = (),
+    test_fraction: float = 0.2,
+    seed: int = 0,
+) -> Dataset:
     """Read a data set, check it, and split off a test part where it has none.
 
     Parameters
     ----------
     source : str or path
-        The str "digits" (scikit-learn's), a folder of IDX files, or a file: NPZ by its suffix
-        `.npz`, a table by `.csv`, `.tsv`, `.txt`, `.data`, svmlight by `.svm`, `.svmlight`,
-        `.libsvm`, `.t` or by its first line. Text files may be gzipped.
+        The str "digits" (scikit-learn's) or "openml:NAME", a folder of IDX files, or a file: NPZ by its
+        suffix `.npz`, a table by `.parquet`, `.csv`, `.tsv`, `.txt`, `.data`, svmlight by `.svm`,
+        `.svmlight`, `.libsvm`, `.t` or by its first line, text of the Extreme Classification Repository
+        by its first two. Text files may be gzipped.
+    target : str, optional
+        Of a table: name of the column of labels, or its number from 1. By default the column named
+        target, else label, else class, else the last one; OpenML's default target.
+    categories : sequence of str
+        Of a table: columns that hold categories although their cells look like numbers. Columns of texts
+        do so in any case.
     test_fraction : float, in (0, 1)
         Share of the rows that become the test part of a source without one.
     seed : int, >= 0
@@ -46,96 +69,153 @@ def load_dataset(source: Source, *, test_fraction: float = 0.2, seed: int = 0) -
     DataError
         The source is absent, of another format, damaged, or not fit to train a classifier.
     MemoryLimitError
-        An svmlight file does not fit in memory as a dense array.
+        The rows do not fit in memory as a dense array.
     """
-    train = _read(source, "train")
+    train = _read(source, "train", target, categories)
     if train is None:
         raise DataError(
             "A source to train from must have training inputs: X or X_train in an NPZ file, "
             f"train-images-idx3-ubyte in a folder. Got {source} without them. {ACCEPTED}"
         )
-    inputs, labels = _labelled(train, str(source))
+    if train.features is None and (target is not None or categories):
+        raise DataError(
+            "A target or categories can be named in a table: CSV, Parquet or OpenML. "
+            f"Got {source}, which is none. Leave them out."
+        )
+    train = check_rows(train, str(source))
+    inputs, labels = train.inputs, _labels(train, str(source))
     check_classes(labels, str(source))
+    found = train.features or Features(inputs.shape[1])
     test = _read(source, "test")
     if test is None:
-        ids, test_ids = split_ids(labels, test_fraction, seed)
+        drawn = labels if labels.ndim == 1 else np.zeros(len(labels))
+        ids, test_ids = split_ids(drawn, test_fraction, seed, str(source))
         inputs, test_inputs = inputs[ids], inputs[test_ids]
         labels, test_labels = labels[ids], labels[test_ids]
     else:
         where = f"the test part of {source}"
-        test_inputs, test_labels = _labelled(test, where)
+        test = check_rows(test, where)
+        test_inputs, test_labels = test.inputs, _labels(test, where)
         check_n_features(test_inputs, inputs.shape[1], where)
-        Classes.of(labels).encode(test_labels)  # raises for a label that training lacks
-    name = Path(Path(source).resolve().name.removesuffix(".gz")).stem
-    return Dataset(name, inputs, labels, test_inputs, test_labels, not _holds_images(source))
+        if labels.ndim == 1:
+            Classes.of(labels).encode(test_labels)  # raises for a label that training lacks
+    features = found.seen_in(inputs)
+    inputs, test_inputs = (_coded(part, found, features, str(source)) for part in (inputs, test_inputs))
+    return Dataset(_name(source), inputs, labels, test_inputs, test_labels, features, _is_tabular(source))
 
 
-def load_inputs(source: Source, n_features: int) -> Rows:
-    """Read what a model with `n_features` features is to predict.
+def load_inputs(source: Source, features: Features) -> Rows:
+    """Read what a model is to predict.
 
     Parameters
     ----------
     source : str or path
         As for `load_dataset`. Of a source with a test part, that part; else all rows.
-    n_features : int, >= 1
-        Of the model, without the constant feature. A table of exactly so many columns has no
-        labels; with one column more, that is the target by the rule of `read_csv`.
+    features : Features
+        Those of the data set that the model was trained on. Columns of a table are found by name where
+        both have names, else by place. A table of exactly so many columns has no labels; with one column
+        more, that is the target.
 
     Returns
     -------
     Rows
-        inputs (n, n_features) and labels (n,), or None for the labels.
+        inputs (n, features.n_inputs), coded as in training, and labels (n,), or None for the labels.
 
     Raises
     ------
     DataError
-        The source is absent, of another format, damaged, or has another number of features.
+        The source is absent, of another format, damaged, or has other columns than the model.
     MemoryLimitError
-        An svmlight file does not fit in memory as a dense array.
+        The rows do not fit in memory as a dense array.
     """
-    rows = _read(source, "test") or _read(source, "train", n_features)
+    rows = _read(source, "test") or _read(source, "train", model=features)
     if rows is None:
         raise DataError(
             "A source to predict must have inputs: X or X_test in an NPZ file, "
             f"t10k-images-idx3-ubyte in a folder. Got {source} without them. {ACCEPTED}"
         )
     rows = check_rows(rows, str(source))
-    check_n_features(rows.inputs, n_features, str(source))
-    return rows
+    check_n_features(rows.inputs, features.n_columns, str(source))
+    if features.categories and rows.features is None:
+        raise DataError(
+            "Categories must be given in a table, as in training: CSV, Parquet or OpenML. "
+            f"Got {source}. Give a table with the columns of training."
+        )
+    return rows._replace(inputs=_coded(rows.inputs, rows.features or features, features, str(source)))
 
 
-def _read(source: Source, part: Part, n_features: int | None = None) -> Rows | None:
+def _read(
+    source: Source,
+    part: Part,
+    target: str | None = None,
+    categories: Sequence[str] = (),
+    model: Features | None = None,
+) -> Rows | None:
     """One part of a source, unchecked; None where the source has no such part."""
     if source == DIGITS:
         return read_digits() if part == "train" else None
+    if str(source).startswith(OPENML):
+        if part == "test":
+            return None
+        table, default = read_openml(str(source))
+        return _rows(table, target or default, categories, model)
     path = Path(source)
     if not path.exists():
         raise DataError(f"A source must exist. Got {source!r}, which does not. {ACCEPTED}")
     if path.is_dir():
         return read_idx(path, part)
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    if suffix == ".npz":
+    suffix = _suffix(path)
+    if suffix == NPZ:
         return read_npz(path, part)
+    if _is_xmc(path):
+        return read_xmc(path, part)
     if part == "test":
         return None
-    if suffix in TABLE_SUFFIXES:
-        return read_csv(path, n_features)
-    if suffix in SVMLIGHT_SUFFIXES or looks_like_svmlight(path):
-        return read_svmlight(path, n_features)
-    if suffix in TEXT_SUFFIXES:
-        return read_csv(path, n_features)
+    if suffix == PARQUET:
+        return _rows(read_parquet(path), target, categories, model)
+    if suffix not in TABLE_SUFFIXES and (suffix in SVMLIGHT_SUFFIXES or looks_like_svmlight(path)):
+        return read_svmlight(path, model and model.n_columns)
+    if suffix in TABLE_SUFFIXES + TEXT_SUFFIXES:
+        names = (model.names if model else target and [target]) or ()
+        return _rows(read_csv(path, names), target, categories, model)
     raise DataError(f"The name of a file must end in a known suffix. Got {path.name!r}. {ACCEPTED}")
 
 
-def _labelled(rows: Rows, where: str) -> tuple[np.ndarray, np.ndarray]:
-    inputs, labels = check_rows(rows, where)
-    if labels is None:
+def _rows(table: Table, target: str | None, categories: Sequence[str], model: Features | None) -> Rows:
+    return rows_to_train(table, target, categories) if model is None else rows_to_predict(table, model)
+
+
+def _coded(inputs: np.ndarray, found: Features, features: Features, where: str) -> np.ndarray:
+    if features.categories:
+        require_fit(len(inputs), features.n_inputs, 8, where)
+    return features.code(inputs, found)
+
+
+def _labels(rows: Rows, where: str) -> np.ndarray:
+    if rows.labels is None:
         raise DataError(
             f"Training and test rows must have labels. Got none in {where}. "
             "Add y or y_test to an NPZ file, the labels file to a folder."
         )
-    return inputs, labels
+    return rows.labels
 
 
-def _holds_images(source: Source) -> bool:
-    return source == DIGITS or Path(source).is_dir()
+def _name(source: Source) -> str:
+    if str(source).startswith(OPENML):
+        return str(source).removeprefix(OPENML)
+    return Path(Path(source).resolve().name.removesuffix(".gz")).stem
+
+
+def _is_tabular(source: Source) -> bool:
+    """Whether the columns are different quantities: neither pixels nor words."""
+    return source != DIGITS and not Path(source).is_dir() and not _is_xmc(Path(source))
+
+
+def _is_xmc(path: Path) -> bool:
+    """Whether a file is text of the Extreme Classification Repository."""
+    other = _suffix(path) in (NPZ, PARQUET, *TABLE_SUFFIXES)
+    return not other and path.is_file() and looks_like_xmc(path)
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix

@@ -2,7 +2,9 @@
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ KEYS = {
     "train": (("X", "X_train", "x_train"), ("y", "y_train")),
     "test": (("X_test", "x_test"), ("y_test",)),
 }
+ERRORS = (OSError, EOFError, MemoryError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 def read_npz(path: Path, part: Part) -> Rows | None:
@@ -40,11 +43,18 @@ def read_npz(path: Path, part: Part) -> Rows | None:
             raise zipfile.BadZipFile("it is no archive, or an incomplete one")
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             inputs, labels = (
-                next((archive[key] for key in keys if key in archive), None) for keys in KEYS[part]
+                next((_array(archive, key) for key in keys if key in archive), None) for keys in KEYS[part]
             )
-    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except ERRORS as error:
         raise DataError(
             f"An NPZ file must be a NumPy archive of plain arrays. Got {path}: {error}. "
             "Write it with numpy.savez(path, X=inputs, y=labels)."
         ) from error
     return None if inputs is None else Rows(inputs, labels)
+
+
+def _array(archive: Mapping[str, Any], key: str) -> np.ndarray:
+    array = archive[key]
+    if not isinstance(array, np.ndarray):  # but the bytes of a member that does not begin as an array
+        raise ValueError(f"{key} is no array")
+    return array

@@ -5,7 +5,9 @@ import numpy as np
 from fewfire.errors import DataError
 
 
-def split_ids(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_ids(
+    labels: np.ndarray, test_fraction: float, seed: int, where: str = "the data"
+) -> tuple[np.ndarray, np.ndarray]:
     """Row ids of a random training part and test part, each ascending.
 
     Parameters
@@ -16,6 +18,8 @@ def split_ids(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.n
         Rounded to whole rows; at least one.
     seed : int, >= 0
         The same seed gives the same split.
+    where : str
+        Names the rows in messages.
 
     Raises
     ------
@@ -29,7 +33,7 @@ def split_ids(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.n
     if len(kept) == len(labels):
         raise DataError(
             f"A source without a test part must have more rows than classes. Got {len(labels)} "
-            "rows, each of its own class. Check which column holds the labels, or add samples."
+            f"rows, each of its own class, in {where}. Check which column holds the labels, or add samples."
         )
     order = np.concatenate([order[kept], np.delete(order, kept)])
     n_test = min(max(1, round(test_fraction * len(labels))), len(labels) - len(kept))

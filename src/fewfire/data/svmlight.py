@@ -1,15 +1,21 @@
 """Sparse rows as text, `label index:value index:value ...`, made dense."""
 
 import re
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
+from fewfire.data.checks import require_fit
 from fewfire.data.dataset import Rows
 from fewfire.data.files import open_bytes
 from fewfire.data.scikit import sklearn_datasets
-from fewfire.errors import DataError, MemoryLimitError
+from fewfire.errors import DataError
 
+ERRORS = (OverflowError, ValueError)
 ROW = re.compile(rb"\s*[^\s:]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?", re.DOTALL)
 
 
@@ -45,15 +51,19 @@ def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
     MemoryLimitError
         The dense array does not fit in memory.
     """
-    reader = sklearn_datasets("An svmlight file")
+    read = partial(sklearn_datasets("An svmlight file").load_svmlight_file, dtype=np.float64)
     with open_bytes(path) as stream:
-        try:
-            matrix, labels = reader.load_svmlight_file(stream, dtype=np.float64)
-        except (OverflowError, ValueError) as error:
-            raise DataError(
-                "Every row of an svmlight file must read `label index:value index:value ...` with "
-                f"rising indices. Got {path}: {str(error).rstrip('.')}. Correct the file."
-            ) from error
+        content = stream.read()
+    try:
+        matrix, labels = read(BytesIO(content))
+    except ERRORS as error:
+        raise DataError(
+            "Every row of an svmlight file must read `label index:value index:value ...` with "
+            f"rising indices. Got {_text(error)} in line {_first_bad_line(content, read)} of {path}. "
+            "Correct that line."
+        ) from error
+    if not len(labels):
+        raise DataError(f"An svmlight file must have at least one row. Got none in {path}. Add rows to it.")
     n_rows, n_found = matrix.shape
     if n_features is not None:
         if n_found > n_features:
@@ -62,11 +72,23 @@ def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
                 f"{n_found} in {path}. Give the features that the model was trained on."
             )
         matrix.resize(n_rows, n_features)
-    try:
-        return Rows(matrix.toarray(), labels)
-    except MemoryError as error:
-        n_gib = 8 * n_rows * matrix.shape[1] / 2**30
-        raise MemoryLimitError(
-            f"Sparse rows must fit in memory as a dense array. Got {n_rows} rows of "
-            f"{matrix.shape[1]} features, {n_gib:.1f} GiB, in {path}. Keep fewer features or rows."
-        ) from error
+    require_fit(n_rows, matrix.shape[1], matrix.dtype.itemsize, path)
+    return Rows(matrix.toarray(), labels)
+
+
+def _text(error: Exception) -> str:
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def _first_bad_line(content: bytes, read: Callable[[BytesIO], object]) -> int:
+    """The least number of lines, from the first, that cannot be read."""
+    lines = BytesIO(content).readlines()
+
+    def is_bad(count: int) -> bool:
+        try:
+            read(BytesIO(b"".join(lines[:count])))
+        except ERRORS:
+            return True
+        return False
+
+    return bisect_left(range(len(lines)), True, key=is_bad)

@@ -1,0 +1,66 @@
+"""Tables in Apache Parquet files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewfire.data.checks import require_fit
+from fewfire.data.table import Column, Table, require_names, require_rows
+from fewfire.errors import DataError, MemoryLimitError
+
+
+def read_parquet(path: Path) -> Table:
+    """Read all columns: integers and floats as numbers, strings (also as a dictionary) and booleans as texts.
+
+    Raises
+    ------
+    DataError
+        pyarrow is not installed, the file is damaged or no Parquet, it has no rows, or a column is of
+        another type.
+    MemoryLimitError
+        The table does not fit in memory.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(
+            f"A Parquet file needs pyarrow. Got: {error}. Run pip install 'fewfire[parquet]'."
+        ) from error
+    try:
+        with path.open("rb") as stream:
+            file = pyarrow.parquet.ParquetFile(stream, page_checksum_verification=True)
+            names, n_rows = file.schema_arrow.names, file.metadata.num_rows
+            require_fit(n_rows, len(names), 8, path)
+            columns = file.read().columns
+            columns = [
+                _column(column, f"column {name!r} of {path}")
+                for name, column in zip(names, columns, strict=True)
+            ]
+    except (DataError, MemoryLimitError):
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        raise DataError(
+            f"A Parquet file must be complete and undamaged. Got {path}: {error}. Write it again."
+        ) from error
+    require_names(names, str(path))
+    require_rows(n_rows, str(path))
+    return Table(str(path), tuple(names), columns)
+
+
+def _column(cells: Any, where: str) -> Column:
+    import pyarrow
+
+    types, kind = pyarrow.types, cells.type
+    if types.is_integer(kind) or types.is_floating(kind):
+        return Column.of_numbers(cells.cast(pyarrow.float64(), safe=False).to_numpy().astype(np.float64))
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    textual = (types.is_boolean, types.is_string, types.is_large_string, types.is_string_view)
+    if any(is_of_kind(kind) for is_of_kind in textual):
+        return Column.of_texts(["" if cell is None else str(cell).strip() for cell in cells.to_pylist()])
+    raise DataError(
+        f"A column must be of integers, floats, strings or booleans. Got {cells.type} in {where}. "
+        "Convert or remove it."
+    )
