@@ -138,7 +138,8 @@ def test_the_data_may_be_given_from_another_folder(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     (tmp_path / "here" / "data.csv").write_text("x,y,label\n" + "1,2,up\n2,1,down\n1,3,up\n3,1,down\n" * 9)
-    options = ("train", "data.csv", "--width", 64, "--epochs", EPOCHS, "--checkpoint-every", 1)
+    options = ("train", "data.csv", "--width", 64, "--epochs", EPOCHS, "--checkpoint-every", 1,
+               "--target", "label", "--categories", "x,y")  # fmt: skip
     assert fewfire(*options, "--out", "whole").code == 0
     with death_before(3):
         assert fewfire(*options, "--out", "run").code == KILLED
