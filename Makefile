@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*.h csrc/*.cpp csrc/simd/*.h csrc/simd/*.cpp)
 
-.PHONY: train test lint format benchmarks clean
+.PHONY: train test lint format benchmarks docs clean
 
 train: .venv/installed  ## Train a 16,384-wide network on the built-in digits, beside dense PyTorch
 	$(BIN)/fewfire train digits --width 16384 --epochs 20 --batch-size 256 --compare-dense 40
@@ -25,12 +25,15 @@ format: .venv/installed
 benchmarks: .venv/installed  ## Measure everything that the README claims (about three hours)
 	$(BIN)/python benchmarks/run_all.py
 
+docs: .venv/installed  ## Build the site into site/: open site/index.html, or serve it to search it
+	$(BIN)/python -m mkdocs build
+
 # PyTorch first, at a fixed version: an open range could take the gigabytes of a CUDA build.
 .venv/installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[dev,openml,parquet,plot,quantum,sklearn,torch]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs,openml,parquet,plot,quantum,sklearn,tensorboard,torch]'
 	touch $@
 
 clean:
-	rm -rf .venv build
+	rm -rf .venv build site

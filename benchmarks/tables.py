@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/benchmarks.md from benchmarks/results/; with --check, only compare.
+"""Write the tables of README.md and docs/ from benchmarks/results/; with --check, only compare.
 
 python benchmarks/tables.py [--check]
 """
@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +20,7 @@ PAGES = (
     "docs/theory/gauss_newton.md",
     "docs/theory/grover.md",
     "docs/theory/halfspace.md",
+    "docs/when_not.md",
 )
 
 
@@ -94,6 +96,28 @@ def grid() -> str:
         rows.append([f"{width:,}", str(features), str(batch), *shown])
     header = ["width", "features", "batch", *(f"{rate:.0%} fire" for rate in rates)]
     return table(header, rows) + f"\n\nBold: dense PyTorch wins. {made_by(content)}"
+
+
+def dense_wins() -> str:
+    """The grid by what makes dense win."""
+    content = result("grid")
+    groups: dict[str, Callable[[dict[str, Any]], bool]] = {
+        "batches of 32": lambda row: row["batch_size"] == 32,
+        "widths of 256 and 1,024": lambda row: row["width"] <= 1024,
+        "half of the pairs fire": lambda row: row["fire_rate_at_start"] == 0.5,
+        "a quarter fires": lambda row: row["fire_rate_at_start"] == 0.25,
+        "batches of 256, widths from 16,384 on, 10% fire or less": lambda row: (
+            row["batch_size"] == 256 and row["width"] >= 16_384 and row["fire_rate_at_start"] <= 0.1
+        ),
+        "all": lambda row: True,
+    }
+    rows = []
+    for name, belongs in groups.items():
+        ratios = [row["speedup"] for row in content["figures"] if belongs(row)]
+        rows.append([name, str(len(ratios)), str(sum(ratio < 1 for ratio in ratios)),
+                     f"{median(ratios):.2f}", f"{min(ratios):.2f} .. {max(ratios):.2f}"])  # fmt: skip
+    header = ["cases with", "cases", "dense wins in", "dense / ours: median", "from .. to"]
+    return f"{table(header, rows)}\n\n{made_by(content)}"
 
 
 def exactness() -> str:
@@ -435,6 +459,17 @@ def mini_batches() -> str:
     return table(header, rows) + f"\n\nWidth {figures['width']:,}, 60,000 samples. " + made_by(content)
 
 
+def estimator() -> str:
+    content = result("estimator")
+    rows = [
+        [row["optimizer"], str(row["epochs"]), f"{row['seconds']['bare']:.2f} s",
+         f"{row['seconds']['told']:.2f} s", f"{row['overhead']:+.1%}", f"{row['seconds']['default']:.2f} s"]
+        for row in content["figures"]["rows"]
+    ]  # fmt: skip
+    header = ["optimizer", "epochs", "the trainer alone", "told as much", "", "by its defaults"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
 def wins(sets: list[dict[str, Any]], figure: str, rival: str) -> int:
     """On how many sets fewfire is better than a rival."""
     return sum(row[figure]["fewfire"] > row[figure][rival] for row in sets)
@@ -453,12 +488,13 @@ def rank(accuracy: dict[str, float], method: str) -> float:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "fashion": fashion, "widths": widths, "grid": grid, "exactness": exactness, "screened": screened,
+    "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
+    "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
     "halfspace": halfspace, "data_tree": data_tree, "auto": auto, "gauss_newton": gauss_newton,
     "classification": classification, "regression": regression,
-    "mini_batches": mini_batches,
+    "mini_batches": mini_batches, "estimator": estimator,
 }  # fmt: skip
 
 

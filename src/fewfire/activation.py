@@ -25,6 +25,11 @@ def threshold_for_fire_rate(fire_rate: float) -> float:
     Parameters
     ----------
     fire_rate : float in (0, 0.5]
+
+    Examples
+    --------
+    >>> round(threshold_for_fire_rate(0.02), 2)
+    2.05
     """
     if not 0 < fire_rate <= 0.5:
         raise ValueError(

@@ -13,5 +13,9 @@ class TrainingError(FewfireError, ArithmeticError):
     """Training left the finite numbers; the network holds the last good weights."""
 
 
+class ExactnessError(TrainingError):
+    """An index that claims to be exact did not find what exhaustive search finds: a bug of fewfire."""
+
+
 class MemoryLimitError(FewfireError, MemoryError):
     """The memory limit cannot be kept; the message says how much is needed."""

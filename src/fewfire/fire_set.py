@@ -20,6 +20,16 @@ class FireSet:
         Pre-activations <w_r, x_i>, from the shared dot kernel.
     n_samples : int
         Size of the batch.
+
+    Examples
+    --------
+    >>> import fewfire
+    >>> network = fewfire.TwoLayerNetwork([[2.0, 0.0], [0.0, 2.0]], [[1.0], [1.0]], threshold=1.0)
+    >>> index = fewfire.ExhaustiveIndex()
+    >>> index.build(network)
+    >>> fires = index.fire_set(fewfire.Inputs.of([[1.0, 0.0], [0.75, 1.0]]))
+    >>> fires.neurons().tolist(), fires.samples.tolist(), fires.values.tolist()
+    ([0, 0, 1], [0, 1, 1], [2.0, 1.5, 2.0])
     """
 
     begins: NDArray[np.int64]

@@ -14,7 +14,13 @@ UNITS = {"": 1, "B": 1} | {
 
 
 def bytes_of(text: str) -> int:
-    """The number of bytes that a text such as 8GB, 500MB or 6.5GiB means (GB: 10^9, GiB: 2^30)."""
+    """The number of bytes that a text such as 8GB, 500MB or 6.5GiB means (GB: 10^9, GiB: 2^30).
+
+    Examples
+    --------
+    >>> bytes_of("1.5GB"), bytes_of("1KiB")
+    (1500000000, 1024)
+    """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", text)
     if match is None or match[2].upper() not in UNITS:
         raise ValueError(

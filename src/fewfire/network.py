@@ -46,6 +46,12 @@ class TwoLayerNetwork:
     Notes
     -----
     Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), with outputs of any number.
+
+    Examples
+    --------
+    >>> network = TwoLayerNetwork(weights=[[4.0, 0.0]], output_weights=[[1.0]], threshold=1.0)
+    >>> network.forward([[1.0, 0.0], [0.25, 1.0]]).tolist()  # of the second the product is 1, and not above
+    [[3.0], [0.0]]
     """
 
     def __init__(

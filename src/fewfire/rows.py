@@ -5,6 +5,7 @@ from numpy.typing import DTypeLike, NDArray
 
 VECTOR_BYTES = 64
 BLOCK = 64  # neurons handled together: one cache line of bytes, one bit mask
+ROWS_AT_A_TIME = 1024  # where two states of all weights meet: no copy of all
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:

@@ -36,6 +36,7 @@ SCALING = "fewfire scaling"  # the kind of file
 KEPT = 2  # checkpoints
 FILES = ("*.safetensors", "settings.json", "history.jsonl", "history.png", "result.json")
 
+NEEDED = {"data", "width", "n_features", "index", "epochs"}  # of the settings, to report on a run
 N_BEST = 5  # predictions for a row that may have several labels
 
 
@@ -58,6 +59,16 @@ class Model:
         if self.classes.several:
             return self.classes.decode(np.argsort(-outputs, axis=1, kind="stable")[:, :N_BEST])
         return self.classes.decode(predicted_classes(outputs))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder says of its run; result is None where the run did not finish."""
+
+    path: Path
+    settings: dict[str, Any]
+    history: list[EpochRecord]
+    result: dict[str, Any] | None
 
 
 class RunFolder(OutputFolder):
@@ -242,6 +253,27 @@ class RunFolder(OutputFolder):
         lines = (self.path / "history.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines]
         return [(GaussNewtonRecord if "damping" in record else EpochRecord)(**record) for record in records]
+
+    def load_run(self) -> Run:
+        """What happened in a run: finished, interrupted, failed, or still under way.
+
+        Raises
+        ------
+        DataError
+            The folder is not a run folder, or one of its files cannot be read.
+        """
+        result, history = self.path / "result.json", self.path / "history.jsonl"
+        try:
+            settings = json.loads((self.path / "settings.json").read_text())
+            if not isinstance(settings, dict) or not settings.keys() >= NEEDED:
+                raise ValueError(f"its settings.json lacks one of {', '.join(sorted(NEEDED))}")
+            figures = json.loads(result.read_text()) if result.exists() else None
+            return Run(self.path, settings, self.load_history() if history.exists() else [], figures)
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(
+                f"a run folder must hold what `fewfire train` saved. Got {self.path}: {error}. Give the "
+                "folder named by --out of a run that has ended."
+            ) from error
 
 
 def _sealed(settings: dict[str, Any]) -> str:

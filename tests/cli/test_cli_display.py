@@ -16,6 +16,7 @@ RESULT = {
     "peak_memory_bytes": 5_000_000_000, "seconds_per_step": 0.025, "dense_seconds_per_step": 0.25,
     "dense_step": "hand-written, transposed", "speedup": 10.0, "whole_run_speedup": 8.04,
     "max_weight_difference": 1.2e-6, "compared_steps": 40,
+    "exactness": {"pairs": 2**26, "fired": 1_500_000, "equal": True},
 }  # fmt: skip
 
 
@@ -94,6 +95,7 @@ def test_results_fit_80_columns(tmp_path):
         "table             4 bits a pair for 100.0% of the neurons, by the memory limit\n"
         "training          60.0 s, 2,340 steps\n"
         "peak memory       5.00 GB\n"
+        "exactness         bit for bit as exhaustive search, on 67,108,864 pairs\n"
         f"saved in          {tmp_path / ('long' * 30)}\n"
         "\n"
         "a step            25.00 ms\n"

@@ -51,8 +51,10 @@ def test_help_has_examples_each_on_a_line_of_its_own(command):
 
 
 def test_the_commands_have_descriptions_of_one_line():
-    commands = ["train", "resume", "predict", "info", "study"]
-    for group, names in (((), commands), (("study",), ["drift", "scaling"])):
+    for group, names in (
+        ((), ["train", "resume", "predict", "report", "info", "study"]),
+        (("study",), ["drift", "scaling"]),
+    ):
         shown = fewfire(*group, "--help").out
         for name in names:
             assert re.search(rf"│ {name} +[A-Z][^│]+\. +│\n", shown), name

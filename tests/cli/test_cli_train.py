@@ -12,6 +12,7 @@ from command import fewfire, fewfire_process, train_digits
 
 from fewfire.data import load_dataset
 from fewfire.run_folder import RunFolder
+from fewfire.training.exactness import Exactness
 
 FILES = {
     "model.safetensors",
@@ -34,6 +35,7 @@ FIGURES = {
     "index_bytes", "peak_memory_bytes",
 }  # fmt: skip
 TABLE = {"table_bits", "tabled_share"}  # None without a table
+EXACTNESS = {"exactness"}  # None with the exhaustive index
 CHOICE = {"chosen_index", "index_reason"}  # the reason only of "auto"
 COUNTED = {"oracle_queries"}  # None but for the Grover index
 COMPARED = {"dense_seconds_per_step", "speedup", "max_weight_difference"}
@@ -52,7 +54,7 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     assert {path.name for path in folder.iterdir()} == FILES
 
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | CHOICE | COUNTED | COMPARED
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | EXACTNESS | CHOICE | COUNTED | COMPARED
     assert all(math.isfinite(figures[name]) for name in FIGURES)
     assert all(figures[name] is None for name in COMPARED)
     assert figures == json.loads((folder / "result.json").read_text())
@@ -74,6 +76,9 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     table = (figures["table_bits"], figures["tabled_share"])
     assert table == ((8, 1) if index == "drift" else (None, None))
     assert (figures["oracle_queries"] is not None) == (index == "grover")
+    compared = figures["exactness"]
+    assert (compared is None) == (index == "exhaustive")
+    assert compared is None or (compared["pairs"], compared["equal"]) == (256 * 1024, True)
     # Who fires was asked 7 times in the first epoch of 6 steps, the last time for the second; of 239 or 240.
     rates = [record.fire_rate for record in history]
     assert figures["fire_rate"] == pytest.approx(np.average(rates, weights=[7, 6]), rel=1e-3)
@@ -84,6 +89,17 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     model, data = RunFolder(folder).load_model(), load_dataset("digits", seed=0)
     assert np.mean(model.labels(data.test_inputs) == data.test_labels) == figures["test_accuracy"]
     assert json.loads((folder / "settings.json").read_text())["classes"] == list(range(10))
+
+
+def test_an_index_that_is_not_exact_is_reported_loudly(tmp_path, monkeypatch):
+    wrong = Exactness(pairs=1000, fired=20, equal=False)
+    monkeypatch.setattr("fewfire.cli.train.check_exactness", lambda _: wrong)
+    ended = train_digits(tmp_path / "run")
+    assert ended.code == 1
+    assert "exactness         NOT AS EXHAUSTIVE SEARCH, on 1,000 pairs" in ended.err
+    assert ended.message.startswith("fewfire: the drift index must find the fire sets of exhaustive search")
+    saved = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert saved["exactness"] == {"pairs": 1000, "fired": 20, "equal": False}
 
 
 def test_settings_and_threads_that_may_not_matter_do_not(digits_run, tmp_path):
@@ -300,7 +316,7 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     ended = train_digits(tmp_path / "run", "--compare-dense", 3)
     assert ended.code == 0, ended.err
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | CHOICE | COUNTED | COMPARED | {
+    assert figures.keys() == SETTINGS | FIGURES | TABLE | EXACTNESS | CHOICE | COUNTED | COMPARED | {
         "dense_step", "dense_trials", "compared_steps", "whole_run_speedup",
     }  # fmt: skip
     assert figures == json.loads((tmp_path / "run" / "result.json").read_text())

@@ -225,7 +225,7 @@ def test_interrupt_leaves_the_weights_of_before(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "_fires_after", interrupt)
+    monkeypatch.setattr(trainer, "fire_set", interrupt)
     with pytest.raises(KeyboardInterrupt):
         trainer.epoch()
     np.testing.assert_array_equal(trainer.network.weights, before)

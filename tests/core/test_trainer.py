@@ -20,6 +20,7 @@ from fewfire import (
     train,
 )
 from fewfire.loss import LOSSES
+from fewfire.training import loop
 from fewfire.training.learning_rate import stable_learning_rate
 
 
@@ -118,6 +119,20 @@ def test_an_epoch_records_what_it_did():
     assert all(seconds > 0 for seconds in parts)
     assert sum(parts) <= first.seconds
     assert set(first.as_dict()) == {field.name for field in fields(EpochRecord)}
+
+
+@pytest.mark.parametrize("index", ["drift", "exhaustive"])
+def test_an_epoch_records_how_far_neurons_moved(index, monkeypatch):
+    monkeypatch.setattr(loop, "ROWS_AT_A_TIME", 128)  # of 300
+    trainer = trainer_of(clustered_problem(width=300), index=index, batch_size=16, momentum=0.9)
+    trainer.build()
+    trainer.epoch()
+    before = trainer.network.weights.astype(np.float64)
+    record = trainer.epoch()
+    moved = np.linalg.norm(trainer.network.weights - before, axis=1)
+    assert record.moved_mean == pytest.approx(moved.mean(), rel=1e-5)
+    assert record.moved_max == pytest.approx(moved.max(), rel=1e-5)
+    assert 0 < record.moved_mean < record.moved_max
 
 
 def test_the_loss_and_accuracy_are_means_over_the_samples_before_each_step():

@@ -12,6 +12,7 @@ from fewfire.memory import written
 from fewfire.report.drift_study import DriftRecorder
 from fewfire.report.scaling_study import fits_rows
 from fewfire.training import EpochRecord, GaussNewtonRecord
+from fewfire.training.exactness import Exactness
 
 
 class PatientConsole(Console):
@@ -155,6 +156,8 @@ def print_result(console: Console, result: dict[str, Any], folder: Path) -> None
     if result["oracle_queries"]:
         queries = f"{result['oracle_queries']:,} of a simulated quantum search: no speed-up"
         of_the_index = [("oracle queries", queries)]
+    compared = result["exactness"]
+    of_exactness = [] if compared is None else [("exactness", str(Exactness(**compared)))]
     _print_rows(
         console,
         *of_the_test,
@@ -164,6 +167,7 @@ def print_result(console: Console, result: dict[str, Any], folder: Path) -> None
         *of_the_index,
         ("training", f"{result['training_seconds']:.1f} s, {result['steps']:,} steps"),
         ("peak memory", written(result["peak_memory_bytes"])),
+        *of_exactness,
         ("saved in", str(folder)),
     )
 

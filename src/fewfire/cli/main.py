@@ -121,6 +121,9 @@ def train(
     compare_dense: Annotated[
         int, typer.Option(help="Then take this many steps in turn with dense PyTorch.")
     ] = 0,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Log the epochs for TensorBoard, in a folder in this one.")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     config: Config = None,
@@ -168,6 +171,7 @@ def train(
             checkpoint_every=checkpoint_every,
             out=out,
             compare_dense=compare_dense,
+            tensorboard=tensorboard,
             json=json,
             quiet=quiet,
         )
@@ -309,6 +313,29 @@ def predict(
     from fewfire.cli.predict import predict_command
 
     predict_command(run_folder, data, out, quiet=quiet)
+
+
+@app.command()
+def report(
+    run_folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs that ended.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="HTML file to write; by default RUN/report.html, ./report.html of several runs."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make one HTML page of a run, or of several side by side.
+
+    Settings, curves, work beside dense training, time, memory, exactness.
+
+    Examples:
+
+      fewfire report runs/digits
+      fewfire report runs/drift runs/exhaustive --out compared.html
+    """
+    from fewfire.cli.report import report_command
+
+    report_command(run_folders, out, quiet=quiet)
 
 
 @app.command()

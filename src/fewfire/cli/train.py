@@ -33,9 +33,11 @@ from fewfire.loss import loss_named
 from fewfire.memory import peak_bytes, resident_bytes, written
 from fewfire.network import TwoLayerNetwork, require_init
 from fewfire.optimiser import Optimiser
+from fewfire.report.tensorboard import require_tensorboard, tensorboard_log
 from fewfire.rows import stride_of
 from fewfire.run_folder import Model, RunFolder, scores, targets_of
-from fewfire.training import GaussNewtonTrainer, Trainer
+from fewfire.training import EpochRecord, GaussNewtonTrainer, Trainer
+from fewfire.training.exactness import check_exactness
 from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.loop import PREDICT_BATCH
 from fewfire.training.schedule import Schedule, schedule_named
@@ -86,6 +88,7 @@ class TrainOptions:
     checkpoint_every: int = 0
     out: Path | None
     compare_dense: int = 0
+    tensorboard: Path | None = None
     json: bool
     quiet: bool
 
@@ -126,19 +129,30 @@ def run(
     kind = GaussNewtonDisplay if options.optimizer == GAUSS_NEWTON else TrainingDisplay
     display = kind(console, options.epochs, len(trainer.history))
     save = partial(_save, folder, model, trainer, settings)
-    keep = partial(_keep, folder, trainer, options.checkpoint_every)
-    build_seconds, training_seconds = train_and_save(display, trainer, folder, save, keep)
+    log_folder = options.tensorboard and options.tensorboard / folder.path.resolve().name
+    with tensorboard_log(log_folder) as log:
+
+        def after_epoch(record: EpochRecord) -> None:
+            log(record)
+            if options.checkpoint_every and record.epoch % options.checkpoint_every == 0:
+                folder.save_checkpoint(trainer.state())
+
+        build_seconds, training_seconds = train_and_save(display, trainer, folder, save, after_epoch)
     training_seconds += before
     result = settings | _figures(trainer, build_seconds, training_seconds)
     test_start = perf_counter()
     result |= _test_scores(model, dataset)
     result["test_seconds"] = perf_counter() - test_start
     result["peak_memory_bytes"] = peak_bytes()
+    exactness = check_exactness(trainer)
+    result["exactness"] = None if exactness is None else exactness.as_dict()
     result["total_seconds"] = perf_counter() - start + before
     result |= dict.fromkeys(COMPARED)
     folder.save_result(result)
     folder.remove_checkpoints()
     print_result(console, result, folder.path)
+    if exactness is not None:
+        exactness.require_equal(trainer.index.name)
     if options.compare_dense:  # moves the network on: after all else
         result |= _comparison(console, trainer, options.compare_dense, build_seconds + training_seconds)
         folder.save_result(result)
@@ -187,6 +201,8 @@ def _check(options: TrainOptions) -> None:
             "--compare-dense needs PyTorch. Got none installed. Run pip install 'fewfire[torch]', or leave "
             "the comparison out."
         )
+    if options.tensorboard is not None:
+        require_tensorboard()
 
 
 def _check_optimizer(options: TrainOptions) -> None:
@@ -302,7 +318,7 @@ def train_and_save(
     trainer: Trainer,
     folder: OutputFolder,
     save: Callable[..., None],
-    after_epoch: Callable[[], None] = lambda: None,
+    after_epoch: Callable[[EpochRecord], None] = lambda _: None,
 ) -> tuple[float, float]:
     """Build the index, train and save: also where training fails or is interrupted.
 
@@ -311,6 +327,7 @@ def train_and_save(
     save : callable
         Saves what there is in the folder; told `failed="why"` or `interrupted=True` where it was so.
     after_epoch : callable
+        Told the record of each.
 
     Returns
     -------
@@ -324,8 +341,9 @@ def train_and_save(
                 display.console.print(f"{trainer.choice}\n", soft_wrap=True)
             built = perf_counter()
             while len(trainer.history) < display.epochs and not trainer.finished:
-                display.epoch_done(trainer.epoch(display.stepped))
-                after_epoch()
+                record = trainer.epoch(display.stepped)
+                display.epoch_done(record)
+                after_epoch(record)
             if trainer.finished:
                 display.console.print("No step decreases the loss any more: finished.")
             trained = perf_counter()
@@ -353,7 +371,7 @@ def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> di
     asked = asdict(options)
     if options.data != DIGITS and Path(options.data).exists():
         asked["data"] = str(Path(options.data).absolute())
-    for name in ("out", "json", "quiet", "compare_dense", "decay_every", "decay_gamma"):
+    for name in ("out", "json", "quiet", "compare_dense", "tensorboard", "decay_every", "decay_gamma"):
         del asked[name]
     return asked | {
         "fewfire": fewfire.__version__,
@@ -400,12 +418,6 @@ def headline(dataset: Dataset, trainer: Trainer) -> str:
         f"width {network.width:,}, threshold {network.threshold:.3f}, {trainer.method}, "
         f"{fewfire.threads()} threads, {fewfire.instruction_set()}\n"
     )
-
-
-def _keep(folder: RunFolder, trainer: Trainer, every: int) -> None:
-    """Write a checkpoint where it is time for one."""
-    if every and len(trainer.history) % every == 0:
-        folder.save_checkpoint(trainer.state())
 
 
 def _save(

@@ -20,6 +20,14 @@ class Classes:
         Sorted, without repetition.
     several : bool
         Whether a row may have several of them, or none: labels are booleans (n, k) then, and have no codes.
+
+    Examples
+    --------
+    >>> classes = Classes.of(np.array(["wine", "beer", "wine"]))
+    >>> classes.encode(np.array(["wine", "beer"])).tolist()
+    [1, 0]
+    >>> classes.decode(np.array([0])).tolist()
+    ['beer']
     """
 
     values: np.ndarray

@@ -36,6 +36,13 @@ class InputScaling:
     and 0.863 with it (two-dimensional `banana`: 0.65 and 0.91). On pictures it mostly adds to the largest
     eigenvalue of the firing kernel, which bounds the learning rate: with 0.3 of it, ten epochs of
     Fashion-MNIST at width 8,192 end at 0.886 instead of 0.870.
+
+    Examples
+    --------
+    >>> table = np.array([[1.0, 100.0], [3.0, 300.0]])
+    >>> print(InputScaling.fit(table, standardise=True).transform(table).round(1))
+    [[-0.5 -0.5  0.7]
+     [ 0.5  0.5  0.7]]
     """
 
     mean: npt.NDArray[np.float64]

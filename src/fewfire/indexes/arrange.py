@@ -37,6 +37,13 @@ def arrange(network: TwoLayerNetwork, inputs: Inputs) -> None:
         Best one that was not trained yet.
     inputs : Inputs
         The samples it will be trained on.
+
+    Examples
+    --------
+    >>> network = TwoLayerNetwork([[1.0], [3.0]], [[1.0], [-1.0]], threshold=2.0)
+    >>> arrange(network, Inputs.of([[1.0]]))
+    >>> network.weights.ravel().tolist()
+    [3.0, 1.0]
     """
     order = busiest_first(network, inputs)
     for rows in (network.weight_rows, network.output_rows):

@@ -20,16 +20,16 @@ Progress = Callable[[float], None]  # told the share that is done, 0 .. 1
 class Index(ABC):
     """A data structure that answers "who fires?" for one network.
 
-    Parameters
-    ----------
-    memory_limit : int, optional
-        Bytes that the index may hold once it is built.
-
     An exact index may look at more pairs than fire, never at fewer, and leaves the decision to the shared
     dot kernel: all exact indexes give the same fire sets, bit for bit.
 
     An *open* index answers for any inputs. A *bound* one answers only for samples of the training set that
     it was built on, by their ids, and may remember things about each (neuron, sample) pair.
+
+    Parameters
+    ----------
+    memory_limit : int, optional
+        Bytes that the index may hold once it is built.
     """
 
     name: ClassVar[str]

@@ -32,7 +32,13 @@ def angles(n_items: int, marked: ArrayLike) -> NDArray[np.float64]:
 
 
 def chances(n_items: int, marked: ArrayLike, iterations: ArrayLike) -> NDArray[np.float64]:
-    """Probabilities that a marked item is measured after this many iterations: each turns by 2 theta."""
+    """Probabilities that a marked item is measured after this many iterations: each turns by 2 theta.
+
+    Examples
+    --------
+    >>> chances(1024, 1, [0, 10, 25]).round(3).tolist()
+    [0.001, 0.372, 0.999]
+    """
     return np.sin((2 * np.asarray(iterations) + 1) * angles(n_items, marked)) ** 2
 
 

@@ -46,7 +46,7 @@ GOOD_RATIO, POOR_RATIO, CHANGE = 0.75, 0.25, 10.0
 NOTHING = {"predicted": 0.0, "actual": 0.0, "products": 0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GaussNewtonRecord(EpochRecord):
     """Figures of one pass over the training set; loss and accuracy are those after each step.
 
@@ -279,7 +279,7 @@ class GaussNewtonTrainer(Trainer):
             solved = perf_counter()
             step = self._take(batch, fires, move)
             taken = perf_counter()
-            found = self._fires_after(batch)
+            found = self.fire_set(batch)
             outputs = self.network.outputs(found).astype(np.float64)
             actual = before - self._objective(outputs, ids, self._ridge.distance())
             seen = perf_counter()
@@ -375,11 +375,6 @@ class GaussNewtonTrainer(Trainer):
             self._index_is_stale = True  # all neurons moved, and not by a sum over the batch
         else:
             self.index.moved(step)
-
-    def _fires_after(self, batch: Inputs) -> FireSet:
-        if self._index_is_stale:
-            self.build()
-        return self.index.fire_set(batch)
 
 
 def _inverse_of(matrix: Floats, weight: float) -> Linear:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochRecord:
     """Figures of one epoch.
 
@@ -21,6 +21,9 @@ class EpochRecord:
     index_bytes : bytes the index holds
     steps : steps taken
     learning_rate : of the epoch's last step
+    moved_mean, moved_max : how far a neuron moved in the epoch, as the crow flies: the mean over all neurons
+        and the largest. In the unit of the weights, which for samples of norm 1 is that of pre-activations;
+        None in a run folder of before they were recorded
     """
 
     epoch: int
@@ -38,6 +41,8 @@ class EpochRecord:
     seconds_move: float
     refreshes: int
     index_bytes: int
+    moved_mean: float | None = None
+    moved_max: float | None = None
 
     def as_dict(self) -> dict[str, float | int | None]:
         return asdict(self)

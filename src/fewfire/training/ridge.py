@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.network import TwoLayerNetwork
+from fewfire.rows import ROWS_AT_A_TIME
 from fewfire.training.firing_gram import FiringGram, Floats
-
-ROWS_AT_A_TIME = 1024
 
 
 class Ridge:

@@ -1,0 +1,97 @@
+"""`fewfire report`: a page in its place, or one message."""
+
+import json
+import shutil
+
+import pytest
+from command import fewfire
+from pages import Page
+
+from fewfire.run_folder import RunFolder
+
+
+@pytest.fixture
+def copied_run(digits_run, tmp_path):
+    """A run that may be changed."""
+    run, _ = digits_run
+    return shutil.copytree(run.path, tmp_path / "copy")
+
+
+def test_a_report_of_one_run_lies_in_its_folder(copied_run):
+    ended = fewfire("report", copied_run)
+    assert ended.code == 0, ended.err
+    assert ended.out == f"report written to {copied_run / 'report.html'}\n"
+    page = Page.of((copied_run / "report.html").read_text(encoding="utf-8"))
+    assert "Run copy" in page.texts
+    figures = json.loads((copied_run / "result.json").read_text())
+    assert page.rows("test accuracy")[0] == f"{figures['test_accuracy']:.4f}"
+    assert "bit for bit as exhaustive search, on 262,144 pairs" in page.text
+    assert len(page.captions) >= 6
+
+
+def test_a_report_of_several_runs_lies_here(digits_run, copied_run, tmp_path, monkeypatch):
+    run, _ = digits_run
+    monkeypatch.chdir(tmp_path)
+    assert fewfire("report", run.path, "copy").code == 0
+    page = Page.of((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert {"2 runs compared", "digits", "copy"} <= set(page.texts)
+
+
+def test_a_report_goes_where_it_is_asked_to_and_replaces_the_one_before(copied_run, tmp_path):
+    out = tmp_path / "page.html"
+    out.write_text("old")
+    assert fewfire("report", copied_run, "--out", out).code == 0
+    assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert not (copied_run / "report.html").exists()
+
+
+def test_a_failed_write_leaves_the_old_report(copied_run, monkeypatch):
+    (copied_run / "report.html").write_text("old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    assert fewfire("report", copied_run).code == 2
+    assert (copied_run / "report.html").read_text() == "old"
+
+
+def test_a_run_that_did_not_finish_has_a_report(copied_run):
+    (copied_run / "result.json").unlink()
+    assert fewfire("report", copied_run).code == 0
+    assert "Not finished" in (copied_run / "report.html").read_text(encoding="utf-8")
+    (copied_run / "history.jsonl").unlink()
+    assert fewfire("report", copied_run).code == 0
+    assert "0 of 2 epochs" in (copied_run / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_history_of_before_drift_was_recorded_is_read(copied_run):
+    lines = (copied_run / "history.jsonl").read_text().splitlines()
+    old = [{k: v for k, v in json.loads(line).items() if not k.startswith("moved")} for line in lines]
+    (copied_run / "history.jsonl").write_text("".join(json.dumps(record) + "\n" for record in old))
+    history = RunFolder(copied_run).load_history()
+    assert [record.moved_mean for record in history] == [None, None]
+    assert fewfire("report", copied_run).code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("settings.json", None),
+        ("settings.json", "{}"),
+        ("settings.json", "[1"),
+        ("settings.json", "[]"),
+        ("history.jsonl", '{"epoch": 1}\n'),
+        ("history.jsonl", "epoch 1\n"),
+        ("result.json", "{"),
+    ],
+)
+def test_what_is_no_run_folder_is_refused(copied_run, name, content):
+    (copied_run / name).unlink()
+    if content is not None:
+        (copied_run / name).write_text(content)
+    ended = fewfire("report", copied_run)
+    assert ended.code == 2
+    assert ended.message.startswith("fewfire: a run folder must hold what `fewfire train` saved. Got ")
+    assert "Give the folder named by --out of a run that has ended." in ended.message
+    assert not (copied_run / "report.html").exists()
