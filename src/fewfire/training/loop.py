@@ -99,6 +99,7 @@ class Trainer:
         trainer = Trainer(network, inputs, targets)
         if path.exists():
             trainer.restore(path)
+        trainer.build()
         while len(trainer.history) < epochs:
             trainer.epoch()
             trainer.save(path)
