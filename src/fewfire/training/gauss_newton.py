@@ -11,6 +11,7 @@ the Gram matrix G = J J^T. J is met only through the fire set.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -42,6 +43,7 @@ MATRICES = 4  # that are held at one time, of (n c)^2 or n^2 numbers each
 SKETCH_ROWS = 4  # for each sample
 PRODUCTS = 200  # with the Gram matrix that a solution may take
 LEAST_DAMPING, MOST_TRIALS = 1e-12, 16
+THREADED_ROWS = 2048  # of a smaller matrix threads mostly wait for one another
 GOOD_RATIO, POOR_RATIO, CHANGE = 0.75, 0.25, 10.0
 NOTHING = {"predicted": 0.0, "actual": 0.0, "products": 0}
 
@@ -383,7 +385,9 @@ def _inverse_of(matrix: Floats, weight: float) -> Linear:
 
     damped = matrix.copy()
     damped.flat[:: len(damped) + 1] += weight
-    factor = cho_factor(damped, overwrite_a=True, check_finite=False)
+    few = len(damped) < THREADED_ROWS
+    with one_blas_thread() if few else nullcontext():
+        factor = cho_factor(damped, overwrite_a=True, check_finite=False)
     return lambda v: cho_solve(factor, v.reshape(len(damped), -1), check_finite=False).reshape(v.shape)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.activation import fire_rate_at
+from fewfire.machine import one_blas_thread
 
 Floats = NDArray[np.float64]
 ANGLES = 4001  # of the table that the probability is read from, by interpolation: within 1e-6
@@ -50,7 +51,8 @@ def leave_one_out(
 
     weights = np.ones(len(kernel)) if sample_weight is None else sample_weight
     roots = np.sqrt(weights)
-    values, vectors = eigh(roots[:, None] * kernel * roots, check_finite=False)
+    with one_blas_thread():  # of rows so few, more threads mostly wait for one another
+        values, vectors = eigh(roots[:, None] * kernel * roots, check_finite=False)
     coordinates, squares = vectors.T @ (roots[:, None] * targets), vectors**2
     others = np.maximum(weights - 1, 0)  # copies that stay
     errors = np.empty(len(ridges))
