@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fewfire import _core
 from fewfire.errors import DataError
-from fewfire.files import write_atomically
 from fewfire.network import require_float
 from fewfire.rows import padded
+from fewfire.tensors import read_tensors, write_tensors
 
+KIND = "fewfire points"  # of a file
 MOST_POINTS = 2**31 - 64  # ids and places are 32-bit whole numbers
 
 
@@ -192,10 +193,8 @@ class HalfspaceReporter:
         self._tree.move(held, rows)
 
     def save(self, path: str | Path) -> None:
-        """Write points and ids to a safetensors file, atomically."""
-        from safetensors.numpy import save
-
-        write_atomically(path, save({"points": self.points(self.ids), "ids": self.ids}))
+        """Write points and ids to a safetensors file, atomically, with a checksum."""
+        write_tensors(path, KIND, {"points": self.points(self.ids), "ids": self.ids})
 
     @classmethod
     def load(cls, path: str | Path) -> "HalfspaceReporter":
@@ -206,11 +205,8 @@ class HalfspaceReporter:
         ValueError
             The file is not one that `save` wrote.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         try:
-            tensors = load_file(path)
+            tensors, _ = read_tensors(path, KIND)
             points, ids = tensors["points"], tensors["ids"]
             if ids.dtype != np.int32 or ids.ndim != 1 or len(points) != len(ids):
                 raise ValueError(f"points of shape {points.shape} with ids of shape {ids.shape}")
@@ -218,7 +214,7 @@ class HalfspaceReporter:
                 raise ValueError("ids that are negative or do not ascend")
             reporter = cls(points[:0], points.dtype)
             rows = reporter._rows(points, "points")
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             raise ValueError(
                 f"{path} must be a safetensors file with points and their ids. Got: {error}. "
                 "Give one that HalfspaceReporter.save wrote."

@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fewfire import _core
 from fewfire.activation import paper_threshold, threshold_for_fire_rate
 from fewfire.coasting import Coasting
-from fewfire.files import write_atomically
 from fewfire.fire_set import FireSet
 from fewfire.rows import padded, padded_zeros, stride_of
 from fewfire.structured import StructuredWeights
+from fewfire.tensors import read_tensors, write_tensors
 
 INITS = ("gaussian", "structured")
+KIND = "fewfire network"  # of a file
 FORWARD_PAIRS = 1 << 24  # pre-activations that the dense forward pass holds at one time
 
 
@@ -244,27 +245,22 @@ class TwoLayerNetwork:
         return outputs * self.dtype.type(self.scale)
 
     def save(self, path: str | Path) -> None:
-        """Write the parameters to a safetensors file, atomically."""
-        from safetensors.numpy import save
-
+        """Write the parameters to a safetensors file, atomically, with a checksum."""
         tensors = {
             "weights": np.ascontiguousarray(self.weights),
             "output_weights": np.ascontiguousarray(self.output_weights),
             "threshold": np.array(self.threshold, dtype=np.float64),
         }
-        write_atomically(path, save(tensors))
+        write_tensors(path, KIND, tensors)
 
     @classmethod
     def load(cls, path: str | Path) -> "TwoLayerNetwork":
         """Read the parameters back, bit for bit."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         try:
-            tensors = load_file(path)
+            tensors, _ = read_tensors(path, KIND)
             weights, output_weights = tensors["weights"], tensors["output_weights"]
             threshold = tensors["threshold"].item()
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             raise ValueError(
                 f"{path} must be a safetensors file with weights, output_weights and threshold. "
                 f"Got: {error}. Give a model that fewfire saved."

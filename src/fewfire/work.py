@@ -50,6 +50,10 @@ class Work:
     def copy(self) -> "Work":
         return self - Work()
 
+    def go_on_from(self, other: "Work") -> None:
+        """Count on from there."""
+        vars(self).update(vars(other))
+
     def multiply_adds(self, n_features: int) -> int:
         """Multiply-adds spent on finding who fires."""
         products = self.multiplied + self.dots + self.measured + 2 * self.nodes

@@ -18,6 +18,7 @@ BAD_OPTIONS = [
     (("--batch-size", -1), r"--batch-size must be >= 1\. Got -1\."),
     (("--threads", 0), r"--threads must be >= 1\. Got 0\."),
     (("--seed", -1), r"--seed must be >= 0\. Got -1\."),
+    (("--checkpoint-every", -1), r"--checkpoint-every must be >= 0\. Got -1\. Leave it out"),
     (("--compare-dense", -1), r"--compare-dense must be >= 0\. Got -1\."),
     (("--index", "tree"), r"the index must be one of exhaustive, screened, .*\. Got 'tree'\. Choose one"),
     (("--loss", "hinge"), r"the loss must be one of squared, softmax, logistic\. Got 'hinge'\. Choose one"),

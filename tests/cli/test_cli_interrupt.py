@@ -14,6 +14,7 @@ from fewfire.run_folder import RunFolder
 
 INTERRUPTED = 130
 WHOLE = {"model.safetensors", "scaling.safetensors", "settings.json", "history.jsonl", "history.png"}
+GOES_ON = "; `fewfire resume {}` goes on"
 
 
 def test_ctrl_c_while_training_saves_and_says_where(tmp_path):
@@ -30,10 +31,12 @@ def test_ctrl_c_while_training_saves_and_says_where(tmp_path):
     assert process.returncode == INTERRUPTED
     assert err == ""
     last = out.splitlines()[-1]
-    found = re.fullmatch(rf"Interrupted after (\d+) whole epochs\. Saved in {re.escape(str(folder))}", last)
+    saved_in = re.escape(f"Saved in {folder}" + GOES_ON.format(folder))
+    found = re.fullmatch(rf"Interrupted after (\d+) whole epochs\. {saved_in}", last)
     assert found, last
 
-    assert {path.name for path in folder.iterdir()} == WHOLE
+    checkpoint = f"checkpoint-{int(found[1]):06}.safetensors"
+    assert {path.name for path in folder.iterdir()} == WHOLE | {checkpoint}
     run = RunFolder(folder)
     assert len(run.load_history()) == int(found[1]) >= 5
     assert np.isfinite(run.load_model().network.weights).all()

@@ -52,7 +52,7 @@ def test_help_has_examples_each_on_a_line_of_its_own(command):
 
 def test_the_commands_have_descriptions_of_one_line():
     for group, names in (
-        ((), ["train", "predict", "report", "info", "study"]),
+        ((), ["train", "resume", "predict", "report", "info", "study"]),
         (("study",), ["drift", "scaling"]),
     ):
         shown = fewfire(*group, "--help").out

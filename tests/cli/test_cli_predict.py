@@ -1,6 +1,5 @@
 """`fewfire predict`, and what it says of folders and samples that do not fit."""
 
-import json
 import re
 import shutil
 
@@ -10,6 +9,7 @@ from command import fewfire
 from safetensors.numpy import load_file, save_file
 
 from fewfire.data import load_dataset
+from fewfire.run_folder import RunFolder
 
 USER_ERROR = 2
 
@@ -117,12 +117,23 @@ def test_foreign_files_are_refused(run_copy, content):
     assert_no_run(run_copy, "must be a safetensors file with weights, output_weights and threshold")
 
 
-@pytest.mark.parametrize(
-    "content", ["[]", "{}", "3", '{"features": 3}', '{"classes": 3}', '{"classes": null}']
-)
+@pytest.mark.parametrize("content", ["[]", "{}", "3", "null", '{"classes": 3}', '[["classes", 3]]'])
 def test_foreign_settings_are_refused(run_copy, content):
     (run_copy / "settings.json").write_text(content)
+    assert_no_run(run_copy, "settings.json is not what `fewfire train` wrote")
+
+
+@pytest.mark.parametrize(("name", "value"), [("classes", 3), ("classes", None), ("features", 3)])
+def test_settings_without_classes_or_features_are_refused(run_copy, name, value):
+    run = RunFolder(run_copy)
+    run.save_settings(run.load_settings() | {name: value})
     assert_no_run(run_copy, "")
+
+
+def test_settings_that_were_edited_are_refused(run_copy):
+    text = (run_copy / "settings.json").read_text()
+    (run_copy / "settings.json").write_text(text.replace("9\n", "8\n"))
+    assert_no_run(run_copy, "settings.json has another checksum than when it was written")
 
 
 def test_a_model_of_other_tensors_is_refused(run_copy):
@@ -134,13 +145,12 @@ def test_a_model_of_other_tensors_is_refused(run_copy):
 
 
 def test_files_of_different_runs_are_refused(run_copy):
-    settings = json.loads((run_copy / "settings.json").read_text())
-    settings["classes"] = ["yes", "no", "perhaps"]
-    (run_copy / "settings.json").write_text(json.dumps(settings))
+    run = RunFolder(run_copy)
+    settings = run.load_settings()
+    run.save_settings(settings | {"classes": ["yes", "no", "perhaps"]})
     assert_no_run(run_copy, "65 features and 10 outputs beside a scaling of 64 .* 3 classes")
 
-    settings["classes"] = list(range(10))
-    (run_copy / "settings.json").write_text(json.dumps(settings))
+    run.save_settings(settings)
     scaling = load_file(run_copy / "scaling.safetensors")
     save_file(
         scaling | {name: np.ascontiguousarray(scaling[name][:9]) for name in ("mean", "scale")},

@@ -27,7 +27,7 @@ SETTINGS = {
     "threshold",
     "optimizer", "schedule", "momentum", "nesterov", "weight_decay", "ridge",
     "init", "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
-    "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
+    "checkpoint_every", "training_data", "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip
 FIGURES = {
     "test_accuracy", "train_loss", "train_accuracy", "fire_rate", "work_share", "refreshes", "steps",

@@ -1,10 +1,15 @@
 """The run folder: what is written comes back, and an earlier run stays."""
 
 import math
+import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from command import train_digits
 
+from corruption import corruptions
 from fewfire import DataError, EpochRecord
 from fewfire.run_folder import RunFolder, targets_of
 
@@ -66,3 +71,21 @@ def test_targets_are_one_hot_but_for_two_classes_with_the_logistic_loss(loss, n_
     expected = codes[:, None] if n_outputs == 1 else np.eye(n_classes)[codes]
     assert np.array_equal(targets, expected)
     assert math.isclose(targets.sum(), expected.sum())
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "scaling.safetensors", "settings.json"])
+def test_a_file_that_something_happened_to_is_named(digits_run, tmp_path, monkeypatch, name):
+    """A thousand times, and nothing is taken for what was written."""
+    run, other = RunFolder(tmp_path / "run"), tmp_path / "other"
+    shutil.copytree(digits_run[0].path, run.path)
+    train_digits(other, "--seed", 1, "--epochs", 1)
+    read, content = Path.read_bytes, b""
+    monkeypatch.setattr(Path, "read_bytes", lambda path: content if path.name == name else read(path))
+    for what, content in corruptions(read(run.path / name), read(other / name), count=1000):  # noqa: B007
+        with pytest.raises(DataError) as caught:
+            run.load_model()
+        message = (
+            r"a run folder must hold a model that `fewfire train` saved\. "
+            rf"Got {re.escape(str(run.path))}: .*{re.escape(str(run.path / name))}.*\. Give the folder"
+        )
+        assert re.match(message, str(caught.value), re.DOTALL), (what, str(caught.value))

@@ -40,8 +40,8 @@ class TrainingDisplay:
     columns: ClassVar = ("epoch", "loss", "accuracy", "fire rate", "work of dense", "ms/step")
     row: ClassVar = "{:>9}  {:>10}  {:>8}  {:>9}  {:>13}  {:>8}"
 
-    def __init__(self, console: Console, epochs: int) -> None:
-        self.console, self.epochs, self._done = console, epochs, 0
+    def __init__(self, console: Console, epochs: int, done: int = 0) -> None:
+        self.console, self.epochs, self._done, self._first = console, epochs, done, done
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True)
 
@@ -59,8 +59,9 @@ class TrainingDisplay:
         self._progress.update(self._task, completed=share)
 
     def stepped(self, done: int, steps: int) -> None:
-        if self._done == 0 and done == 1:  # a new clock: building says nothing of how long steps take
-            self._progress.reset(self._task)
+        if self._done == self._first and done == 1:
+            # A new clock: building says nothing of how long steps take.
+            self._progress.reset(self._task, completed=self._done, total=self.epochs)
         self._progress.update(
             self._task,
             description=f"epoch {self._done + 1}/{self.epochs}",
@@ -69,7 +70,7 @@ class TrainingDisplay:
         )
 
     def epoch_done(self, record: EpochRecord) -> None:
-        if self._done == 0:
+        if self._done == self._first:
             self.console.print(self.row.format(*self.columns))
         self._done = record.epoch
         self.console.print(self.row.format(f"{record.epoch}/{self.epochs}", *self.cells(record)))

@@ -1,6 +1,7 @@
 """The command `fewfire`: its sub-commands, and how errors end it."""
 
 import math
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +113,10 @@ def train(
     seed: Seed = 0,
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
+    checkpoint_every: Annotated[
+        int,
+        typer.Option(help="Epochs from one checkpoint to the next, for `resume`; 0: when interrupted."),
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/DATA-TIME.")] = None,
     compare_dense: Annotated[
         int, typer.Option(help="Then take this many steps in turn with dense PyTorch.")
@@ -163,6 +168,7 @@ def train(
             seed=seed,
             threads=fewfire.threads() if threads is None else threads,
             memory_limit=None if memory_limit is None else bytes_of(memory_limit),
+            checkpoint_every=checkpoint_every,
             out=out,
             compare_dense=compare_dense,
             tensorboard=tensorboard,
@@ -170,6 +176,26 @@ def train(
             quiet=quiet,
         )
     )
+
+
+@app.command()
+def resume(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that was stopped.")],
+    threads: Threads = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a run that was interrupted or killed.
+
+    It goes on from its last checkpoint, and ends with the weights of a run without a break, bit for bit.
+
+    Example:
+
+      fewfire resume runs/fashion
+    """
+    from fewfire.cli.resume import resume_command
+
+    resume_command(run_folder, threads=threads, as_json=json, quiet=quiet)
 
 
 @study_app.command(cls=ConfigCommand)
@@ -343,7 +369,8 @@ def _number(option: str, text: str, word: str) -> float | str:
 
 
 def run() -> None:
-    """Entry point: errors of the user end with one message and no traceback."""
+    """Entry point: errors of the user end with one message and no traceback. SIGTERM is as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(prog_name="fewfire", standalone_mode=False)
         sys.stdout.flush()

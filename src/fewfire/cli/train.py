@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -24,6 +24,7 @@ from fewfire.cli.display import (
     print_result,
 )
 from fewfire.data import Classes, Dataset, InputScaling, load_dataset
+from fewfire.data.load import DIGITS
 from fewfire.errors import MemoryLimitError, TrainingError
 from fewfire.files import OutputFolder
 from fewfire.indexes import DriftIndex, arrange, index_named
@@ -50,7 +51,8 @@ OF_GRADIENT_DESCENT = {  # and what each is where it is left out
 SPARE_BYTES = 256_000_000  # batches, work arrays and libraries, beside what is counted
 FIRING_PAIR_BYTES = 16  # in a fire set and while it is made
 STRUCTURE_BYTES, CODE_BYTES = 20, 16  # of a neuron: signs, scale and place; codes that a thread has in hand
-LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0}
+LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0,
+         "checkpoint_every": 0}  # fmt: skip
 COMPARED = ("dense_seconds_per_step", "speedup", "max_weight_difference")  # None without --compare-dense
 
 
@@ -83,6 +85,7 @@ class TrainOptions:
     seed: int
     threads: int
     memory_limit: int | None
+    checkpoint_every: int = 0
     out: Path | None
     compare_dense: int = 0
     tensorboard: Path | None = None
@@ -100,14 +103,42 @@ def train_command(options: TrainOptions) -> None:
     model, trainer = prepare(options, dataset)
     settings = settings_of(options, dataset, trainer)
     folder.create()
+    with folder.held():
+        folder.save_settings(settings)
+        try:
+            run(console, options, dataset, folder, model, trainer, settings, start)
+        except MemoryError:
+            folder.take_back()
+            raise
+
+
+def run(
+    console: Console,
+    options: TrainOptions,
+    dataset: Dataset,
+    folder: RunFolder,
+    model: Model,
+    trainer: Trainer,
+    settings: dict[str, Any],
+    start: float,
+) -> None:
+    """Train on from where the trainer is, save, test and compare."""
     console.print(headline(dataset, trainer), soft_wrap=True)
+    before = sum(record.seconds for record in trainer.history)  # of a run that goes on
 
     kind = GaussNewtonDisplay if options.optimizer == GAUSS_NEWTON else TrainingDisplay
-    display = kind(console, options.epochs)
+    display = kind(console, options.epochs, len(trainer.history))
     save = partial(_save, folder, model, trainer, settings)
     log_folder = options.tensorboard and options.tensorboard / folder.path.resolve().name
     with tensorboard_log(log_folder) as log:
-        build_seconds, training_seconds = train_and_save(display, trainer, folder, save, log)
+
+        def after_epoch(record: EpochRecord) -> None:
+            log(record)
+            if options.checkpoint_every and record.epoch % options.checkpoint_every == 0:
+                folder.save_checkpoint(trainer.state())
+
+        build_seconds, training_seconds = train_and_save(display, trainer, folder, save, after_epoch)
+    training_seconds += before
     result = settings | _figures(trainer, build_seconds, training_seconds)
     test_start = perf_counter()
     result |= _test_scores(model, dataset)
@@ -115,9 +146,10 @@ def train_command(options: TrainOptions) -> None:
     result["peak_memory_bytes"] = peak_bytes()
     exactness = check_exactness(trainer)
     result["exactness"] = None if exactness is None else exactness.as_dict()
-    result["total_seconds"] = perf_counter() - start
+    result["total_seconds"] = perf_counter() - start + before
     result |= dict.fromkeys(COMPARED)
     folder.save_result(result)
+    folder.remove_checkpoints()
     print_result(console, result, folder.path)
     if exactness is not None:
         exactness.require_equal(trainer.index.name)
@@ -308,13 +340,12 @@ def train_and_save(
             if trainer.choice is not None:
                 display.console.print(f"{trainer.choice}\n", soft_wrap=True)
             built = perf_counter()
-            for _ in range(display.epochs):
+            while len(trainer.history) < display.epochs and not trainer.finished:
                 record = trainer.epoch(display.stepped)
                 display.epoch_done(record)
                 after_epoch(record)
-                if trainer.finished:
-                    display.console.print("No step decreases the loss any more: finished.")
-                    break
+            if trainer.finished:
+                display.console.print("No step decreases the loss any more: finished.")
             trained = perf_counter()
         save()
     except MemoryError as error:
@@ -330,14 +361,16 @@ def train_and_save(
     except KeyboardInterrupt:
         trainer.settle()
         save(interrupted=True)
-        done = f"Interrupted after {len(trainer.history)} whole epochs."
-        display.console.print(f"{done} Saved in {folder.path}", soft_wrap=True)
+        done = f"Interrupted after {len(trainer.history)} whole epochs. Saved in {folder.path}"
+        display.console.print(done + folder.how_to_go_on, soft_wrap=True)
         sys.exit(INTERRUPTED)
     return built - start, trained - built
 
 
 def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
     asked = asdict(options)
+    if options.data != DIGITS and Path(options.data).exists():
+        asked["data"] = str(Path(options.data).absolute())
     for name in ("out", "json", "quiet", "compare_dense", "tensorboard", "decay_every", "decay_gamma"):
         del asked[name]
     return asked | {
@@ -351,7 +384,30 @@ def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> di
         "threshold": trainer.network.threshold,
         "learning_rate": trainer.learning_rate,
         "schedule": trainer.schedule.as_dict(),
+        "batch_size": trainer.batch_size,
+        "training_data": trainer.data_checksum,
     }
+
+
+def options_of(settings: dict[str, Any], **others: Any) -> TrainOptions:
+    """What a run was asked for, the inverse of `settings_of`; what depended on the data is as it was found.
+
+    Parameters
+    ----------
+    others : options that settings do not hold, or that replace them
+    """
+    asked = {option.name: settings[option.name] for option in fields(TrainOptions) if option.name in settings}
+    schedule = settings["schedule"]
+    asked |= {
+        "schedule": schedule["name"],
+        "decay_every": schedule.get("every"),
+        "decay_gamma": schedule.get("gamma"),
+        "categories": tuple(settings["categories"]),
+        "fire_rate": None,  # the threshold is known
+    }
+    if asked["optimizer"] == GAUSS_NEWTON:
+        asked |= OF_GRADIENT_DESCENT
+    return TrainOptions(**asked | others)
 
 
 def headline(dataset: Dataset, trainer: Trainer) -> str:
@@ -367,6 +423,8 @@ def headline(dataset: Dataset, trainer: Trainer) -> str:
 def _save(
     folder: RunFolder, model: Model, trainer: Trainer, settings: dict[str, Any], **outcome: object
 ) -> None:
+    if "interrupted" in outcome and trainer.history:
+        folder.save_checkpoint(trainer.state())
     folder.save_model(model, settings | outcome)
     folder.save_history(trainer.history)
     if trainer.history and find_spec("matplotlib") is not None:

@@ -1,5 +1,6 @@
 """How weights move."""
 
+from fewfire.training.checkpoint import State
 from fewfire.training.choose import Choice, choose_index
 from fewfire.training.gauss_newton import GaussNewtonRecord, GaussNewtonTrainer
 from fewfire.training.history import EpochRecord
@@ -15,6 +16,7 @@ __all__ = [
     "GaussNewtonRecord",
     "GaussNewtonTrainer",
     "Schedule",
+    "State",
     "StepDecay",
     "Trainer",
     "choose_index",

@@ -28,6 +28,7 @@ from fewfire.machine import one_blas_thread
 from fewfire.memory import written
 from fewfire.network import TwoLayerNetwork
 from fewfire.step import Descent, Step
+from fewfire.training.checkpoint import State
 from fewfire.training.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.training.firing_gram import FiringGram, Floats
 from fewfire.training.history import EpochRecord
@@ -122,6 +123,9 @@ class GaussNewtonTrainer(Trainer):
     (arXiv 2208.04508); damping as of Levenberg 1944 and Marquardt 1963.
     """
 
+    record_type = GaussNewtonRecord
+    progress_names = (*Trainer.progress_names, "damping")
+
     def __init__(
         self,
         network: TwoLayerNetwork,
@@ -208,8 +212,23 @@ class GaussNewtonTrainer(Trainer):
         self.finished = self.steps_taken == steps
         return record
 
-    def _record(self, **figures: Any) -> EpochRecord:
-        return GaussNewtonRecord(**figures, damping=self.damping, **self._tally)
+    def _further_figures(self) -> dict[str, Any]:
+        return {"damping": self.damping, **self._tally}
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        own = {"ridge": self.ridge, "tolerance": self.tolerance, "preconditioner": self.preconditioner}
+        return super().terms | own
+
+    def _moving_rows(self) -> dict[str, NDArray]:
+        return super()._moving_rows() | self._ridge.moving_rows
+
+    def _fixed_rows(self) -> dict[str, NDArray]:
+        return self._ridge.fixed_rows
+
+    def _return_to(self, state: State) -> None:
+        super()._return_to(state)
+        self._ridge.go_on_after(self.steps_taken)
 
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
         """One step on these samples, tried with more and more damping until it decreases the objective.

@@ -2,8 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,14 +18,18 @@ from fewfire.indexes import Index, index_named, open_index
 from fewfire.indexes.base import Progress
 from fewfire.inputs import Inputs
 from fewfire.loss import Loss, loss_named, predicted_classes
+from fewfire.machine import instruction_set
 from fewfire.network import TwoLayerNetwork
 from fewfire.optimiser import Optimiser
 from fewfire.rows import ROWS_AT_A_TIME
 from fewfire.step import Descent
+from fewfire.tensors import sha256
+from fewfire.training.checkpoint import State
 from fewfire.training.choose import Choice, choose_index
 from fewfire.training.history import EpochRecord
 from fewfire.training.learning_rate import stable_learning_rate
 from fewfire.training.schedule import Constant, Schedule, schedule_named
+from fewfire.work import Work
 
 PREDICT_BATCH = 1024
 
@@ -85,7 +92,21 @@ class Trainer:
     With momentum or weight decay a neuron coasts on while it does not fire, and its row in
     `network.weights` is brought up to date only when it fires, at the end of an epoch, and by `settle`: to
     be called before they are read in between. Momentum needs twice the memory for weights.
+
+    `save` writes a checkpoint, from which a trainer made as this one was goes on after `restore`. The weights
+    are those of training without a break, bit for bit (docs/checkpoints.md):
+
+        trainer = Trainer(network, inputs, targets)
+        if path.exists():
+            trainer.restore(path)
+        trainer.build()
+        while len(trainer.history) < epochs:
+            trainer.epoch()
+            trainer.save(path)
     """
+
+    record_type: ClassVar[type[EpochRecord]] = EpochRecord
+    progress_names: ClassVar[tuple[str, ...]] = ("steps_taken", "finished")  # attributes in a checkpoint
 
     def __init__(
         self,
@@ -130,6 +151,7 @@ class Trainer:
         self._epoch_ahead: tuple[int, list[NDArray[np.int64]]] | None = None  # its number and batches
         self._classes = _classes_of(self.targets)
         self._index_is_stale = False  # the weights moved and it was not told
+        self._begun: State | None = None  # at the beginning of an epoch that is not done yet
         if network.coasting is not None:  # of a trainer before this one
             network.coasting.settle()
             network.coasting = None
@@ -157,7 +179,8 @@ class Trainer:
         if self._to_be_chosen:
             self.choice = choose_index(self, self.epochs)
             log.info("%s", self.choice)
-            self.index = index_named(self.choice.name, self.memory_limit)
+            known, self.index = self.index.work, index_named(self.choice.name, self.memory_limit)
+            self.index.work.go_on_from(known)
             self._to_be_chosen = False
         self.index.build(self.network, self.inputs, progress)
         self._index_is_stale = False
@@ -342,12 +365,10 @@ class Trainer:
         """
         number = len(self.history) + 1
         self.settle()
-        coasting, weights = self.network.coasting, [self.network.weight_rows, self.network.output_rows]
-        if coasting is not None:
-            weights += [coasting.velocity_rows, coasting.output_velocity_rows]
-        last_good = [rows.copy() for rows in weights]
+        moving = self._moving_rows()
+        begun = State({name: rows.copy() for name, rows in moving.items()}, self._progress(), self._figures())
+        self._begun = begun
         work, seconds, begin = self.index.work.copy(), dict(self.seconds), perf_counter()
-        steps_before = self.steps_taken
         total_loss, total_correct = 0.0, 0
         batches, following = self._batches_now_and_next(number)
         done = 0
@@ -360,27 +381,22 @@ class Trainer:
                 if on_step is not None:
                     on_step(done, len(batches))
             self.settle()
-            for rows in weights:  # a neuron of NaN never fires, and no loss would show it
+            for rows in moving.values():  # a neuron of NaN never fires, and no loss would show it
                 self._require_finite("every weight", float(rows.max(initial=0)))
                 self._require_finite("every weight", float(rows.min(initial=0)))
         except TrainingError as error:
-            for rows, good in zip(weights, last_good, strict=True):
-                rows[:] = good
-            if coasting is not None:
-                coasting.restart()
-            self._index_is_stale = True
-            self.steps_taken = steps_before
+            self._return_to(begun)
             raise TrainingError(
                 f"{error} This was step {done} of epoch {number}; the weights are those of the "
                 f"end of epoch {number - 1}."
             ) from None
 
         n = len(self.inputs)
-        moved = _distances(self.network.weight_rows, last_good[0])
+        moved = _distances(self.network.weight_rows, begun.rows["weights"])
         spent = self.index.work - work
         asked = max(spent.asked, 1)  # of none where no step was worth taking
         parts = {f"seconds_{part}": self.seconds[part] - before for part, before in seconds.items()}
-        record = self._record(
+        record = self.record_type(
             epoch=number,
             steps=len(batches),
             learning_rate=self.rate_of(self.steps_taken - 1),
@@ -396,12 +412,127 @@ class Trainer:
             moved_mean=float(moved.mean()),
             moved_max=float(moved.max()),
             **parts,
+            **self._further_figures(),
         )
         self.history.append(record)
+        self._begun = None
         return record
 
-    def _record(self, **figures: Any) -> EpochRecord:
-        return EpochRecord(**figures)
+    def _further_figures(self) -> dict[str, Any]:
+        """Those of an epoch that only some trainers have."""
+        return {}
+
+    # What it takes to go on after a break
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The settings on which the bits of the weights depend, with a checksum of the training set."""
+        network = self.network
+        return {
+            "trainer": type(self).__name__,
+            "training_data": self.data_checksum,
+            "width": network.width,
+            "n_features": network.n_features,
+            "n_outputs": network.n_outputs,
+            "threshold": network.threshold,
+            "dtype": str(network.dtype),
+            "loss": self.loss.name,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "schedule": self.schedule.as_dict(),
+            **asdict(self.optimiser),
+            "train_output_weights": self.train_output_weights,
+            "seed": self.seed,
+            "fused_multiply_add": instruction_set() != "base",
+        }
+
+    @cached_property
+    def data_checksum(self) -> str:
+        """Of inputs, targets and weights of the samples: 64 bits of their SHA-256, as 16 digits."""
+        weights = b"" if self.sample_weight is None else self.sample_weight.data
+        return sha256(self.inputs.rows.data, self.targets.data, weights)[:16]
+
+    def _moving_rows(self) -> dict[str, NDArray]:
+        """All rows that steps move."""
+        rows = {"weights": self.network.weight_rows, "output_weights": self.network.output_rows}
+        coasting = self.network.coasting
+        if coasting is not None:
+            rows["velocities"] = coasting.velocity_rows
+            rows["output_velocities"] = coasting.output_velocity_rows
+        return rows
+
+    def _fixed_rows(self) -> dict[str, NDArray]:
+        """Rows that steps depend on and do not move."""
+        return {}
+
+    def _progress(self) -> dict[str, Any]:
+        numbers = {name: getattr(self, name) for name in self.progress_names}
+        return {"numbers": numbers, "work": asdict(self.index.work)}
+
+    def _figures(self) -> list[dict[str, Any]]:
+        return [record.as_dict() for record in self.history]
+
+    def state(self) -> State:
+        """All that training needs to go on from here.
+
+        While an epoch goes on, or after it was interrupted: the state in which it began.
+
+        Returns
+        -------
+        State
+            Its rows are those of the network, not a copy: save it before the next step.
+        """
+        if self._begun is None:
+            self.settle()
+        begun = self._begun or State(self._moving_rows(), self._progress(), self._figures())
+        return replace(begun, rows={**begun.rows, **self._fixed_rows()}, terms=self.terms)
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint of `state()`: whole, or not at all, whatever happens meanwhile."""
+        self.state().save(path)
+
+    def restore(self, state: State | str | Path) -> None:
+        """Go on from a state, or from a checkpoint, of a trainer that was made as this one was.
+
+        The index follows in `build`, or at the next step.
+
+        Raises
+        ------
+        DataError
+            The file cannot be used (see `State.load`), or other data or settings led to it. Nothing changes.
+        """
+        if not isinstance(state, State):
+            state = State.load(state)
+        state.require_terms(self.terms)
+        own = self._moving_rows() | self._fixed_rows()
+        try:
+            for name, rows in own.items():
+                if (state.rows[name].shape, state.rows[name].dtype) != (rows.shape, rows.dtype):
+                    raise ValueError(f"{name} of shape {state.rows[name].shape}, not {rows.shape}")
+            if set(state.progress["numbers"]) != set(self.progress_names):
+                raise ValueError(f"the numbers {', '.join(state.progress['numbers'])}")
+            work = Work(**state.progress["work"])
+            history = [self.record_type(**figures) for figures in state.history]
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(
+                f"a checkpoint must hold what this version of fewfire needs. Got {state.origin}: {error}. "
+                "Go on with the version that wrote it, or train anew."
+            ) from error
+        self._return_to(state)
+        for name, rows in self._fixed_rows().items():
+            rows[:] = state.rows[name]
+        self.history = history
+        self.index.work.go_on_from(work)
+
+    def _return_to(self, state: State) -> None:
+        """Take rows and numbers of a state for those of now."""
+        for name, rows in self._moving_rows().items():
+            rows[:] = state.rows[name]
+        if self.network.coasting is not None:
+            self.network.coasting.restart()
+        self._index_is_stale = True
+        vars(self).update(state.progress["numbers"])
+        self._begun = None
 
 
 def train(

@@ -29,6 +29,19 @@ class Ridge:
 
     moves_all: bool = False
 
+    @property
+    def moving_rows(self) -> dict[str, NDArray]:
+        """What `keep` changes."""
+        return {}
+
+    @property
+    def fixed_rows(self) -> dict[str, NDArray]:
+        """What the distance depends on, beside that and the weights."""
+        return {}
+
+    def go_on_after(self, steps: int) -> None:
+        """Those rows are now as they were after so many steps."""
+
     def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> Floats | None:
         """J D, (n, c), for a batch of these samples; None for a D of 0."""
         return None
@@ -53,6 +66,13 @@ class ToStart(Ridge):
 
     def __init__(self, network: TwoLayerNetwork) -> None:
         self._rows, self._initial = network.weight_rows, network.weight_rows.copy()
+
+    @property
+    def fixed_rows(self) -> dict[str, NDArray]:
+        return {"initial_weights": self._initial}
+
+    def go_on_after(self, steps: int) -> None:
+        self.moves_all = steps > 0
 
     def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> Floats | None:
         return gram.response(self._rows - self._initial) if self.moves_all else None
@@ -84,6 +104,10 @@ class OfOwnPart(Ridge):
 
     def __init__(self, n_samples: int, n_outputs: int) -> None:
         self._pulls = np.zeros((n_samples, n_outputs))
+
+    @property
+    def moving_rows(self) -> dict[str, NDArray]:
+        return {"pulls": self._pulls}
 
     def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> Floats:
         self._gram, self._ids = gram, ids
