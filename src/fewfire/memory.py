@@ -21,7 +21,7 @@ def bytes_of(text: str) -> int:
     >>> bytes_of("1.5GB"), bytes_of("1KiB")
     (1500000000, 1024)
     """
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]{1,4000}(?:\.[0-9]{1,4000})?)\s*([A-Za-z]*)\s*", text)
     if match is None or match[2].upper() not in UNITS:
         raise ValueError(
             "an amount of memory must be a number and a unit: B, KB, MB, GB, TB or KiB to TiB. "

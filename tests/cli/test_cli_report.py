@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from command import fewfire
-from pages import Page
+from html_pages import Page
 
 from fewfire.run_folder import RunFolder
 

@@ -7,7 +7,7 @@ import subprocess
 from html import escape, unescape
 
 import pytest
-from pages import COMPARED, RESULT, a_run
+from html_pages import COMPARED, RESULT, a_run
 
 from fewfire.report.page import report
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from histories import records
-from pages import COMPARED, RESULT, Page, a_run
+from html_pages import COMPARED, RESULT, Page, a_run
 
 from fewfire.report.chart import MARKED_POINTS, MOST_POINTS, Chart, Line, drawn, thinned
 from fewfire.report.page import STYLE, TABLE_EPOCHS, report
