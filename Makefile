@@ -9,7 +9,7 @@ train: .venv/installed  ## Train a 16,384-wide network on the built-in digits, b
 	$(BIN)/fewfire train digits --width 16384 --epochs 20 --batch-size 256 --compare-dense 40
 
 test: .venv/installed lint  ## Check the style, then run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check
