@@ -447,7 +447,7 @@ def level(sets: list[dict[str, Any]]) -> int:
 def mini_batches() -> str:
     content = result("mini_batches")
     figures = content["figures"]
-    descent = [figures["descent"][epochs - 1] for epochs in (3, 6, 10)]
+    descent = [figures["descent"][epochs - 1] for epochs in (10, 20, 40)]
     rows = [
         [f"{row['passes']} passes" if row["passes"] > 1 else "1 pass", f"{row['seconds']:.0f} s",
          f"{row['accuracy']:.4f}", f"{other['passes']} epochs", f"{other['seconds']:.0f} s",
