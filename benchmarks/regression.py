@@ -38,11 +38,11 @@ def tables(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         with gzip.open(path, "rt") as file:
             table = np.loadtxt(file, delimiter=",")
         yield path.parent.name, table[:, :-1], table[:, -1]
-    for path in sorted((folder / "uci_regression_gal").glob("*/data/data.txt")):
+    for path in sorted((folder / "uci_regression_gal").glob("*/data.txt")):
         table = np.loadtxt(path)
         features = np.loadtxt(path.with_name("index_features.txt"), dtype=int)
         target = int(np.loadtxt(path.with_name("index_target.txt")))
-        yield f"{path.parents[1].name} (raw)", table[:, features], table[:, target]
+        yield f"{path.parent.name} (raw)", table[:, features], table[:, target]
     for path in sorted((folder / "pmlb_regression").glob("*.tsv.gz")):
         name = path.name.removesuffix(".tsv.gz")
         if name in TWICE:
