@@ -40,7 +40,8 @@ def load(path: Path) -> tuple[np.ndarray, np.ndarray]:
         names = file.readline().rstrip("\n").split("\t")
         table = np.loadtxt(file, delimiter="\t")
     target = names.index("target")
-    return np.delete(table, target, axis=1), np.unique(table[:, target], return_inverse=True)[1]
+    left_out = [target, *([0, 1] if path.name.startswith("clean") else [])]  # which name the molecules
+    return np.delete(table, left_out, axis=1), np.unique(table[:, target], return_inverse=True)[1]
 
 
 def split(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
