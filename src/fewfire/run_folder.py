@@ -264,8 +264,8 @@ class RunFolder(OutputFolder):
         """
         result, history = self.path / "result.json", self.path / "history.jsonl"
         try:
-            settings = json.loads((self.path / "settings.json").read_text())
-            if not isinstance(settings, dict) or not settings.keys() >= NEEDED:
+            settings = self.load_settings()
+            if not settings.keys() >= NEEDED:
                 raise ValueError(f"its settings.json lacks one of {', '.join(sorted(NEEDED))}")
             figures = json.loads(result.read_text()) if result.exists() else None
             return Run(self.path, settings, self.load_history() if history.exists() else [], figures)

@@ -29,6 +29,15 @@ def test_a_report_of_one_run_lies_in_its_folder(copied_run):
     assert len(page.captions) >= 6
 
 
+def test_the_seal_of_the_settings_is_none_of_them_and_is_looked_at(copied_run):
+    assert "sha256" not in RunFolder(copied_run).load_run().settings
+    path = copied_run / "settings.json"
+    path.write_text(path.read_text().replace('"epochs": ', '"epochs": 9'))
+    ended = fewfire("report", copied_run)
+    assert ended.code == 2
+    assert "another checksum than when it was written" in ended.err
+
+
 def test_a_report_of_several_runs_lies_here(digits_run, copied_run, tmp_path, monkeypatch):
     run, _ = digits_run
     monkeypatch.chdir(tmp_path)
