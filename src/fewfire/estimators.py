@@ -105,15 +105,20 @@ class _WideNetwork(BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether `fit` begins with the network that is there."""
+        return self.warm_start and hasattr(self, "network_")
+
     def _fit(
         self, inputs: NDArray, targets: NDArray, weights: NDArray | None, strata: NDArray | None
     ) -> None:
         """Train on targets (n, c), from the start unless it is a warm one."""
         with _using(self.n_threads):
-            if not (self.warm_start and hasattr(self, "network_")):
+            if not self._goes_on:
                 small = len(inputs) <= SMALL
                 self._begin(inputs, targets, weights, GAUSS_NEWTON if small else SGD)
-            samples, targets = self._prepared(inputs), targets - self.mean_
+            samples, targets = self.preparation_.transform(inputs), targets - self.mean_
             held = None
             if self.early_stopping:
                 ids, held_ids = train_test_split(
@@ -131,7 +136,7 @@ class _WideNetwork(BaseEstimator):
             if not hasattr(self, "network_"):
                 self._begin(inputs, targets, weights, SGD)
             self.optimizer_ = SGD
-            samples = self._prepared(inputs)
+            samples = self.preparation_.transform(inputs)
             trainer = self._trainer(samples, targets - self.mean_, weights, momentum=0.0, index="exhaustive")
             trainer.build()
             trainer.epoch()
@@ -286,12 +291,10 @@ class _WideNetwork(BaseEstimator):
     def _checked(self, X: Any, y: Any = None, weights: Any = None, *, reset: bool, **rules: Any) -> tuple:
         """Rows (n, d) float64, targets as they are, and weights, without samples that count nothing."""
         self._check()
+        if not self._goes_on and reset:  # else the codes of before keep their meaning
+            self._frame_categories = FrameCategories.of(X) if is_frame(X) else FrameCategories({})
         if is_frame(X):
-            if reset or not hasattr(self, "_frame_categories"):
-                self._frame_categories = FrameCategories.of(X)
             X = self._frame_categories.coded(X)
-        elif reset or not hasattr(self, "_frame_categories"):
-            self._frame_categories = FrameCategories({})
         inputs, targets = _validated(self, X, y, reset=reset, dtype=np.float64, accept_sparse="csr", **rules)
         targets = targets.toarray() if hasattr(targets, "toarray") else targets
         if is_classifier(self) and targets.ndim == 2 and targets.shape[1] == 1:
@@ -355,16 +358,13 @@ class _WideNetwork(BaseEstimator):
                 f"{self.fire_rate}. Leave one out."
             )
 
-    def _prepared(self, inputs: NDArray) -> NDArray[np.float32]:
-        return self.preparation_.transform(inputs)
-
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Outputs (n, c), with the mean of the targets."""
         check_is_fitted(self, "network_")
         if is_frame(X):
             X = self._frame_categories.coded(X)
         inputs = self._dense(_validated(self, X, reset=False, dtype=np.float64, accept_sparse="csr"))
-        return predict(self.network_, self._prepared(inputs)).astype(np.float64) + self.mean_
+        return predict(self.network_, self.preparation_.transform(inputs)).astype(np.float64) + self.mean_
 
 
 def _descends(estimator: _WideNetwork) -> bool:
@@ -506,7 +506,7 @@ class WideClassifier(ClassifierMixin, _WideNetwork):
 
     def _learn_classes(self, labels: NDArray) -> None:
         check_classification_targets(labels)
-        known = getattr(self, "classes_", None) if self.warm_start and hasattr(self, "network_") else None
+        known = getattr(self, "classes_", None) if self._goes_on else None
         self._has_many_labels = type_of_target(labels) == "multilabel-indicator"
         if labels.ndim == 2 and not self._has_many_labels:
             raise ValueError(
@@ -594,7 +594,7 @@ class WideRegressor(RegressorMixin, _WideNetwork):
         inputs, targets, weights = self._checked(
             X, y, sample_weight, reset=True, multi_output=True, y_numeric=True
         )
-        if not (self.warm_start and hasattr(self, "network_")):
+        if not self._goes_on:
             self._learn_scale(targets, weights)
         self._fit(inputs, self._targets(targets), weights, None)
         return self

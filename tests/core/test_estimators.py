@@ -288,6 +288,16 @@ def test_columns_of_a_frame():
     assert cross_val_score(WideClassifier(512, random_state=0), frame, y, cv=3).min() > 0.9
 
 
+def test_a_warm_start_keeps_the_codes_of_a_frame():
+    pandas = pytest.importorskip("pandas")
+    colours = ["green", "red"] * 20
+    y = np.arange(40) % 2
+    model = WideClassifier(warm_start=True, **SMALL).fit(pandas.DataFrame({"colour": colours}), y)
+    model.fit(pandas.DataFrame({"colour": ["blue", *colours[1:]]}), y)
+    assert model._frame_categories.values == {0: ["green", "red"]}
+    assert (model.predict(pandas.DataFrame({"colour": colours})) == y).all()
+
+
 def _predicted(model_and_rows):
     model, rows = model_and_rows
     return model.predict_proba(rows)
