@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common import one_hot, save, unit_rows
-from fewfire import Trainer, TwoLayerNetwork, arrange
-from fewfire.inputs import Inputs
+from fewfire import Trainer, TwoLayerNetwork
+from fewfire.core.inputs import Inputs
+from fewfire.indexes import arrange
 
 
 class Case(NamedTuple):
@@ -89,7 +90,7 @@ def run(trainer: Trainer) -> float:
 
 def measured(case: Case) -> dict[str, Any]:
     inputs, targets = Inputs.of(samples_of(case)), one_hot(case.n_samples)
-    network = TwoLayerNetwork.initialise(case.width, case.n_features, 10, fire_rate=case.fire_rate)
+    network = TwoLayerNetwork.initialize(case.width, case.n_features, 10, fire_rate=case.fire_rate)
     arrange(network, inputs)
     settings: dict[str, Any] = {"batch_size": case.batch_size or None, "epochs": case.epochs}
     settings["learning_rate"] = Trainer(network, inputs, targets, **settings).learning_rate

@@ -6,7 +6,7 @@ FOLDER holds sets of PMLB (tab-separated, gzip, a column `target`). Four random 
 testing, at most 2,000 rows for training and 3,000 for testing. Sets that are done already are kept: delete
 benchmarks/results/classification.json to begin anew.
 
-The rivals get standardised columns; the support vector machine, the network and the regression also a column
+The rivals get standardized columns; the support vector machine, the network and the regression also a column
 for each small whole number where an inner split finds that better, as fewfire chooses for itself. The support
 vector machine is tuned over C and gamma on the same inner split, as fewfire is by leaving one out.
 """
@@ -28,8 +28,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from common import DATA, RESULTS, save
-from fewfire.data.one_hot import OneHot, perhaps_categories
-from fewfire.estimators import WideClassifier
+from fewfire.estimators.common import WideClassifier
+from fewfire.prepare.one_hot import OneHot, perhaps_categories
 
 SPLITS, MOST_TRAINED, MOST_TESTED = 4, 2_000, 3_000
 COSTS, GAMMAS = (0.1, 1.0, 10.0, 100.0), (0.1, 0.3, 1.0, 3.0)  # gammas over the number of columns
@@ -57,7 +57,7 @@ def split(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def codings(inputs: np.ndarray, train: np.ndarray) -> list[np.ndarray]:
-    """All rows, standardised: as they are, and with categories as columns where there may be some."""
+    """All rows, standardized: as they are, and with categories as columns where there may be some."""
     ways = [inputs]
     if found := perhaps_categories(inputs[train]):
         ways.append(OneHot.of(inputs[train], found).transform(inputs))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 import fewfire
+from fewfire.system.machine import instruction_set
 
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"  # or give another folder on the command line
@@ -29,7 +30,7 @@ def machine() -> dict[str, Any]:
         "commit": commit,
         "processor": models[0] if models else platform.processor(),
         "threads": fewfire.threads(),
-        "instruction_set": fewfire.instruction_set(),
+        "instruction_set": instruction_set(),
         "fewfire": fewfire.__version__,
         "torch": torch.__version__,
         "numpy": np.__version__,

@@ -16,9 +16,9 @@ import torch
 
 import fewfire
 from common import one_hot, save, timed_step, unit_rows
-from fewfire import CorrelationTreeByNeuron, CorrelationTreeBySample, Trainer, TwoLayerNetwork
-from fewfire.indexes import Index
-from fewfire.torch.dense import HandWritten, HandWrittenTransposed
+from fewfire import Trainer, TwoLayerNetwork
+from fewfire.indexes import CorrelationTreeByNeuron, CorrelationTreeBySample, Index
+from fewfire.torch.rivals import HandWritten, HandWrittenTransposed
 
 SAMPLES, WIDTHS, FEATURES = (64, 128, 256, 512), (1 << 13, 1 << 14, 1 << 15, 1 << 16), (32, 784)
 TURNS, STEPS, RATE = 3, 2, 30.0  # of the steps of a turn the last counts
@@ -33,7 +33,7 @@ def trainer_of(network: TwoLayerNetwork, n: int, index: Index | str) -> Trainer:
 
 
 def measure(n: int, width: int, n_features: int) -> dict[str, Any]:
-    network = TwoLayerNetwork.initialise(width, n_features, 10, threshold="paper")
+    network = TwoLayerNetwork.initialize(width, n_features, 10, threshold="paper")
     trainers = {name: trainer_of(network, n, name) for name in ("exhaustive", "drift")}
     for make in (CorrelationTreeBySample, CorrelationTreeByNeuron):
         trainers[f"{make.name}, Gram"] = trainer_of(network, n, make())

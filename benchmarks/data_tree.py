@@ -21,7 +21,7 @@ STEPS = 7  # of which the first counts for nothing
 
 
 def measure(d: int, n: int) -> dict[str, Any]:
-    network = TwoLayerNetwork.initialise(WIDTH, d, 10)
+    network = TwoLayerNetwork.initialize(WIDTH, d, 10)
     inputs, targets, ids = Inputs.of(unit_rows(n, d)), one_hot(n), np.arange(n)
     trainers = {name: Trainer(network.copy(), inputs, targets, index=name) for name in INDEXES}
     builds = {}

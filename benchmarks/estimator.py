@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from common import save
-from fewfire import GaussNewtonTrainer, Trainer, TwoLayerNetwork
-from fewfire.activation import fire_rate_at
-from fewfire.data.preparation import Preparation
-from fewfire.estimators import MOMENTUM, WideClassifier
-from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
+from fewfire import Trainer, TwoLayerNetwork
+from fewfire.estimators.common import MOMENTUM, WideClassifier
+from fewfire.networks.threshold import fire_rate_at
+from fewfire.prepare.preparation import Preparation
+from fewfire.training import GaussNewtonTrainer
+from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 SAMPLES, FEATURES, WIDTH, CLASSES, TURNS = 3_000, 30, 8_192, 5, 12
 THRESHOLD, RIDGE, SEED = 1.0, 0.01, 0
@@ -36,7 +37,7 @@ def bare(X: np.ndarray, y: np.ndarray, optimizer: str, epochs: int) -> None:
     samples = Preparation.fit(X, (), 1.0).transform(X)
     targets = np.eye(CLASSES)[y]
     targets -= targets.mean(axis=0)
-    network = TwoLayerNetwork.initialise(
+    network = TwoLayerNetwork.initialize(
         WIDTH, samples.shape[1], CLASSES, threshold=THRESHOLD, mirrored=True, seed=SEED
     )
     if optimizer == "sgd":

@@ -20,20 +20,22 @@ import torch
 import fewfire
 from common import save
 from fewfire import Trainer, TwoLayerNetwork
-from fewfire.data import Classes, InputScaling, load_dataset
-from fewfire.torch.dense import HandWritten
+from fewfire.data import load_dataset
+from fewfire.prepare import Classes, InputScaling
+from fewfire.system import machine
+from fewfire.torch.rivals import HandWritten
 
 STEPS, BATCH, WIDTHS = 200, 64, (1, 1_000, 16_384)
 
 dataset = load_dataset("digits")
-inputs = InputScaling.fit(dataset.inputs, standardise=False).transform(dataset.inputs)
+inputs = InputScaling.fit(dataset.inputs, standardize=False).transform(dataset.inputs)
 classes = Classes.of(dataset.labels)
 targets = classes.one_hot(classes.encode(dataset.labels))
 
 
 def start(width: int, index: str) -> tuple[Trainer, list[np.ndarray]]:
     trainer = Trainer(
-        TwoLayerNetwork.initialise(width, inputs.shape[1], 10),
+        TwoLayerNetwork.initialize(width, inputs.shape[1], 10),
         inputs,
         targets,
         index=index,
@@ -54,12 +56,12 @@ def fingerprint(width: int, index: str) -> str:
 
 def bit_equality() -> list[dict]:
     rows = []
-    best = fewfire.instruction_set()
+    best = machine.instruction_set()
     for width in WIDTHS:
-        fewfire.use_instruction_set(best)
+        machine.use_instruction_set(best)
         expected = fingerprint(width, "exhaustive")
-        for name in [s for s in fewfire.available_instruction_sets() if s != "base"]:
-            fewfire.use_instruction_set(name)
+        for name in [s for s in machine.available_instruction_sets() if s != "base"]:
+            machine.use_instruction_set(name)
             for threads in (1, 2, 3):
                 fewfire.set_threads(threads)
                 found = fingerprint(width, "drift")
@@ -69,7 +71,7 @@ def bit_equality() -> list[dict]:
                 )  # fmt: skip
                 print(rows[-1], flush=True)
         fewfire.set_threads(2)
-    fewfire.use_instruction_set(best)
+    machine.use_instruction_set(best)
     return rows
 
 

@@ -16,15 +16,17 @@ import numpy as np
 import torch
 
 from common import DATA, save, unit_rows
-from fewfire import GaussNewtonTrainer, Inputs, TwoLayerNetwork, arrange
-from fewfire.activation import paper_threshold
-from fewfire.data import Classes, InputScaling, load_dataset
-from fewfire.indexes import ExhaustiveIndex
-from fewfire.loss import loss_named
-from fewfire.torch.dense import HandWritten
-from fewfire.training.firing_gram import FiringGram
-from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
-from fewfire.training.learning_rate import stable_learning_rate
+from fewfire import Inputs, TwoLayerNetwork
+from fewfire.data import load_dataset
+from fewfire.indexes import ExhaustiveIndex, arrange
+from fewfire.networks.losses import loss_named
+from fewfire.networks.threshold import paper_threshold
+from fewfire.plan.learning_rate import stable_learning_rate
+from fewfire.prepare import Classes, InputScaling
+from fewfire.tangent.gram import FiringGram
+from fewfire.torch.rivals import HandWritten
+from fewfire.training import GaussNewtonTrainer
+from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 WIDTH, SAMPLES, STEPS, BATCH = 65_536, 5_000, 3, 256
 RATES, TUNING_EPOCHS, PATIENCE = (1.0, 2.0, 4.0), 3, 25  # rates over the one that is taken for stable
@@ -34,7 +36,7 @@ def network_of(n_features: int, n_outputs: int, dtype: type = np.float32, *,
                near_kernel: bool = False) -> TwoLayerNetwork:  # fmt: skip
     """Near its kernel: mirrored, with output weights of 10 (docs/theory/gauss_newton.md)."""
     threshold = paper_threshold(WIDTH, second_order=True)
-    network = TwoLayerNetwork.initialise(
+    network = TwoLayerNetwork.initialize(
         WIDTH, n_features, n_outputs, threshold=threshold, dtype=dtype, mirrored=near_kernel
     )
     if near_kernel:
@@ -136,7 +138,7 @@ def main(folder: Path) -> None:
     print(*figures["random_labels"], sep="\n", flush=True)
     dataset = load_dataset(folder)
     chosen = np.sort(np.random.default_rng(0).permutation(len(dataset.inputs))[:SAMPLES])
-    scaling = InputScaling.fit(dataset.inputs[chosen], standardise=False)
+    scaling = InputScaling.fit(dataset.inputs[chosen], standardize=False)
     inputs = Inputs.of(scaling.transform(dataset.inputs[chosen]))
     classes = Classes.of(dataset.labels)
     targets = classes.one_hot(classes.encode(dataset.labels[chosen]), np.float32)

@@ -17,7 +17,7 @@ FIRE_RATES = (0.02, 0.1, 0.25, 0.5)
 
 figures = []
 for width, n_features, batch, fire_rate in product(WIDTHS, FEATURES, BATCHES, FIRE_RATES):
-    network = TwoLayerNetwork.initialise(width, n_features, 10, fire_rate=fire_rate)
+    network = TwoLayerNetwork.initialize(width, n_features, 10, fire_rate=fire_rate)
     trainer = Trainer(network, unit_rows(N_SAMPLES, n_features), one_hot(N_SAMPLES), batch_size=batch)
     trainer.build()
     record = trainer.epoch()

@@ -14,9 +14,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from common import save, unit_rows
-from fewfire import GroverIndex, Inputs, TwoLayerNetwork
+from fewfire import Inputs, TwoLayerNetwork
+from fewfire.indexes import GroverIndex
 from fewfire.quantum.search import expected_report, expected_searches
-from fewfire.report.drift_pictures import AMBER, BLUE, INK, RED
+from fewfire.report.pictures.drift import AMBER, BLUE, INK, RED
 
 N_SAMPLES, N_FEATURES = 64, 16
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "grover.svg"
@@ -25,7 +26,7 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "grover.svg"
 def figures_of(width: int) -> dict[str, float]:
     """All of them a sample, on average."""
     inputs = Inputs.of(unit_rows(N_SAMPLES, N_FEATURES))
-    network, index = TwoLayerNetwork.initialise(width, N_FEATURES, 1), GroverIndex()
+    network, index = TwoLayerNetwork.initialize(width, N_FEATURES, 1), GroverIndex()
     index.build(network, inputs)
     fires = index.fire_set(inputs)
     reports = [expected_report(width, k) for k in np.bincount(fires.samples, minlength=N_SAMPLES)]

@@ -20,9 +20,10 @@ from sklearn.neighbors import BallTree, KDTree
 
 import fewfire
 from common import DATA, save, unit_rows
-from fewfire import ExhaustiveIndex, HalfspaceReporter, Inputs, Trainer, TwoLayerNetwork, WeightTreeIndex
-from fewfire.activation import paper_threshold
-from fewfire.data import InputScaling
+from fewfire import HalfspaceReporter, Inputs, Trainer, TwoLayerNetwork
+from fewfire.indexes import ExhaustiveIndex, WeightTreeIndex
+from fewfire.networks.threshold import paper_threshold
+from fewfire.prepare import InputScaling
 
 WIDTH, QUESTIONS, DIMENSIONS, TREE_DIMENSIONS = 2**17, 256, (1, 2, 3, 4, 6, 8, 16), (2, 3, 4)
 STEPS, BATCH, MOVED = 40, 128, 2048
@@ -54,7 +55,7 @@ def numpy_scan(points: np.ndarray, normals: np.ndarray) -> list[np.ndarray]:
 
 def questions(d: int) -> dict[str, Any]:
     """Microseconds a question."""
-    network = TwoLayerNetwork.initialise(WIDTH, d, 1)
+    network = TwoLayerNetwork.initialize(WIDTH, d, 1)
     points, inputs = np.ascontiguousarray(network.weights), Inputs.of(unit_rows(QUESTIONS, d))
     build = seconds_of(lambda: HalfspaceReporter(points), 3)
     reporter, exhaustive, tree = HalfspaceReporter(points), ExhaustiveIndex(), WeightTreeIndex()
@@ -131,12 +132,12 @@ def training(name: str, folder: Path) -> dict[str, Any]:
     """Milliseconds a step through either index, from the same weights and to the same."""
     path, delimiter, header = SETS[name]
     table = np.loadtxt(folder / path, delimiter=delimiter, skiprows=header)
-    inputs = InputScaling.fit(table[:, :-1], standardise=True).transform(table[:, :-1])
+    inputs = InputScaling.fit(table[:, :-1], standardize=True).transform(table[:, :-1])
     targets = (table[:, -1:] - table[:, -1].mean()) / table[:, -1].std()
     row: dict[str, Any] = {"name": name, "n_samples": len(inputs), "n_features": inputs.shape[1]}
     weights = []
     for index in ("exhaustive", "weight_tree"):
-        network = TwoLayerNetwork.initialise(WIDTH, inputs.shape[1], 1)
+        network = TwoLayerNetwork.initialize(WIDTH, inputs.shape[1], 1)
         trainer = Trainer(network, inputs, targets, index=index, batch_size=BATCH)
         trainer.build()
         batches = islice(chain.from_iterable(trainer.batches(epoch) for epoch in count(1)), STEPS)

@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 
 from common import DATA, save
-from fewfire import GaussNewtonTrainer, Inputs, Trainer, TwoLayerNetwork, arrange, predict
-from fewfire.activation import fire_rate_at, paper_threshold
-from fewfire.data import Classes, Dataset, InputScaling, load_dataset
-from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
+from fewfire import Inputs, Trainer, TwoLayerNetwork, predict
+from fewfire.data import Dataset, load_dataset
+from fewfire.indexes import arrange
+from fewfire.networks.threshold import fire_rate_at, paper_threshold
+from fewfire.prepare import Classes, InputScaling
+from fewfire.training import GaussNewtonTrainer
+from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 WIDTH, BATCH, PASSES, EPOCHS, RIDGE = 16_384, 4_000, 3, 40, 0.05  # ridge over the fire rate
 
 
 def network_of(inputs: Inputs) -> TwoLayerNetwork:
     threshold = paper_threshold(WIDTH, second_order=True)
-    network = TwoLayerNetwork.initialise(WIDTH, inputs.n_features, 10, threshold=threshold, mirrored=True)
+    network = TwoLayerNetwork.initialize(WIDTH, inputs.n_features, 10, threshold=threshold, mirrored=True)
     network.output_weights[:] *= OUTPUT_WEIGHTS
     arrange(network, inputs)
     return network
@@ -46,7 +49,7 @@ def measure(trainer: Trainer, passes: int, dataset: Dataset, test: np.ndarray, m
 
 def main(folder: Path) -> None:
     dataset = load_dataset(folder)
-    scaling, classes = InputScaling.fit(dataset.inputs, standardise=False), Classes.of(dataset.labels)
+    scaling, classes = InputScaling.fit(dataset.inputs, standardize=False), Classes.of(dataset.labels)
     inputs, test = Inputs.of(scaling.transform(dataset.inputs)), scaling.transform(dataset.test_inputs)
     targets = classes.one_hot(classes.encode(dataset.labels), np.float32)
     mean = targets.mean(axis=0)

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 
 from common import save, unit_rows
-from fewfire import ExhaustiveIndex, Inputs, TwoLayerNetwork, threads
+from fewfire import Inputs, TwoLayerNetwork, threads
+from fewfire.indexes import ExhaustiveIndex
 
 ROUNDS = 60
 
 torch.set_num_threads(threads())
-network = TwoLayerNetwork.initialise(16_384, 784, 10)
+network = TwoLayerNetwork.initialize(16_384, 784, 10)
 inputs = Inputs.of(unit_rows(256, 784))
 index = ExhaustiveIndex()
 index.build(network)

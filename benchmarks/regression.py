@@ -6,7 +6,7 @@ FOLDER holds the sets of UCI (folders uci_regression and uci_regression_gal) and
 random splits of each, a quarter for testing, at most 5,000 rows for training and for testing. Sets that are
 done already are kept: delete benchmarks/results/regression.json to begin anew.
 
-The rivals, at their defaults, get standardised columns and targets: without them the MLP would do far worse.
+The rivals, at their defaults, get standardized columns and targets: without them the MLP would do far worse.
 """
 
 import gzip
@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from common import DATA, RESULTS, save
-from fewfire.estimators import WideRegressor
+from fewfire.estimators.common import WideRegressor
 
 SPLITS, MOST_ROWS = 2, 5_000
 TWICE = {"537_houses", "201_pol"}  # of PMLB: as california_housing and UCI's pol
@@ -54,7 +54,7 @@ def tables(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         yield name, np.delete(table, target, axis=1), table[:, target]
 
 
-def standardised(model: Any) -> Any:
+def standardized(model: Any) -> Any:
     return TransformedTargetRegressor(make_pipeline(StandardScaler(), model), transformer=StandardScaler())
 
 
@@ -65,7 +65,7 @@ def measure(inputs: np.ndarray, target: np.ndarray, seed: int) -> dict[str, tupl
     test, train = order[:count][:MOST_ROWS], order[count:][:MOST_ROWS]
     methods = {
         "fewfire": WideRegressor(random_state=seed),
-        "MLP": standardised(MLPRegressor(random_state=seed)),
+        "MLP": standardized(MLPRegressor(random_state=seed)),
         "random forest": RandomForestRegressor(random_state=seed, n_jobs=2),
     }
     results = {}

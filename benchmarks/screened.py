@@ -12,11 +12,12 @@ from time import perf_counter
 
 import numpy as np
 
-import fewfire
 from common import DATA, save
-from fewfire import ExhaustiveIndex, Inputs, ScreenedIndex, TwoLayerNetwork
-from fewfire.data import InputScaling, load_dataset
-from fewfire.indexes import Index
+from fewfire import Inputs, TwoLayerNetwork
+from fewfire.data import load_dataset
+from fewfire.indexes import ExhaustiveIndex, Index, ScreenedIndex
+from fewfire.prepare import InputScaling
+from fewfire.system import machine
 
 WIDTH, BATCHES, TURNS = 65_536, (1, 16, 64, 256, 1024), 9
 
@@ -37,13 +38,13 @@ def build_seconds(index: Index, network: TwoLayerNetwork, inputs: Inputs) -> flo
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "fashion_mnist"
 dataset = load_dataset(folder)
-scaling = InputScaling.fit(dataset.inputs, standardise=False)
+scaling = InputScaling.fit(dataset.inputs, standardize=False)
 inputs = Inputs.of(scaling.transform(dataset.inputs[: max(BATCHES)]))
-network = TwoLayerNetwork.initialise(WIDTH, inputs.n_features, 10)
+network = TwoLayerNetwork.initialize(WIDTH, inputs.n_features, 10)
 
 figures = []
-for instruction_set in (name for name in fewfire.available_instruction_sets() if name != "base"):
-    fewfire.use_instruction_set(instruction_set)
+for instruction_set in (name for name in machine.available_instruction_sets() if name != "base"):
+    machine.use_instruction_set(instruction_set)
     exhaustive, screened = ExhaustiveIndex(), ScreenedIndex()
     exhaustive.build(network, inputs)
     build = median(build_seconds(screened, network, inputs) for _ in range(TURNS))
@@ -68,5 +69,5 @@ for instruction_set in (name for name in fewfire.available_instruction_sets() if
         figures.append(row)
         print(f"{instruction_set}, batch {size}: {1e3 * whole:.1f} ms, screened {1e3 * ours:.1f} ms, "
               f"{row['speedup']:.2f} x", flush=True)  # fmt: skip
-fewfire.use_instruction_set(fewfire.available_instruction_sets()[0])
+machine.use_instruction_set(machine.available_instruction_sets()[0])
 save("screened", "python benchmarks/screened.py", figures)

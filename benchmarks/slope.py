@@ -13,21 +13,23 @@ from time import perf_counter
 import numpy as np
 
 from common import DATA, save
-from fewfire import Inputs, Trainer, TwoLayerNetwork, arrange
-from fewfire.data import Classes, InputScaling, load_dataset
+from fewfire import Inputs, Trainer, TwoLayerNetwork
+from fewfire.data import load_dataset
+from fewfire.indexes import arrange
+from fewfire.prepare import Classes, InputScaling
 
 N_SAMPLES, BATCH, STEPS, POWERS = 8_192, 4_096, 10, range(13, 19)
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "fashion_mnist"
 dataset = load_dataset(folder)
-scaling = InputScaling.fit(dataset.inputs, standardise=False)
+scaling = InputScaling.fit(dataset.inputs, standardize=False)
 inputs = Inputs.of(scaling.transform(dataset.inputs[:N_SAMPLES]))
 classes = Classes.of(dataset.labels)
 targets = classes.one_hot(classes.encode(dataset.labels[:N_SAMPLES]))
 
 trainers: list[Trainer] = []
 for power in POWERS:
-    network = TwoLayerNetwork.initialise(2**power, inputs.n_features, targets.shape[1], init="structured")
+    network = TwoLayerNetwork.initialize(2**power, inputs.n_features, targets.shape[1], init="structured")
     arrange(network, inputs)
     trainers.append(Trainer(network, inputs, targets, batch_size=BATCH))
     trainers[-1].build()

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from common import DATA, save
-from fewfire import DriftIndex, Inputs, Trainer, TwoLayerNetwork, predict
-from fewfire.data import Classes, Dataset, InputScaling, load_dataset
-from fewfire.network import INITS
-from fewfire.training.learning_rate import firing_kernel
+from fewfire import Inputs, Trainer, TwoLayerNetwork, predict
+from fewfire.data import Dataset, load_dataset
+from fewfire.indexes import DriftIndex
+from fewfire.networks.two_layer import INITS
+from fewfire.prepare import Classes, InputScaling
+from fewfire.tangent.empirical import firing_kernel
 
 SEEDS, KERNEL_SAMPLES, BUILD_WIDTH, BUILD_TURNS = range(3), 256, 65_536, 2
 CASES = [("fashion_mnist", 4096, 3), ("fashion_mnist", 16_384, 3), ("digits", 4096, 20)]
@@ -29,7 +31,7 @@ class Data:
 
     def __init__(self, dataset: Dataset) -> None:
         scaling, self.classes = (
-            InputScaling.fit(dataset.inputs, standardise=False),
+            InputScaling.fit(dataset.inputs, standardize=False),
             Classes.of(dataset.labels),
         )
         self.inputs = Inputs.of(scaling.transform(dataset.inputs))
@@ -39,7 +41,7 @@ class Data:
         self.few = self.inputs.batch(np.linspace(0, len(self.inputs) - 1, KERNEL_SAMPLES).astype(int))
 
     def network(self, width: int, init: str, seed: int) -> TwoLayerNetwork:
-        return TwoLayerNetwork.initialise(width, self.inputs.n_features, 10, init=init, seed=seed)
+        return TwoLayerNetwork.initialize(width, self.inputs.n_features, 10, init=init, seed=seed)
 
 
 def fire_rate(network: TwoLayerNetwork, inputs: Inputs) -> float:

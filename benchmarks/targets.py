@@ -21,9 +21,11 @@ import numpy as np
 import torch
 
 from common import DATA, RESULTS, save
-from fewfire import Inputs, Trainer, TwoLayerNetwork, arrange, predict, threads
-from fewfire.data import Classes, InputScaling, load_dataset
-from fewfire.memory import bytes_of, peak_bytes
+from fewfire import Inputs, Trainer, TwoLayerNetwork, predict, threads
+from fewfire.data import load_dataset
+from fewfire.indexes import arrange
+from fewfire.prepare import Classes, InputScaling
+from fewfire.system.memory import bytes_of, peak_bytes
 from fewfire.torch import compare_dense
 
 REPEATS = 5
@@ -81,7 +83,7 @@ def load(case: Case, folder: Path) -> tuple[Inputs, np.ndarray, Inputs, np.ndarr
         count = int(case.data.split()[1])
         directions = np.linalg.svd((samples - mean)[:4_000], full_matrices=False)[2][:count]
         samples, test_samples = (samples - mean) @ directions.T, (test_samples - mean) @ directions.T
-    scaling = InputScaling.fit(samples, standardise=False)
+    scaling = InputScaling.fit(samples, standardize=False)
     classes = Classes.of(dataset.labels)
     return (
         Inputs.of(scaling.transform(samples)),
@@ -118,7 +120,7 @@ def fastest(do: Any) -> float:
 def measure(case: Case, folder: Path) -> dict[str, Any]:
     inputs, targets, test_inputs, test_labels, _ = load(case, folder)
     start = perf_counter()
-    network = TwoLayerNetwork.initialise(case.width, inputs.n_features, targets.shape[1], init=case.init,
+    network = TwoLayerNetwork.initialize(case.width, inputs.n_features, targets.shape[1], init=case.init,
                                          fire_rate=case.fire_rate)  # fmt: skip
     arrange(network, inputs)
     limit = None if case.memory_limit is None else bytes_of(case.memory_limit)

@@ -11,20 +11,21 @@ from pathlib import Path
 
 from common import DATA, save
 from fewfire import Trainer, TwoLayerNetwork
-from fewfire.data import Classes, InputScaling, load_dataset
+from fewfire.data import load_dataset
+from fewfire.prepare import Classes, InputScaling
 from fewfire.torch import compare_dense
 
 N_SAMPLES, EPOCHS, STEPS = 16_384, 2, 12
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "fashion_mnist"
 dataset = load_dataset(folder)
-inputs = InputScaling.fit(dataset.inputs, standardise=False).transform(dataset.inputs[:N_SAMPLES])
+inputs = InputScaling.fit(dataset.inputs, standardize=False).transform(dataset.inputs[:N_SAMPLES])
 classes = Classes.of(dataset.labels)
 targets = classes.one_hot(classes.encode(dataset.labels[:N_SAMPLES]))
 
 figures = []
 for power in range(12, 19):
-    network = TwoLayerNetwork.initialise(2**power, inputs.shape[1], 10)
+    network = TwoLayerNetwork.initialize(2**power, inputs.shape[1], 10)
     trainer = Trainer(network, inputs, targets, batch_size=256)
     trainer.build()
     built = trainer.index.work.copy()

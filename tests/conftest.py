@@ -1,9 +1,14 @@
-"""Settings of all tests: Hypothesis without a clock, and the machine left as it was found."""
+"""Settings and fixtures of all tests: Hypothesis without a clock, and the machine left as it was found."""
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
 import fewfire
+from command import Ended, train_digits
+from fewfire.runs.folder import RunFolder
+from fewfire.system import machine
+from index_factories import INDEXES, Factory
 
 # The same examples each time, so that a change is to blame for a failure; `--hypothesis-profile=nightly`
 # looks further.
@@ -14,7 +19,26 @@ settings.load_profile("fast")
 
 @pytest.fixture(autouse=True)
 def _machine_as_it_was():
-    threads, instruction_set = fewfire.threads(), fewfire.instruction_set()
+    threads, instruction_set = fewfire.threads(), machine.instruction_set()
     yield
     fewfire.set_threads(threads)
-    fewfire.use_instruction_set(instruction_set)
+    machine.use_instruction_set(instruction_set)
+
+
+@pytest.fixture(params=INDEXES.values(), ids=INDEXES.keys())
+def make_index(request) -> Factory:
+    return request.param
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request) -> type:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory) -> tuple[RunFolder, Ended]:
+    """A run on the digits, not to be changed, and how its command ended."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    ended = train_digits(folder)
+    assert ended.code == 0, ended.err
+    return RunFolder(folder), ended

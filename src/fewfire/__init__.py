@@ -1,61 +1,29 @@
 """fewfire: train very wide neural networks while touching only the neurons that fire."""
 
+from fewfire._version import __version__ as __version__
+from fewfire.api import predict, train
+from fewfire.core import FireSet, Inputs
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
-from fewfire.fire_set import FireSet
 from fewfire.halfspace import HalfspaceReporter
-from fewfire.indexes import (
-    CorrelationTreeByNeuron,
-    CorrelationTreeBySample,
-    DataTreeIndex,
-    DriftIndex,
-    ExhaustiveIndex,
-    GroverIndex,
-    Index,
-    ScreenedIndex,
-    WeightTreeIndex,
-    arrange,
-)
-from fewfire.inputs import Inputs
-from fewfire.machine import (
-    available_instruction_sets,
-    instruction_set,
-    set_threads,
-    threads,
-    use_instruction_set,
-)
-from fewfire.network import TwoLayerNetwork
-from fewfire.training import EpochRecord, GaussNewtonRecord, GaussNewtonTrainer, Trainer, predict, train
-
-__version__ = "0.1.0"
+from fewfire.networks import TwoLayerNetwork
+from fewfire.prepare import Classes, InputScaling
+from fewfire.system.machine import set_threads, threads
+from fewfire.training import Trainer
 
 __all__ = [
-    "CorrelationTreeByNeuron",
-    "CorrelationTreeBySample",
+    "Classes",
     "DataError",
-    "DataTreeIndex",
-    "DriftIndex",
-    "EpochRecord",
-    "ExhaustiveIndex",
     "FewfireError",
     "FireSet",
-    "GaussNewtonRecord",
-    "GaussNewtonTrainer",
-    "GroverIndex",
     "HalfspaceReporter",
-    "Index",
+    "InputScaling",
     "Inputs",
     "MemoryLimitError",
-    "ScreenedIndex",
     "Trainer",
     "TrainingError",
     "TwoLayerNetwork",
-    "WeightTreeIndex",
-    "arrange",
-    "available_instruction_sets",
-    "instruction_set",
     "predict",
     "set_threads",
     "threads",
     "train",
-    "use_instruction_set",
 ]

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from command import fewfire
-from commands import CONFIGURED, kinds
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from command import fewfire
+from commands import CONFIGURED, kinds
 from fewfire.cli.config import tomllib
 
 

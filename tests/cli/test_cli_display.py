@@ -4,10 +4,10 @@ import io
 import re
 
 import pytest
-from histories import records
 from rich.console import Console
 
 from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
+from histories import records
 
 RESULT = {
     "test_accuracy": 0.98765, "fire_rate": 0.0234, "work_share": 0.1234, "build_seconds": 1.26,

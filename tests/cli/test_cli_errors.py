@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from command import fewfire, fewfire_process, train_digits
 
 import fewfire.cli.train as train_module
+from command import fewfire, fewfire_process, train_digits
 from fewfire import TwoLayerNetwork
 
 USER_ERROR, TRAINING_FAILED = 2, 1
@@ -185,7 +185,7 @@ def test_a_learning_rate_that_is_too_large_names_itself_and_saves_the_start(tmp_
         rf"or 'auto'\. This was step 2 of epoch 1; .*end of epoch 0\. Saved in {re.escape(str(folder))}$",
         ended.message,
     ), ended.message
-    start = TwoLayerNetwork.initialise(256, 65, 10, seed=0)
+    start = TwoLayerNetwork.initialize(256, 65, 10, seed=0)
     saved = TwoLayerNetwork.load(folder / "model.safetensors").weights
     assert np.array_equal(np.sort(saved, axis=0), np.sort(start.weights, axis=0))  # arranged, not moved
     assert (folder / "history.jsonl").read_text() == ""

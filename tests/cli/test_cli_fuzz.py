@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from command import fewfire
-from commands import COMMANDS, kinds
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import fewfire.cli.study as study_module
 import fewfire.cli.train as train_module
+from command import fewfire
+from commands import COMMANDS, kinds
 from fewfire.data import load_dataset
 
 # No number among them makes a network that is large and yet fits.

@@ -1,9 +1,9 @@
 """`fewfire train --optimizer gauss-newton`."""
 
 import pytest
-from command import fewfire, train_digits
 
-from fewfire.run_folder import RunFolder
+from command import fewfire, train_digits
+from fewfire.runs.folder import RunFolder
 from fewfire.training import GaussNewtonRecord
 
 NEWTON = ("--optimizer", "gauss-newton")

@@ -6,11 +6,11 @@ import subprocess
 
 import numpy as np
 import pytest
-from command import SCRIPT, fewfire, train_digits
 
 import fewfire.cli.train as train_module
+from command import SCRIPT, fewfire, train_digits
 from fewfire import TwoLayerNetwork
-from fewfire.run_folder import RunFolder
+from fewfire.runs.folder import RunFolder
 
 INTERRUPTED = 130
 WHOLE = {"model.safetensors", "scaling.safetensors", "settings.json", "history.jsonl", "history.png"}
@@ -54,7 +54,7 @@ def test_ctrl_c_while_building_saves_the_start(tmp_path, monkeypatch):
     assert ended.code == INTERRUPTED
     assert "Interrupted after 0 whole epochs. Saved in" in ended.err
     assert ended.out == ""
-    start = TwoLayerNetwork.initialise(256, 65, 10, seed=0)
+    start = TwoLayerNetwork.initialize(256, 65, 10, seed=0)
     saved = RunFolder(tmp_path / "run").load_model().network.weights
     assert np.array_equal(np.sort(saved, axis=0), np.sort(start.weights, axis=0))  # arranged, not moved
 

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import SCRIPT, Ended, fewfire, fewfire_process, train_digits
-from commands import COMMANDS, CONFIGURED, kinds
 
 import fewfire.cli.study as study_module
 import fewfire.cli.train as train_module
-import fewfire.report.scaling_study as scaling_study
+import fewfire.diagnose.scaling as scaling_study
+from command import SCRIPT, Ended, fewfire, fewfire_process, train_digits
+from commands import COMMANDS, CONFIGURED, kinds
 from fewfire.indexes import INDEXES
-from fewfire.loss import LOSSES
+from fewfire.networks.losses import LOSSES
 
 PAGE = Path(__file__).parents[2] / "docs" / "command.md"
 SMALL = ("--width", "64", "--epochs", "2", "--threads", "2")

@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
-from command import fewfire
 from safetensors.numpy import load_file, save_file
 
+from command import fewfire
 from fewfire.data import load_dataset
-from fewfire.run_folder import RunFolder
+from fewfire.runs.folder import RunFolder
 
 USER_ERROR = 2
 

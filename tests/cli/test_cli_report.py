@@ -4,10 +4,10 @@ import json
 import shutil
 
 import pytest
-from command import fewfire
-from html_pages import Page
 
-from fewfire.run_folder import RunFolder
+from command import fewfire
+from fewfire.runs.folder import RunFolder
+from html_pages import Page
 
 
 @pytest.fixture

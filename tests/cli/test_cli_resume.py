@@ -13,10 +13,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from command import SCRIPT, fewfire, train_digits
 
 import fewfire.cli.train as train_module
-from fewfire.run_folder import RunFolder
+from command import SCRIPT, fewfire, train_digits
+from fewfire.runs.folder import RunFolder
 from fewfire.training import State
 
 USER_ERROR, INTERRUPTED, KILLED = 2, 130, 9

@@ -4,12 +4,12 @@ import csv
 import json
 
 import pytest
-from command import Ended, fewfire
 
 import fewfire.cli.study as study_module
-import fewfire.report.scaling_study as scaling_study
+import fewfire.diagnose.scaling as scaling_study
+from command import Ended, fewfire
+from fewfire.diagnose.scaling import Point, exponent, fits, markdown_table, sweep
 from fewfire.indexes import INDEXES
-from fewfire.report.scaling_study import Point, exponent, fits, markdown_table, sweep
 
 PICTURES = {f"{name}.{kind}" for name in ("work", "seconds") for kind in ("png", "svg")}
 FILES = {"points.csv", "table.md", "summary.json"} | PICTURES

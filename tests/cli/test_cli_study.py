@@ -10,12 +10,12 @@ import subprocess
 
 import numpy as np
 import pytest
-from command import SCRIPT, Ended, fewfire, fewfire_process
 
 import fewfire.cli.study as study_module
+from command import SCRIPT, Ended, fewfire, fewfire_process
 from fewfire import Trainer
-from fewfire.report.drift_study import PARTS
-from fewfire.run_folder import RunFolder
+from fewfire.diagnose.drift import PARTS
+from fewfire.runs.folder import RunFolder
 
 PICTURES = {
     f"{name}.{kind}" for name in ("drift", "filters", "refreshes", "seconds") for kind in ("png", "svg")

@@ -5,9 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from command import fewfire
 
-from fewfire.run_folder import RunFolder, scores
+from command import fewfire
+from fewfire.runs.folder import RunFolder, scores
 
 USER_ERROR = 2
 SMALL = ("--width", 256, "--epochs", 4, "--batch-size", 64, "--threads", 2, "--json")

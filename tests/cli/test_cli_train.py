@@ -8,11 +8,11 @@ import struct
 
 import numpy as np
 import pytest
-from command import fewfire, fewfire_process, train_digits
 
+from command import fewfire, fewfire_process, train_digits
 from fewfire.data import load_dataset
-from fewfire.run_folder import RunFolder
-from fewfire.training.exactness import Exactness
+from fewfire.diagnose.exactness import Exactness
+from fewfire.runs.folder import RunFolder
 
 FILES = {
     "model.safetensors",

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from checks import exhaustive_fire_set, mask_of
-from problems import clustered_problem
 
+from checks import exhaustive_fire_set, mask_of
 from fewfire import FireSet
+from problems import clustered_problem
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from checks import norms_of
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from checks import norms_of
 from fewfire import DataError, Inputs
-from fewfire.inputs import SHORTEST_PROVABLE
-from fewfire.rows import VECTOR_BYTES
+from fewfire.core.inputs import SHORTEST_PROVABLE
+from fewfire.core.rows import VECTOR_BYTES
 
 
 def test_samples_are_held_as_they_were_given(dtype):

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from problems import clustered_problem
-from processes import printed
 
 import fewfire
-from fewfire import DriftIndex, ExhaustiveIndex
+from fewfire.indexes import DriftIndex, ExhaustiveIndex
+from problems import clustered_problem
+from processes import printed
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -24,9 +24,9 @@ def test_a_forked_child_finds_the_same_fire_set():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is the point
         fewfire.set_threads(4)
         random = np.random.default_rng(0)
-        network = fewfire.TwoLayerNetwork.initialise(1000, 20, 1, threshold=0.5)
+        network = fewfire.TwoLayerNetwork.initialize(1000, 20, 1, threshold=0.5)
         inputs = fewfire.Inputs.of(random.standard_normal((100, 20)))
-        index = fewfire.DriftIndex()
+        index = fewfire.indexes.DriftIndex()
         index.build(network, inputs)
         before = index.fire_set(inputs)
         child = os.fork()
@@ -83,9 +83,9 @@ def test_threads_that_the_machine_refuses_are_an_error_that_can_be_caught():
         import numpy as np
         import fewfire
 
-        network = fewfire.TwoLayerNetwork.initialise(1000, 5, 1)
+        network = fewfire.TwoLayerNetwork.initialize(1000, 5, 1)
         inputs = fewfire.Inputs.of(np.ones((10, 5)))
-        index = fewfire.ExhaustiveIndex()
+        index = fewfire.indexes.ExhaustiveIndex()
         index.build(network)
         expected = index.fire_set(inputs)
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

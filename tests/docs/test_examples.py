@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from pages import PAGES, blocks, commands, name_of
 
 from fewfire.cli.main import app
+from pages import PAGES, blocks, commands, name_of
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.(?P<decimals>\d*))?(?:e(?P<power>[-+]?\d+))?")
 RUN = ("python", "console")

@@ -7,9 +7,9 @@ import zlib
 from html.parser import HTMLParser
 
 import pytest
-from pages import ROOT
 
 import fewfire
+from pages import ROOT
 
 
 @pytest.fixture(scope="module")

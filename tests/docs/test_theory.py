@@ -6,6 +6,7 @@ from operator import attrgetter
 
 import pytest
 from mkdocs.config import load_config
+
 from pages import ROOT, blocks, name_of
 
 THEORY = sorted(ROOT.glob("docs/theory/*.md"))

@@ -8,11 +8,11 @@ from typing import IO, Any, ClassVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from fewfire.memory import written
-from fewfire.report.drift_study import DriftRecorder
-from fewfire.report.scaling_study import fits_rows
+from fewfire.diagnose.drift import DriftRecorder
+from fewfire.diagnose.exactness import Exactness
+from fewfire.diagnose.scaling import fits_rows
+from fewfire.system.memory import written
 from fewfire.training import EpochRecord, GaussNewtonRecord
-from fewfire.training.exactness import Exactness
 
 
 class PatientConsole(Console):

@@ -37,8 +37,9 @@ from fewfire.cli.options import (
 from fewfire.cli.train import AUTO, GAUSS_NEWTON, INTERRUPTED, OPTIMIZERS, SGD, TrainOptions, train_command
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.indexes import INDEXES
-from fewfire.memory import bytes_of
-from fewfire.network import INITS
+from fewfire.networks.two_layer import INITS
+from fewfire.system import machine
+from fewfire.system.memory import bytes_of
 
 app = typer.Typer(
     name="fewfire",
@@ -348,8 +349,8 @@ def info() -> None:
       FEWFIRE_NUM_THREADS=1 FEWFIRE_SIMD=base fewfire info
     """
     typer.echo(f"fewfire {fewfire.__version__}")
-    available = ", ".join(fewfire.available_instruction_sets())
-    typer.echo(f"instruction set: {fewfire.instruction_set()} (available: {available}; FEWFIRE_SIMD chooses)")
+    available = ", ".join(machine.available_instruction_sets())
+    typer.echo(f"instruction set: {machine.instruction_set()} (available: {available}; FEWFIRE_SIMD chooses)")
     typer.echo(f"threads: {fewfire.threads()} (FEWFIRE_NUM_THREADS chooses)")
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fewfire.loss import LOSSES
-from fewfire.training.schedule import SCHEDULES
+from fewfire.networks.losses import LOSSES
+from fewfire.training.methods.schedules import SCHEDULES
 
 
 def one_of(names: Iterable[str]) -> Callable[[str], list[str]]:

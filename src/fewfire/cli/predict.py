@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from fewfire.cli.display import console_of
 from fewfire.data import load_inputs
 from fewfire.data.table import few
-from fewfire.files import write_atomically
-from fewfire.run_folder import RunFolder, scores
+from fewfire.runs.folder import RunFolder, scores
+from fewfire.system.files import write_atomically
 
 
 def predict_command(run: Path, data: str, out: Path | None, *, quiet: bool) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fewfire.cli.display import console_of
-from fewfire.files import write_atomically
-from fewfire.report.page import report
-from fewfire.run_folder import RunFolder
+from fewfire.report.page.page import report
+from fewfire.runs.folder import RunFolder
+from fewfire.system.files import write_atomically
 
 
 def report_command(run_folders: Sequence[Path], out: Path | None, *, quiet: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from fewfire.cli.display import console_of
 from fewfire.cli.train import check_and_load, options_of, prepare, run
 from fewfire.errors import DataError
-from fewfire.run_folder import RunFolder
+from fewfire.runs.folder import RunFolder
 
 # In the settings of a run that was stopped, not of one that goes on.
 OUTCOMES = ("interrupted", "features", "classes", "several_labels")

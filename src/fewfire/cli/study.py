@@ -18,9 +18,8 @@ from fewfire.cli.train import (
     settings_of,
     train_and_save,
 )
-from fewfire.files import OutputFolder, write_atomically
-from fewfire.report.drift_study import DriftRecorder, steps_table
-from fewfire.report.scaling_study import (
+from fewfire.diagnose.drift import DriftRecorder, steps_table
+from fewfire.diagnose.scaling import (
     QUICK_SWEEPS,
     STEPS,
     SWEEPS,
@@ -29,6 +28,8 @@ from fewfire.report.scaling_study import (
     markdown_table,
     points_table,
 )
+from fewfire.system import machine
+from fewfire.system.files import OutputFolder, write_atomically
 
 RECORDS = 1000  # of a run, where nothing else is asked for: all that a picture can show
 
@@ -72,7 +73,7 @@ def _save(folder: Path, recorder: DriftRecorder, settings: dict[str, Any], **out
     summary = _summary(recorder, settings) | outcome
     write_atomically(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     if recorder.records and _can_draw():
-        from fewfire.report.drift_pictures import draw_steps
+        from fewfire.report.pictures.drift import draw_steps
 
         title = f"{Path(settings['data']).name}: width {settings['width']:,}, batch {settings['batch_size']}"
         draw_steps(recorder.records, folder, title)
@@ -97,7 +98,7 @@ def scaling_command(
     rows = fits(points)
     summary = {
         "fewfire": fewfire.__version__,
-        "instruction_set": fewfire.instruction_set(),
+        "instruction_set": machine.instruction_set(),
         "threads": threads,
         "seed": seed,
         "quick": quick,
@@ -108,7 +109,7 @@ def scaling_command(
     write_atomically(folder.path / "table.md", markdown_table(rows))
     write_atomically(folder.path / "summary.json", json.dumps(summary, indent=2) + "\n")
     if _can_draw():
-        from fewfire.report.scaling_pictures import draw_scaling
+        from fewfire.report.pictures.scaling import draw_scaling
 
         draw_scaling(points, folder.path)
     else:

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 import fewfire
-from fewfire.activation import fire_rate_at, paper_threshold, threshold_for_fire_rate
+from fewfire.api import PREDICT_BATCH
 from fewfire.cli.display import (
     GaussNewtonDisplay,
     TrainingDisplay,
@@ -23,24 +23,26 @@ from fewfire.cli.display import (
     print_comparison,
     print_result,
 )
-from fewfire.data import Classes, Dataset, InputScaling, load_dataset
+from fewfire.core.inputs import Inputs
+from fewfire.core.rows import stride_of
+from fewfire.data import Dataset, load_dataset
 from fewfire.data.load import DIGITS
+from fewfire.diagnose.exactness import check_exactness
 from fewfire.errors import MemoryLimitError, TrainingError
-from fewfire.files import OutputFolder
 from fewfire.indexes import DriftIndex, arrange, index_named
-from fewfire.inputs import Inputs
-from fewfire.loss import loss_named
-from fewfire.memory import peak_bytes, resident_bytes, written
-from fewfire.network import TwoLayerNetwork, require_init
-from fewfire.optimiser import Optimiser
-from fewfire.report.tensorboard import require_tensorboard, tensorboard_log
-from fewfire.rows import stride_of
-from fewfire.run_folder import Model, RunFolder, scores, targets_of
+from fewfire.networks.losses import loss_named
+from fewfire.networks.momentum import Momentum
+from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
+from fewfire.networks.two_layer import TwoLayerNetwork, require_init
+from fewfire.prepare import Classes, InputScaling
+from fewfire.runs.folder import Model, RunFolder, scores, targets_of
+from fewfire.runs.tensorboard import require_tensorboard, tensorboard_log
+from fewfire.system import machine
+from fewfire.system.files import OutputFolder
+from fewfire.system.memory import peak_bytes, resident_bytes, written
 from fewfire.training import EpochRecord, GaussNewtonTrainer, Trainer
-from fewfire.training.exactness import check_exactness
-from fewfire.training.gauss_newton import OUTPUT_WEIGHTS
-from fewfire.training.loop import PREDICT_BATCH
-from fewfire.training.schedule import Schedule, schedule_named
+from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
+from fewfire.training.methods.schedules import Schedule, schedule_named
 
 INTERRUPTED, AUTO = 130, "auto"
 SGD, GAUSS_NEWTON = OPTIMIZERS = ("sgd", "gauss-newton")
@@ -190,9 +192,9 @@ def _check(options: TrainOptions) -> None:
     if options.loss != AUTO:
         loss_named(options.loss)
     _schedule(options)
-    optimiser = Optimiser(options.momentum, options.nesterov, options.weight_decay)
+    optimizer = Momentum(options.momentum, options.nesterov, options.weight_decay)
     if not isinstance(options.learning_rate, str):
-        optimiser.require_stable(options.learning_rate)
+        optimizer.require_stable(options.learning_rate)
     require_init(options.init)
     if options.fire_rate is not None:
         threshold_for_fire_rate(options.fire_rate)
@@ -229,7 +231,7 @@ def _schedule(options: TrainOptions) -> Schedule:
 
 def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     """The network at its start, with the way into it and out of it, and what will train it."""
-    scaling = InputScaling.fit(dataset.inputs, standardise=dataset.tabular)
+    scaling = InputScaling.fit(dataset.inputs, standardize=dataset.tabular)
     classes = Classes.of(dataset.labels)
     loss = _loss(options.loss, classes)
     targets = targets_of(classes, dataset.labels, loss)
@@ -239,7 +241,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     if second_order and threshold == "paper" and options.fire_rate is None:
         threshold = paper_threshold(options.width, second_order=True)
     index_limit = _index_limit(options, inputs, targets.shape[1])
-    network = TwoLayerNetwork.initialise(
+    network = TwoLayerNetwork.initialize(
         options.width,
         inputs.n_features,
         targets.shape[1],
@@ -375,7 +377,7 @@ def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> di
         del asked[name]
     return asked | {
         "fewfire": fewfire.__version__,
-        "instruction_set": fewfire.instruction_set(),
+        "instruction_set": machine.instruction_set(),
         "n_samples": len(trainer.inputs),
         "n_features": trainer.network.n_features,
         "n_outputs": trainer.network.n_outputs,
@@ -416,7 +418,7 @@ def headline(dataset: Dataset, trainer: Trainer) -> str:
         f"{dataset.name}: {len(trainer.inputs):,} samples, {network.n_features} features (one constant), "
         f"{network.n_outputs} outputs\n"
         f"width {network.width:,}, threshold {network.threshold:.3f}, {trainer.method}, "
-        f"{fewfire.threads()} threads, {fewfire.instruction_set()}\n"
+        f"{fewfire.threads()} threads, {machine.instruction_set()}\n"
     )
 
 
@@ -428,7 +430,7 @@ def _save(
     folder.save_model(model, settings | outcome)
     folder.save_history(trainer.history)
     if trainer.history and find_spec("matplotlib") is not None:
-        from fewfire.report.picture import draw_history
+        from fewfire.report.pictures.history import draw_history
 
         title = f"{Path(settings['data']).name}: width {settings['width']:,}, {settings['index']} index"
         draw_history(trainer.history, folder.picture, title)

@@ -1,9 +1,6 @@
-"""Reading what users have, checking it, and scaling it to the unit sphere."""
+"""Readers: from what a user names to checked arrays."""
 
-from fewfire.data.classes import Classes
 from fewfire.data.dataset import Dataset, Rows
-from fewfire.data.features import Features
 from fewfire.data.load import load_dataset, load_inputs
-from fewfire.data.scaling import InputScaling
 
-__all__ = ["Classes", "Dataset", "Features", "InputScaling", "Rows", "load_dataset", "load_inputs"]
+__all__ = ["Dataset", "Rows", "load_dataset", "load_inputs"]

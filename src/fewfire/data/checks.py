@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fewfire.data.classes import Classes
 from fewfire.data.dataset import Rows
 from fewfire.errors import DataError, MemoryLimitError
-from fewfire.memory import available_bytes, written
+from fewfire.prepare.classes import Classes
+from fewfire.system.memory import available_bytes, written
 
 LARGEST_WHOLE_FLOAT = 2.0**53
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fewfire.data.features import Features
+from fewfire.prepare.columns import Features
 
 Part = Literal["train", "test"]
 
@@ -49,7 +49,7 @@ class Dataset:
     features : Features
         What the columns of the source were, and how categories were coded.
     tabular : bool
-        True where the columns are different quantities (tables, NPZ, svmlight), to be standardised; False for
+        True where the columns are different quantities (tables, NPZ, svmlight), to be standardized; False for
         pixels (IDX, digits) and words (text of the Extreme Classification Repository), to be centred only.
     """
 

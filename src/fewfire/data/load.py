@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from fewfire.data.checks import check_classes, check_n_features, check_rows, require_fit
-from fewfire.data.classes import Classes
 from fewfire.data.csv import read_csv
 from fewfire.data.dataset import Dataset, Part, Rows
 from fewfire.data.digits import read_digits
-from fewfire.data.features import Features
 from fewfire.data.idx import read_idx
 from fewfire.data.npz import read_npz
 from fewfire.data.openml import PREFIX as OPENML
@@ -22,6 +20,8 @@ from fewfire.data.svmlight import looks_like_svmlight, read_svmlight
 from fewfire.data.table import Table, rows_to_predict, rows_to_train
 from fewfire.data.xmc import looks_like_xmc, read_xmc
 from fewfire.errors import DataError
+from fewfire.prepare.classes import Classes
+from fewfire.prepare.columns import Features
 
 Source = str | os.PathLike[str]
 DIGITS = "digits"

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.data.dataset import Rows
-from fewfire.data.features import Features
 from fewfire.errors import DataError
+from fewfire.prepare.columns import Features
 
 TARGET_NAMES = ("target", "label", "class")
 MISSING = ("", "?", "na", "n/a", "nan", "null")  # what a cell without a value is written as

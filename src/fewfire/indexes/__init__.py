@@ -1,5 +1,6 @@
 """Who fires? One file a structure, one small abstract base."""
 
+from fewfire.core.inputs import Inputs
 from fewfire.indexes.arrange import arrange
 from fewfire.indexes.base import Index
 from fewfire.indexes.correlation_tree import CorrelationTreeByNeuron, CorrelationTreeBySample
@@ -9,8 +10,7 @@ from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.grover import GroverIndex
 from fewfire.indexes.screened import ScreenedIndex
 from fewfire.indexes.weight_tree import WeightTreeIndex
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
+from fewfire.networks.two_layer import TwoLayerNetwork
 
 INDEXES: dict[str, type[Index]] = {
     index.name: index

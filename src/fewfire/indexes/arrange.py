@@ -8,9 +8,9 @@ faster.
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.core.inputs import Inputs
 from fewfire.indexes.exhaustive import ExhaustiveIndex
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
+from fewfire.networks.two_layer import TwoLayerNetwork
 
 COUNTED_SAMPLES = 512  # on which firing is counted
 

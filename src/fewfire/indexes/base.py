@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.core.work import Work
 from fewfire.errors import MemoryLimitError
-from fewfire.fire_set import FireSet
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
-from fewfire.step import Descent, Step
-from fewfire.work import Work
+from fewfire.networks.descent import Descent, Step
+from fewfire.networks.two_layer import TwoLayerNetwork
 
 Progress = Callable[[float], None]  # told the share that is done, 0 .. 1
 

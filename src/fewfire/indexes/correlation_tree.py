@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
-from fewfire.fire_set import FireSet
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.core.rows import BLOCK, aligned_empty, padded_zeros, stride_of
 from fewfire.indexes.base import (
     Index,
     Progress,
@@ -21,10 +23,8 @@ from fewfire.indexes.base import (
     require_ids,
     require_within_limit,
 )
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
-from fewfire.rows import BLOCK, aligned_empty, padded_zeros, stride_of
-from fewfire.step import Step
+from fewfire.networks.descent import Step
+from fewfire.networks.two_layer import TwoLayerNetwork
 
 # Between norms like these, or with 0, no product of two samples and a step underflows or overflows unnoticed.
 GRAM_NORMS = 1e-10, 1e10

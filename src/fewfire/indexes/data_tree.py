@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
-from fewfire.fire_set import FireSet
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.core.rows import aligned_empty
+from fewfire.halfspace.tree import NOTHING_DONE, count, tree_over
 from fewfire.indexes.base import (
     Index,
     Progress,
@@ -21,11 +24,8 @@ from fewfire.indexes.base import (
     require_ids,
     require_within_limit,
 )
-from fewfire.indexes.half_spaces import NOTHING_DONE, count, tree_over
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
-from fewfire.rows import aligned_empty
-from fewfire.step import Step
+from fewfire.networks.descent import Step
+from fewfire.networks.two_layer import TwoLayerNetwork
 
 CHUNK = 1 << 14  # neurons asked at one time
 PAIR_BYTES = 8  # of a listed pair: an id in either list

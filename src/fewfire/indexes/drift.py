@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.core.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
 from fewfire.errors import MemoryLimitError
-from fewfire.fire_set import FireSet
 from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
 from fewfire.indexes.sketch import PAIR_OVERHEAD, default_directions, principal_directions, sketch_of
-from fewfire.inputs import Inputs
-from fewfire.machine import one_blas_thread, threads
-from fewfire.network import TwoLayerNetwork
-from fewfire.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
-from fewfire.step import Descent, Step
-from fewfire.structured import StructuredWeights
+from fewfire.networks.descent import Descent, Step
+from fewfire.networks.structured import StructuredWeights
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.system.machine import one_blas_thread, threads
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class DriftIndex(Index):
     Notes
     -----
     Build: m n d multiply-adds at GEMM speed, or 3 m n log2 d additions where the weights are still those of
-    a structured initialisation. Memory: a byte a pair or half of one, plus two bytes a weight.
+    a structured initialization. Memory: a byte a pair or half of one, plus two bytes a weight.
     A fire set costs one comparison of codes a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
@@ -127,7 +127,7 @@ class DriftIndex(Index):
         self._reach = np.zeros(tabled * BLOCK, np.uint8)
         coasting = self._coasting = network.coasting
         self._motion = np.zeros((rows if coasting is not None else 0, MOTION_FIELDS))
-        momentum = coasting is not None and coasting.optimiser.momentum > 0
+        momentum = coasting is not None and coasting.optimizer.momentum > 0
         self._velocity_sketch = padded_zeros(rows if momentum else 0, self.k, dtype)
         self._directions = padded(directions.T if momentum else directions.T[:0], dtype)
         self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
@@ -177,7 +177,7 @@ class DriftIndex(Index):
         samples = sum(array.nbytes for array in self._sample_arrays()) + self._order.nbytes
         if network.coasting is not None:
             a_row += 8 * MOTION_FIELDS
-            if network.coasting.optimiser.momentum:
+            if network.coasting.optimizer.momentum:
                 a_row += item * self._sample_sketch.shape[1]
                 samples += item * self.k * stride_of(network.n_features, network.dtype)
 
@@ -225,7 +225,7 @@ class DriftIndex(Index):
         network = require_built(self._network, self)
         if network.coasting is not self._coasting:
             raise RuntimeError(
-                "the drift index must be built anew once the network is trained by another optimiser. Got "
+                "the drift index must be built anew once the network is trained by another optimizer. Got "
                 "one that was built before. Call build(network, inputs) again."
             )
         return network

@@ -3,11 +3,11 @@
 from typing import ClassVar
 
 from fewfire import _core
-from fewfire.fire_set import FireSet
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
-from fewfire.step import Step
+from fewfire.networks.descent import Step
+from fewfire.networks.two_layer import TwoLayerNetwork
 
 
 class ExhaustiveIndex(Index):

@@ -4,13 +4,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from fewfire.fire_set import FireSet
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
 from fewfire.indexes.base import Index, Progress, require_built
 from fewfire.indexes.exhaustive import ExhaustiveIndex
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
+from fewfire.networks.descent import Step
+from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.quantum.search import draw_reports
-from fewfire.step import Step
 
 DRAWN_AT_ONCE = 2**20  # searches, at the most, where all fire: they take a few dozen bytes each
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
-from fewfire.fire_set import FireSet
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.core.rows import BLOCK, aligned_empty
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_within_limit
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
-from fewfire.rows import BLOCK, aligned_empty
-from fewfire.step import Step
+from fewfire.networks.descent import Step
+from fewfire.networks.two_layer import TwoLayerNetwork
 
 TERMS = 8  # float32 numbers kept of each row: its scale, two of the error band, FLOAT_COLUMNS
 FLOAT_COLUMNS = TERMS - 3

@@ -8,8 +8,8 @@ most of x.
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.inputs import Inputs
-from fewfire.rows import aligned_empty, stride_of
+from fewfire.core.inputs import Inputs
+from fewfire.core.rows import aligned_empty, stride_of
 
 SAMPLED_ROWS = 2048  # rows that the directions are found from
 CHUNK = 4096  # rows sketched at one time

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fewfire import _core
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.core.rows import BLOCK, padded
 from fewfire.errors import MemoryLimitError
-from fewfire.fire_set import FireSet
+from fewfire.halfspace.tree import NOTHING_DONE, count, tree_over
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting
-from fewfire.indexes.half_spaces import NOTHING_DONE, count, tree_over
-from fewfire.inputs import Inputs
-from fewfire.network import TwoLayerNetwork
-from fewfire.rows import BLOCK, padded
-from fewfire.step import Step
+from fewfire.networks.descent import Step
+from fewfire.networks.two_layer import TwoLayerNetwork
 
 # A row written again takes as long as so many pairs that are proposed and do not fire. Measured:
 # docs/decisions/0016-half-space-tree.md.

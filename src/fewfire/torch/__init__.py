@@ -1,6 +1,6 @@
 """fewfire beside PyTorch. The only room that imports torch."""
 
-from fewfire.torch.compare import Comparison, compare_dense
-from fewfire.torch.dense import DENSE_STEPS, DenseStep
+from fewfire.torch.comparison import Comparison, compare_dense
+from fewfire.torch.rivals import DENSE_STEPS, DenseStep
 
 __all__ = ["DENSE_STEPS", "Comparison", "DenseStep", "compare_dense"]

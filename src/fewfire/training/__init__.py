@@ -1,15 +1,12 @@
 """How weights move."""
 
 from fewfire.training.checkpoint import State
-from fewfire.training.choose import Choice, choose_index
-from fewfire.training.gauss_newton import GaussNewtonRecord, GaussNewtonTrainer
 from fewfire.training.history import EpochRecord
-from fewfire.training.learning_rate import stable_learning_rate
-from fewfire.training.loop import Trainer, predict, train
-from fewfire.training.schedule import Constant, Cosine, Schedule, StepDecay
+from fewfire.training.methods.gauss_newton import GaussNewtonRecord, GaussNewtonTrainer
+from fewfire.training.methods.schedules import Constant, Cosine, Schedule, StepDecay
+from fewfire.training.trainer import Trainer
 
 __all__ = [
-    "Choice",
     "Constant",
     "Cosine",
     "EpochRecord",
@@ -19,8 +16,4 @@ __all__ = [
     "State",
     "StepDecay",
     "Trainer",
-    "choose_index",
-    "predict",
-    "stable_learning_rate",
-    "train",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fewfire.errors import DataError
-from fewfire.tensors import read_tensors, write_tensors
+from fewfire.system.tensors import read_tensors, write_tensors
 
 KIND = "fewfire checkpoint"
 

@@ -1,0 +1,28 @@
+"""What the weight tree and the data tree share: a half-space tree of the compiled core, and its counters."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire import _core
+from fewfire.core.work import Work
+
+NOTHING_DONE = (0, 0, 0, 0)  # the counters of a new tree
+
+
+def tree_over(points: NDArray) -> Any:
+    """A tree over points (n, d), with the ids 0 .. n - 1."""
+    tree = getattr(_core, f"HalfspaceTree_{points.dtype}")(points.shape[1])
+    tree.insert(np.arange(len(points), dtype=np.int32), np.ascontiguousarray(points))
+    return tree
+
+
+def count(work: Work, tree: Any, before: tuple[int, ...]) -> tuple[int, ...]:
+    """Write down what a tree has done since its counters stood at `before`; returns where they stand now."""
+    now = tree.work
+    nodes, tested, _, placed = (one - other for one, other in zip(now, before, strict=True))
+    work.nodes += nodes
+    work.multiplied += tested
+    work.placed += placed
+    return now

@@ -1,0 +1,92 @@
+"""A training step: decided as a `Descent`, and how it moved the weights once taken, as a `Step`."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire import _core
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.core.rows import padded
+from fewfire.networks.two_layer import TwoLayerNetwork
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one training step moved the weights: neuron r by sum_i coefficient_ri x_i over its fire set.
+
+    Attributes
+    ----------
+    fires : FireSet
+        Of the batch, before the step.
+    coefficients : (n_pairs,)
+        One for each firing pair, in the order of the fire set.
+    lengths : (width,) float64
+        Upper bounds on how far each neuron moved, rounding included; 0 where it did not.
+    batch : Inputs
+    gain : float
+        1, but where weights coast: then neurons move by gain times as much, and their velocities by 1.
+    """
+
+    fires: FireSet
+    coefficients: NDArray
+    lengths: NDArray[np.float64]
+    batch: Inputs
+    gain: float = 1.0
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A step down the gradient of a batch's mean loss, decided but not yet taken.
+
+    w_r <- w_r - rate / (B sqrt(m)) sum_i <a_r, residual_i> x_i      over the samples i that r fires on
+    a_r <- a_r - rate / (B sqrt(m)) sum_i (<w_r, x_i> - b) residual_i  where the output weights train too
+
+    Both from the old values. d (and c) multiply-adds a firing pair; silent neurons are not touched.
+    Where the weights of the network coast, its optimizer makes the step of the gradient.
+
+    Attributes
+    ----------
+    residuals : (B, c)
+        Derivative of each sample's loss by its outputs.
+    learning_rate, output_learning_rate : float
+        The second is 0 where the output weights stay as they are.
+    """
+
+    network: TwoLayerNetwork
+    batch: Inputs
+    fires: FireSet
+    residuals: NDArray
+    learning_rate: float
+    output_learning_rate: float = 0.0
+
+    @cached_property
+    def step(self) -> Step:
+        """How the weights move; filled in when the step is taken."""
+        coasting, rate = self.network.coasting, self.learning_rate
+        gain = 1.0 if coasting is None else coasting.optimizer.gain(rate)
+        return Step(self.fires, np.empty(len(self.fires), self.network.dtype), np.empty(self.network.width),
+                    self.batch, gain)  # fmt: skip
+
+    def begin(self) -> Any:
+        """The step as the compiled core takes it, at once: where weights coast, time goes on."""
+        network, fires, n_samples = self.network, self.fires, len(self.batch)
+        rate, output_rate = self.learning_rate, self.output_learning_rate
+        output_velocities, flow = network.output_rows[:0], (1.0, 0.0, 0.0, 1.0)
+        if network.coasting is not None:
+            output_velocities, flow = network.coasting.output_velocity_rows, network.coasting.advance(rate)
+            rate, output_rate = 1.0, float(output_rate > 0)  # of the velocities
+        return getattr(_core, f"Descent_{network.dtype}")(
+            fires.begins, fires.samples, fires.values, padded(self.residuals, network.dtype),
+            self.batch.kernel_rows, network.threshold, network.scale, rate / n_samples,
+            output_rate / n_samples, network.kernel_rows, network.output_rows, self.step.coefficients,
+            self.step.lengths, output_velocities, flow, self.step.gain,
+        )  # fmt: skip
+
+    def take(self) -> Step:
+        """Move the weights of all neurons that fired."""
+        _core.backward(self.begin())
+        return self.step

@@ -1,0 +1,44 @@
+"""The shifted ReLU, max(z - b, 0), and the link between its threshold b and the fire rate.
+
+A pre-activation <w, x> of a standard normal w and a unit-norm x is standard normal, so a neuron fires
+with probability Q(b) = P[N(0, 1) > b].
+"""
+
+import math
+from statistics import NormalDist
+
+
+def paper_threshold(width: int, *, second_order: bool = False) -> float:
+    """b = sqrt(0.4 ln m), at which at most m^(4/5) neurons fire on a sample.
+
+    With `second_order` sqrt(0.48 ln m) and m^(0.76), for Gauss-Newton training.
+
+    Sources: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), the sparsity lemma; Deng, Hu, Song,
+    Weinstein, Zhuo, arXiv 2208.04508.
+    """
+    return math.sqrt((0.48 if second_order else 0.4) * math.log(width))
+
+
+def threshold_for_fire_rate(fire_rate: float) -> float:
+    """The threshold at which freshly initialized neurons fire on this share of unit-norm samples.
+
+    Parameters
+    ----------
+    fire_rate : float in (0, 0.5]
+
+    Examples
+    --------
+    >>> round(threshold_for_fire_rate(0.02), 2)
+    2.05
+    """
+    if not 0 < fire_rate <= 0.5:
+        raise ValueError(
+            f"the fire rate must be in (0, 0.5]. Got {fire_rate}. "
+            "Use 0.5 for a plain ReLU, 0.02 for two firing pairs in a hundred."
+        )
+    return max(0.0, NormalDist().inv_cdf(1 - fire_rate))
+
+
+def fire_rate_at(threshold: float) -> float:
+    """Q(b): the share of pairs that fire at initialization on unit-norm samples."""
+    return 1 - NormalDist().cdf(threshold)

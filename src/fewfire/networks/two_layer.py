@@ -1,0 +1,273 @@
+"""The two-layer network f(x) = m^(-1/2) sum_r a_r max(<w_r, x> - b, 0): its parameters."""
+
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fewfire import _core
+from fewfire.core.fire_set import FireSet
+from fewfire.core.rows import padded, padded_zeros, require_float, stride_of
+from fewfire.networks.structured import StructuredWeights
+from fewfire.networks.threshold import paper_threshold, threshold_for_fire_rate
+from fewfire.networks.velocities import Velocities
+from fewfire.system.tensors import read_tensors, write_tensors
+
+INITS = ("gaussian", "structured")
+KIND = "fewfire network"  # of a file
+FORWARD_PAIRS = 1 << 24  # pre-activations that the dense forward pass holds at one time
+
+
+class TwoLayerNetwork:
+    """Parameters of a two-layer network with a shifted ReLU.
+
+    Parameters
+    ----------
+    weights : (m, d)
+        One row w_r a neuron.
+    output_weights : (m, c)
+        One row a_r a neuron; of signs at initialization.
+    threshold : float, >= 0
+        b: a neuron fires where <w_r, x> > b, strictly.
+    dtype : float32 or float64
+
+    Attributes
+    ----------
+    weights, output_weights : views that may be written to (tell the index what `moved`)
+    weight_rows, output_rows : the same, padded, as the kernels want them
+    structure : StructuredWeights or None
+        What the weights were made of, where they were initialized so; neither copied nor saved.
+    coasting : Velocities or None
+        Velocities, in training with momentum or weight decay, where `weights` are up to date only once they
+        are settled; neither copied nor saved.
+
+    Notes
+    -----
+    Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), with outputs of any number.
+
+    Examples
+    --------
+    >>> network = TwoLayerNetwork(weights=[[4.0, 0.0]], output_weights=[[1.0]], threshold=1.0)
+    >>> network.forward([[1.0, 0.0], [0.25, 1.0]]).tolist()  # of the second the product is 1, and not above
+    [[3.0], [0.0]]
+    """
+
+    def __init__(
+        self,
+        weights: ArrayLike,
+        output_weights: ArrayLike,
+        threshold: float,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        require_float(dtype)
+        weights, output_weights = np.asarray(weights), np.asarray(output_weights)
+        if weights.ndim != 2 or output_weights.ndim != 2 or len(weights) != len(output_weights):
+            raise ValueError(
+                "weights must be (m, d) and output_weights (m, c) with the same m. Got shapes "
+                f"{weights.shape} and {output_weights.shape}. Give one row a neuron in both."
+            )
+        if 0 in weights.shape or 0 in output_weights.shape:
+            raise ValueError(
+                "a network needs at least one neuron, one feature and one output. Got shapes "
+                f"{weights.shape} and {output_weights.shape}."
+            )
+        weight_rows, output_rows = padded(weights, dtype), padded(output_weights, dtype)
+        if not (np.isfinite(weight_rows).all() and np.isfinite(output_rows).all()):
+            raise ValueError(
+                f"weights must be finite in {np.dtype(dtype)}. Got NaN, infinity or numbers beyond it. "
+                "Remove or rescale them."
+            )
+        self._set(weight_rows, weights.shape[1], output_rows, output_weights.shape[1], threshold)
+
+    def _set(
+        self,
+        weight_rows: NDArray,
+        n_features: int,
+        output_rows: NDArray,
+        n_outputs: int,
+        threshold: float,
+    ) -> None:
+        dtype = weight_rows.dtype
+        if not 0 <= threshold <= float(np.finfo(dtype).max):
+            raise ValueError(
+                f"threshold must be a finite number >= 0. Got {threshold}. Use threshold=0 for a plain ReLU."
+            )
+        self.weight_rows, self.n_features = weight_rows, n_features
+        self.output_rows, self.n_outputs = output_rows, n_outputs
+        self.threshold = float(dtype.type(threshold))
+        self.structure: StructuredWeights | None = None
+        self.coasting: Velocities | None = None
+
+    @classmethod
+    def initialize(
+        cls,
+        width: int,
+        n_features: int,
+        n_outputs: int,
+        *,
+        threshold: float | str = "paper",
+        fire_rate: float | None = None,
+        init: str = "gaussian",
+        mirrored: bool = False,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+    ) -> "TwoLayerNetwork":
+        """A random network: w_r ~ N(0, I), or nearly; a_r of uniformly random signs.
+
+        Parameters
+        ----------
+        width, n_features, n_outputs : int, >= 1
+        threshold : float >= 0, or "paper" for sqrt(0.4 ln m)
+        fire_rate : float in (0, 0.5], optional
+            Choose the threshold at which this share of pairs fires on unit-norm inputs, instead.
+        init : "gaussian" or "structured"
+            "structured": `StructuredWeights`, for which the drift index is built several times faster.
+        mirrored : bool
+            Each neuron twice, with opposite output weights: the outputs begin at 0, up to rounding, and what
+            training adds is all there is. Needs an even width, and Gaussian weights.
+        seed : int
+        dtype : float32 or float64
+        """
+        for name, count in [("width", width), ("n_features", n_features), ("n_outputs", n_outputs)]:
+            if not isinstance(count, int | np.integer) or count < 1:
+                raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
+        if fire_rate is not None:
+            if threshold != "paper":
+                raise ValueError(
+                    f"give a threshold or a fire rate, not both. Got threshold={threshold} and "
+                    f"fire_rate={fire_rate}. Leave one out."
+                )
+            threshold = threshold_for_fire_rate(fire_rate)
+        elif threshold == "paper":
+            threshold = paper_threshold(width)
+        elif not isinstance(threshold, Real):
+            raise ValueError(f"threshold must be a number or 'paper'. Got {threshold!r}.")
+        require_init(init)
+        random = np.random.default_rng(seed)
+        require_float(dtype)
+        weight_rows = padded_zeros(width, n_features, dtype)
+        structure = None
+        if init == "structured":
+            structure = StructuredWeights.draw(width, n_features, random, dtype)
+            structure.write(weight_rows)
+        else:
+            for first in range(0, width, 1024):  # in pieces: no second copy of the weights
+                rows = weight_rows[first : first + 1024, :n_features]
+                rows[:] = random.standard_normal(rows.shape, dtype=weight_rows.dtype.type)
+        output_rows = padded_zeros(width, n_outputs, dtype)
+        output_rows[:, :n_outputs] = random.integers(0, 2, (width, n_outputs)) * 2 - 1
+        if mirrored:
+            if width % 2 or init != "gaussian":
+                raise ValueError(
+                    "a mirrored network must have an even width and Gaussian weights. Got width="
+                    f"{width} and init={init!r}. Use width={width + width % 2} and init='gaussian'."
+                )
+            weight_rows[1::2] = weight_rows[::2]
+            output_rows[1::2] = -output_rows[::2]
+        network = cls.__new__(cls)
+        network._set(weight_rows, n_features, output_rows, n_outputs, float(threshold))
+        network.structure = structure
+        return network
+
+    @property
+    def weights(self) -> NDArray:
+        return self.weight_rows[:, : self.n_features]
+
+    @property
+    def output_weights(self) -> NDArray:
+        return self.output_rows[:, : self.n_outputs]
+
+    def present_weights(self) -> NDArray:
+        """The weights as they are now, settled or not: a copy (m, d)."""
+        rows = np.empty_like(self.weight_rows)
+        self.kernel_rows.present(rows)
+        return rows[:, : self.n_features]
+
+    @property
+    def kernel_rows(self) -> Any:
+        """The weights, as they are now, as the compiled core takes them."""
+        if self.coasting is not None:
+            return self.coasting.kernel_rows
+        nothing = np.empty((0, self.weight_rows.shape[1]), self.dtype), np.empty(0, np.int32)
+        return getattr(_core, f"Weights_{self.dtype}")(self.weight_rows, *nothing)
+
+    @property
+    def width(self) -> int:
+        return len(self.weight_rows)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.weight_rows.dtype
+
+    @property
+    def scale(self) -> float:
+        """m^(-1/2)."""
+        return self.width**-0.5
+
+    def __repr__(self) -> str:
+        return (
+            f"TwoLayerNetwork(width={self.width}, n_features={self.n_features}, "
+            f"n_outputs={self.n_outputs}, threshold={self.threshold:.4g}, dtype={self.dtype})"
+        )
+
+    def __reduce__(self) -> tuple:
+        """Pickled as made: the rows are aligned anew, and may be written to."""
+        weights, output_weights = np.array(self.weights), np.array(self.output_weights)
+        return TwoLayerNetwork, (weights, output_weights, self.threshold, self.dtype.name)
+
+    def copy(self) -> "TwoLayerNetwork":
+        return TwoLayerNetwork(self.weights, self.output_weights, self.threshold, self.dtype)
+
+    def outputs(self, fires: FireSet, threshold: float | None = None) -> NDArray:
+        """Outputs (n, c) from a fire set: c multiply-adds a firing pair.
+
+        With another threshold than the network's: m^(-1/2) sum_r a_r (value - threshold) over the same pairs.
+        """
+        rows = np.empty((fires.n_samples, stride_of(self.n_outputs, self.dtype)), self.dtype)
+        _core.forward(fires.begins, fires.samples, fires.values, self.output_rows,
+                      self.threshold if threshold is None else threshold, self.scale, rows)  # fmt: skip
+        return rows[:, : self.n_outputs]
+
+    def forward(self, samples: ArrayLike) -> NDArray:
+        """Outputs (n, c) for samples (n, d), densely with NumPy: m n d multiply-adds.
+
+        The plain formula, for checks; `predict` computes only with what fires.
+        """
+        samples = np.asarray(samples, dtype=self.dtype)
+        outputs = np.empty((len(samples), self.n_outputs), self.dtype)
+        step = max(1, FORWARD_PAIRS // self.width)
+        for first in range(0, len(samples), step):
+            pre_activations = samples[first : first + step] @ self.weights.T
+            activations = np.maximum(pre_activations - self.dtype.type(self.threshold), 0)
+            outputs[first : first + step] = activations @ self.output_weights
+        return outputs * self.dtype.type(self.scale)
+
+    def save(self, path: str | Path) -> None:
+        """Write the parameters to a safetensors file, atomically, with a checksum."""
+        tensors = {
+            "weights": np.ascontiguousarray(self.weights),
+            "output_weights": np.ascontiguousarray(self.output_weights),
+            "threshold": np.array(self.threshold, dtype=np.float64),
+        }
+        write_tensors(path, KIND, tensors)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "TwoLayerNetwork":
+        """Read the parameters back, bit for bit."""
+        try:
+            tensors, _ = read_tensors(path, KIND)
+            weights, output_weights = tensors["weights"], tensors["output_weights"]
+            threshold = tensors["threshold"].item()
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"{path} must be a safetensors file with weights, output_weights and threshold. "
+                f"Got: {error}. Give a model that fewfire saved."
+            ) from error
+        return cls(weights, output_weights, threshold, weights.dtype)
+
+
+def require_init(init: str) -> None:
+    if init not in INITS:
+        raise ValueError(f"init must be one of {', '.join(INITS)}. Got {init!r}. Choose one of them.")

@@ -1,0 +1,57 @@
+"""The largest learning rate that is safe, from the firing kernel (docs/theory/learning_rate.md)."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.core.inputs import Inputs
+from fewfire.networks.losses import Loss
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.system.machine import one_blas_thread
+from fewfire.tangent.empirical import firing_kernel, largest_eigenvalue
+
+SAMPLED = 512  # samples that the kernel is formed on
+
+
+def stable_learning_rate(
+    network: TwoLayerNetwork,
+    inputs: Inputs,
+    loss: Loss,
+    batch_size: int,
+    *,
+    sample_weight: NDArray | None = None,
+    output_weights: bool = False,
+    momentum: float = 0.0,
+    seed: int = 0,
+) -> float:
+    """Half the rate at which gradient descent on a batch would cease to converge.
+
+    A step on the mean loss of a batch of B multiplies the outputs' error by 1 - rate * curvature * H / B, so
+    rate < 2 / (curvature * lambda_max(H) / B) is stable. The largest lambda_max over disjoint batches out of
+    512 samples counts; larger batches are judged by 512 samples, which errs to the safe side.
+
+    Momentum adds up 1 / (1 - momentum) steps in one direction: the rate is (1 - momentum) times as large.
+
+    Returns
+    -------
+    float
+        (1 - momentum) / (curvature * lambda_max / B), rounded down to two significant digits, so that it
+        depends neither on the number of threads nor on the BLAS.
+    """
+    count = min(len(inputs), SAMPLED)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(inputs), count, replace=False))
+    shuffled = np.random.default_rng(seed).permutation(count)
+    size = min(batch_size, count)
+    batches = [shuffled[i : i + size] for i in range(0, count - size + 1, size)]
+    with one_blas_thread():
+        kernel = firing_kernel(network, inputs.batch(chosen), output_weights=output_weights)
+        if sample_weight is not None:
+            roots = np.sqrt(sample_weight[chosen], dtype=np.float64)
+            kernel = kernel * roots[:, None] * roots
+        largest = max(largest_eigenvalue(kernel[np.ix_(ids, ids)]) / size for ids in batches)
+    if largest == 0:
+        return 1.0  # nothing fires on the sample: no step will move anything
+    rate = (1 - momentum) / (loss.curvature * largest)
+    digit = 10 ** (math.floor(math.log10(rate)) - 1)
+    return math.floor(rate / digit * (1 - 1e-9)) * digit

@@ -1,0 +1,89 @@
+"""What the columns of a table stand for, and how they become numbers for a network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.prepare.one_hot import OneHot
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The columns of a table but for its target: as a file has them, or as training saw them.
+
+    Attributes
+    ----------
+    n_columns : int
+    names : tuple of str, or None where the columns have none
+    target : str, or None where it has no name
+    categories : {column: its categories}
+        In this column code c stands for the c-th of these texts. All other columns hold numbers.
+    """
+
+    n_columns: int
+    names: tuple[str, ...] | None = None
+    target: str | None = None
+    categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def one_hot(self) -> OneHot:
+        return OneHot(self.n_columns, {column: np.arange(len(t)) for column, t in self.categories.items()})
+
+    @property
+    def n_inputs(self) -> int:
+        """Columns once each category has one of its own."""
+        return self.n_columns + sum(len(texts) - 1 for texts in self.categories.values())
+
+    def seen_in(self, inputs: NDArray) -> "Features":
+        """The same columns with the categories, sorted, that occur in inputs (n, n_columns)."""
+        seen = {
+            column: tuple(sorted(texts[code] for code in np.unique(inputs[:, column]).astype(int)))
+            for column, texts in self.categories.items()
+        }
+        return replace(self, categories=seen)
+
+    def code(self, inputs: NDArray, found: "Features") -> NDArray:
+        """Inputs (n, n_columns), with the codes of `found`, as (n, n_inputs) with a column for each category.
+
+        A category that is none of these is 0 in all of them. Without categories nothing changes.
+        """
+        if not self.categories:
+            return inputs
+        inputs = inputs.copy()
+        for column, texts in self.categories.items():
+            code_of = {text: code for code, text in enumerate(texts)}
+            codes = np.array([code_of.get(text, -1) for text in found.categories[column]])
+            inputs[:, column] = codes[inputs[:, column].astype(int)]
+        return self.one_hot.transform(inputs)
+
+    def unseen_in(self, found: "Features") -> list[str]:
+        """The categories of `found` that are none of these: each with its column, for a person."""
+        return [
+            f"{text!r} in {self.names[column] if self.names else f'column {column + 1}'}"
+            for column, texts in self.categories.items()
+            for text in found.categories[column]
+            if text not in texts
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold."""
+        return {
+            "n_columns": self.n_columns,
+            "names": self.names,
+            "target": self.target,
+            "categories": {str(column): texts for column, texts in self.categories.items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Features":
+        """The inverse of `state`."""
+        names = state["names"]
+        return cls(
+            state["n_columns"],
+            None if names is None else tuple(names),
+            state["target"],
+            {int(column): tuple(texts) for column, texts in state["categories"].items()},
+        )

@@ -1,0 +1,161 @@
+"""The figures of a run, in words."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fewfire.diagnose.exactness import Exactness
+from fewfire.runs.folder import Run
+from fewfire.system.memory import written
+
+
+def named(runs: Sequence[Run]) -> dict[str, Run]:
+    """Runs by the names of their folders, or by their paths where two folders have one name."""
+    names = [run.path.resolve().name for run in runs]
+    return {
+        str(run.path) if names.count(name) > 1 else name: run for run, name in zip(runs, names, strict=True)
+    }
+
+
+def title_of(run: Run) -> str:
+    """What was trained on what."""
+    settings = run.settings
+    optimizer = settings.get("optimizer", "sgd")
+    return (
+        f"{Path(settings['data']).name}, width {settings['width']:,}, {settings['index']} index, {optimizer}"
+    )
+
+
+def trouble_of(run: Run) -> str | None:
+    """How the run ended, where it did not end well."""
+    epochs = f"{len(run.history):,} of {run.settings['epochs']:,} epochs"
+    if "failed" in run.settings:
+        return f"Training failed after {epochs}: {run.settings['failed']}"
+    if run.settings.get("interrupted"):
+        return f"Interrupted after {epochs}."
+    if run.result is None:
+        return f"Not finished: there is no result.json, and {epochs} were saved."
+    exactness = exactness_of(run)
+    if exactness is not None and not exactness.equal:
+        return f"{exactness}: the weights may be wrong. This is a bug of fewfire."
+    return None
+
+
+def exactness_of(run: Run) -> Exactness | None:
+    compared = (run.result or {}).get("exactness")
+    return None if compared is None else Exactness(**compared)
+
+
+def why_not_compared(run: Run) -> str:
+    """Why a run has no check of its exactness."""
+    if run.result is None:
+        return "not compared: the run did not finish"
+    if "exactness" not in run.result:
+        return "not compared: the run is of an earlier version"
+    if run.result.get("chosen_index") == "exhaustive":
+        return "is exhaustive search itself"
+    return "not compared: the index does not claim to be exact"
+
+
+def seconds_written(seconds: float) -> str:
+    if seconds < 0.9995:
+        return f"{1e3 * seconds:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
+
+
+def percent(share: float) -> str:
+    return f"{share:.2%}"
+
+
+# Label, name of the figure, and how it is written.
+ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
+    ("test accuracy", "test_accuracy", "{:.4f}".format),
+    *((f"test precision at {k}", f"precision_at_{k}", "{:.4f}".format) for k in (1, 3, 5)),
+    ("training accuracy", "train_accuracy", "{:.4f}".format),
+    ("training loss", "train_loss", "{:.4g}".format),
+    ("pairs that fired", "fire_rate", percent),
+    ("work, of dense", "work_share", percent),
+    ("epochs", "epochs_done", "{:,}".format),
+    ("steps", "steps", "{:,}".format),
+    ("time of a step", "seconds_per_step", seconds_written),
+    ("time to build the index", "build_seconds", seconds_written),
+    ("time of training", "training_seconds", seconds_written),
+    ("time of the whole run", "total_seconds", seconds_written),
+    ("index", "chosen_index", str),
+    ("size of the index", "index_bytes", written),
+    ("neurons with a table", "tabled_share", percent),
+    ("oracle queries, simulated", "oracle_queries", "{:,}".format),
+    ("peak memory", "peak_memory_bytes", written),
+    ("step, than dense PyTorch", "speedup", "{:.1f} × faster".format),
+    ("run, than dense PyTorch", "whole_run_speedup", "{:.1f} × faster".format),
+]
+
+
+def figures_of(run: Run) -> dict[str, str]:
+    """By label, what is known of a run, also of one that did not finish."""
+    known = _of_history(run) | (run.result or {})
+    return {label: write(known[name]) for label, name, write in ROWS if known.get(name) is not None}
+
+
+def _of_history(run: Run) -> dict[str, Any]:
+    history = run.history
+    if not history:
+        return {"epochs_done": 0}
+    seconds, steps = sum(record.seconds for record in history), sum(record.steps for record in history)
+    last = history[-1]
+    return {
+        "train_loss": last.loss,
+        "train_accuracy": last.accuracy,
+        "epochs_done": len(history),
+        "steps": steps,
+        "training_seconds": seconds,
+        "seconds_per_step": seconds / steps,
+        "index_bytes": last.index_bytes,
+    }
+
+
+PARTS = ("build", "find", "forward", "move", "rest", "around")
+
+
+def seconds_of(run: Run) -> dict[str, float]:
+    """Where the time of a run went.
+
+    build : of the index
+    find, forward, move : of the steps; moving includes finding who fires next
+    rest : of training
+    around : loading, starting weights, testing, saving
+
+    Build and around are unknown, and missing, where the run did not finish.
+    """
+    history = run.history
+    parts = {part: sum(getattr(record, f"seconds_{part}") for record in history) for part in PARTS[1:4]}
+    training = sum(record.seconds for record in history)
+    if run.result is None:
+        return parts | {"rest": max(0.0, training - sum(parts.values()))}
+    training, build = run.result["training_seconds"], run.result["build_seconds"]
+    rest = max(0.0, training - sum(parts.values()))
+    around = max(0.0, run.result["total_seconds"] - training - build)
+    return {"build": build, **parts, "rest": rest, "around": around}
+
+
+def settings_written(run: Run) -> dict[str, str]:
+    """All settings as texts, but for how the run ended, and what is no setting for a person: classes."""
+    outcome = ("failed", "interrupted")
+    return {
+        name: _setting(value)
+        for name, value in run.settings.items()
+        if name == "schedule" or not (name in outcome or isinstance(value, list | dict))
+    }
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, dict):  # a schedule
+        kind, *others = (f"{item}" if name == "name" else f"{name} {item}" for name, item in value.items())
+        return ", ".join([kind, *others])
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

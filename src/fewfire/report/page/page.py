@@ -1,0 +1,266 @@
+"""A report: one HTML page of one or several runs, without a script and with nothing to be loaded."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import fewfire
+from fewfire.report.page.bars import Bar, drawn_bars
+from fewfire.report.page.chart import drawn, swatch, thinned
+from fewfire.report.page.curves import charts_of
+from fewfire.report.page.elements import document, element
+from fewfire.report.page.figures import (
+    exactness_of,
+    figures_of,
+    named,
+    percent,
+    seconds_of,
+    seconds_written,
+    settings_written,
+    title_of,
+    trouble_of,
+    why_not_compared,
+)
+from fewfire.runs.folder import Run
+from fewfire.system.memory import written
+from fewfire.training import EpochRecord
+
+STYLE = Path(__file__).with_name("page.css")
+TABLE_EPOCHS = 100  # rows of a table of epochs
+PARTS = {  # of the time, with their styles
+    "build": ("building the index", 3),
+    "find": ("finding who fires", 1),
+    "forward": ("outputs, loss, solution", 4),
+    "move": ("moving weights, finding", 0),
+    "rest": ("the rest of training", 2),
+    "around": ("loading, testing, saving", 5),
+}
+
+
+def report(runs: Sequence[Run]) -> str:
+    """The page of one run, or of several side by side.
+
+    It says what was asked for, what came of it, and for each epoch loss, accuracy, who fired, the work beside
+    dense training's, how far neurons moved and the time; then where time and memory went, and whether the
+    index was exact.
+    """
+    by_name = named(runs)
+    one = len(by_name) == 1
+    title = f"Run {next(iter(by_name))}" if one else f"{len(by_name)} runs compared"
+    parts = [_header, _tiles if one else _results, *SECTIONS]
+    body = element("body", element("h1", title), *(part(by_name) for part in parts))
+    body.append(element("footer", f"Made by fewfire report, fewfire {fewfire.__version__}."))
+    return document(element("html", _head(title), body, lang="en"))
+
+
+def _head(title: str) -> Element:
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    return element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("link", rel="icon", href="data:,"),
+        element("title", f"{title} – fewfire"),
+        element("style", STYLE.read_text(encoding="utf-8")),
+    )
+
+
+def _header(runs: Mapping[str, Run]) -> Element:
+    header = element("header")
+    for name, run in runs.items():
+        if len(runs) == 1:
+            header.append(element("p", title_of(run), class_="soft"))
+            reason = (run.result or {}).get("index_reason")
+            if reason is not None:
+                header.append(element("p", reason, class_="soft"))
+        trouble = trouble_of(run)
+        if trouble is not None:
+            header.append(element("p", element("strong", f"{name}: "), trouble, class_="trouble"))
+    return header
+
+
+def _section(title: str, text: str, *content: Element) -> Element:
+    return element("section", element("h2", title), element("p", text, class_="soft"), *content)
+
+
+def _tiles(runs: Mapping[str, Run]) -> Element:
+    (run,) = runs.values()
+    tiles = [
+        element("div", element("dt", label), element("dd", text)) for label, text in figures_of(run).items()
+    ]
+    return element("dl", *tiles, class_="tiles")
+
+
+def _results(runs: Mapping[str, Run]) -> Element:
+    return _section("Results", "Loss and accuracy of training are those of the last epoch.",
+                    _side_by_side({name: figures_of(run) for name, run in runs.items()}))  # fmt: skip
+
+
+def _side_by_side(columns: Mapping[str, dict[str, str]]) -> Element:
+    """A table with a row for each label and a column for each run."""
+    labels = dict.fromkeys(label for column in columns.values() for label in column)
+    heads = [element("th", swatch(style), name, scope="col") for style, name in enumerate(columns)]
+    rows = [
+        element("tr", element("th", label, scope="row"),
+                *(element("td", column.get(label, "–")) for column in columns.values()))
+        for label in labels
+    ]  # fmt: skip
+    table = element("table", element("thead", element("tr", element("td"), *heads)), element("tbody", *rows))
+    return _card(table)
+
+
+def _card(table: Element) -> Element:
+    """A table that may be wider than a phone: it is moved sideways, by keys too."""
+    return element("div", table, class_="card scroll", tabindex=0)
+
+
+def _curves(runs: Mapping[str, Run]) -> Element:
+    if not any(run.history for run in runs.values()):
+        return _section("By epoch", "No epoch was finished.")
+    text = (
+        "Loss and accuracy are means over the batches of an epoch, each before its step; with Gauss-Newton "
+        "after it. Point at a mark to read its value; the tables at the end hold all of them."
+    )
+    return _section("By epoch", text, element("div", *map(drawn, charts_of(runs)), class_="grid"))
+
+
+def _work(runs: Mapping[str, Run]) -> Element:
+    bars = []
+    for name, run in runs.items():
+        share = (run.result or {}).get("work_share")
+        if share is not None:
+            bars.append(Bar(name, percent(share), [("of dense", 0, share)], _beside_dense(run)))
+    if not bars:
+        return _section("Work against dense", "Only known of a run that finished.")
+    text = (
+        "Multiply-adds of finding who fires, the build and all refreshes of the index included, and of "
+        "moving what fired. The full bar is dense training, which multiplies each neuron with each sample "
+        "and moves it for each. Solutions of Gauss-Newton steps are not counted."
+    )
+    return _section("Work against dense", text, drawn_bars(bars, full=1.0))
+
+
+def _beside_dense(run: Run) -> list[Element | str]:
+    result = run.result or {}
+    if result.get("speedup") is None:
+        return []
+    return [
+        f"By the clock {result['speedup']:.1f} times as fast a step as dense PyTorch "
+        f"({result['dense_step']}), {result['whole_run_speedup']:.1f} times the whole run; weights "
+        f"{result['max_weight_difference']:.1e} apart after {result['compared_steps']} steps."
+    ]
+
+
+def _time(runs: Mapping[str, Run]) -> Element:
+    bars = []
+    for name, run in runs.items():
+        if not run.history:
+            continue
+        seconds = seconds_of(run)
+        parts = [(PARTS[part][0], PARTS[part][1], spent) for part, spent in seconds.items()]
+        below = [
+            element(
+                "span",
+                element("b", class_=f"dot colour{style + 1}"),
+                f"{what} ",
+                element("span", seconds_written(spent)),
+            )
+            for what, style, spent in parts
+        ]
+        bars.append(Bar(name, seconds_written(sum(seconds.values())), parts, below))
+    if not bars:
+        return _section("Where time went", "No epoch was finished.")
+    text = "Seconds by the clock, on one scale. Steps find who fires next while they move the weights."
+    return _section("Where time went", text, drawn_bars(bars))
+
+
+def _memory(runs: Mapping[str, Run]) -> Element:
+    bars = []
+    for name, run in runs.items():
+        if run.history:
+            held = {"index": run.history[-1].index_bytes}
+            held["weights"] = 4 * run.settings["width"] * run.settings["n_features"]
+            if run.result is not None:
+                held["the whole process at its peak"] = run.result["peak_memory_bytes"]
+            if len(runs) == 1:
+                bars = [Bar(what, written(held[what]), [(what, 0, held[what])]) for what in held]
+            else:
+                index = held.pop("index")
+                below = ", ".join(f"{what} {written(size)}" for what, size in held.items())
+                bars.append(Bar(name, written(index), [("index", 0, index)], [f"Beside it: {below}."]))
+    if not bars:
+        return _section("Size of the index", "Not known before the first epoch.")
+    return _section("Size of the index", "Bytes that the index holds, beside the weights.", drawn_bars(bars))
+
+
+def _exactness(runs: Mapping[str, Run]) -> Element:
+    lines = []
+    for name, run in runs.items():
+        exactness = exactness_of(run)
+        if exactness is None:
+            mark, text = "–", why_not_compared(run)
+        else:
+            mark, text = "✓" if exactness.equal else "✗", str(exactness)
+            text += f", of which {exactness.fired:,} fire"
+        lines.append(element("tr", element("th", f"{mark} {name}", scope="row"), element("td", text)))
+    text = (
+        "After training, the index and exhaustive search were both asked who fires on some of the training "
+        "samples: an exact index finds the same pairs with the same pre-activations, to the last bit."
+    )
+    return _section("Exactness", text, _card(element("table", element("tbody", *lines))))
+
+
+def _settings(runs: Mapping[str, Run]) -> Element:
+    columns = {name: settings_written(run) for name, run in runs.items()}
+    first, *others = columns.values()
+    shared = {
+        label: text for label, text in first.items() if all(other.get(label) == text for other in others)
+    }
+    if not others:
+        return _section("Settings", "As resolved: what was left to fewfire is filled in.", _listed(shared))
+    differing = {
+        name: {label: text for label, text in column.items() if label not in shared}
+        for name, column in columns.items()
+    }
+    alike = element("details", element("summary", "Settings that all runs share"), _listed(shared))
+    if not any(differing.values()):
+        return _section("Settings", "The same in all runs.", alike)
+    return _section("Settings", "Those that differ between the runs.", _side_by_side(differing), alike)
+
+
+def _listed(texts: dict[str, str]) -> Element:
+    pairs = [element("div", element("dt", label), element("dd", text)) for label, text in texts.items()]
+    return element("dl", *pairs, class_="card settings")
+
+
+def _epochs(runs: Mapping[str, Run]) -> Element:
+    """All that the histories hold, for who wants the numbers."""
+    section = element("section", element("h2", "Each epoch in numbers"))
+    for name, run in runs.items():
+        if run.history:
+            records = thinned(run.history, TABLE_EPOCHS)
+            all_there = len(records) == len(run.history)
+            some = "" if all_there else f", {len(records)} of {len(run.history):,} epochs"
+            section.append(element("details", element("summary", name + some), _card(_epoch_table(records))))
+    return section
+
+
+def _epoch_table(records: Sequence[EpochRecord]) -> Element:
+    heads = [element("th", name.replace("_", " "), scope="col") for name in records[0].as_dict()]
+    rows = [
+        element("tr", *(element("td", _number(value)) for value in record.as_dict().values()))
+        for record in records
+    ]
+    return element(
+        "table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="numbers"
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
+
+
+SECTIONS = (_curves, _work, _time, _memory, _exactness, _settings, _epochs)

@@ -1,0 +1,1 @@
+"""Pictures of a run or a study, with Matplotlib."""

@@ -1,0 +1,138 @@
+"""Beside dense PyTorch: the same steps from the same state, taken in turn, and how far the weights part."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fewfire.system.machine import threads
+from fewfire.torch.rivals import DENSE_STEPS, DenseStep
+from fewfire.training import Trainer
+
+TURN = 2  # steps at a turn at the least; the last one counts
+TURN_SECONDS = 0.06  # of dense steps at the least: after that the other's threads do not spin any more
+TRIALS = 3  # timed steps of each way to write the dense step, after one that is not counted
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ratios of medians over steps taken in turns, of which the last of each turn counts.
+
+    Attributes
+    ----------
+    seconds_per_step, dense_seconds_per_step : medians
+    speedup : their ratio, dense over fewfire
+    dense_step : the fastest of the ways to write the dense step, and the one compared with
+    dense_trials : median seconds of each way; None where it cannot run here
+    max_weight_difference : the largest difference of any weight after all steps
+    compared_steps : of each
+    """
+
+    seconds_per_step: float
+    dense_seconds_per_step: float
+    speedup: float
+    dense_step: str
+    dense_trials: dict[str, float | None]
+    max_weight_difference: float
+    compared_steps: int
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def compare_dense(
+    trainer: Trainer,
+    steps: int,
+    on_progress: Callable[[str], None] | None = None,
+    *,
+    ways: Sequence[str] = tuple(DENSE_STEPS),
+) -> Comparison:
+    """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch, two at a
+    turn, or as many short ones as take 60 ms densely.
+
+    PyTorch gets as many threads as fewfire, and the fastest of a hand-written step in two layouts, autograd
+    and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those
+    steps.
+    """
+    trainer.settle()
+    if steps < 1:
+        raise ValueError(f"steps must be >= 1. Got {steps}. Take 20 for medians that are worth a look.")
+    say = on_progress or (lambda message: None)
+    batches = trainer.batches(len(trainer.history) + 1)
+    batches = [ids for ids in batches if len(ids) == len(batches[0])]  # torch.compile compiles for one size
+    torch.set_num_threads(threads())
+    say("trying ways to write the dense step")
+    trials = {name: _trial(name, trainer, batches[0]) for name in ways}
+    best_seconds, best = min((seconds, name) for name, seconds in trials.items() if seconds is not None)
+    turn_steps = max(TURN, ceil(TURN_SECONDS / best_seconds))
+
+    dense = _dense(best, trainer)
+    _timed_step(_dense(best, trainer), trainer, batches[0])  # warm, on weights of its own
+    ours, theirs = [], []
+    begin = trainer.steps_taken
+    for first in range(0, steps, turn_steps):
+        # One more than a turn: a step of ours finds who fires in the next one.
+        turn = [batches[step % len(batches)] for step in range(first, min(first + turn_steps, steps) + 1)]
+        ours.append([_timed(trainer.step, *ids) for ids in zip(turn[:-1], turn[1:], strict=True)][-1])
+        seconds = []
+        for number, ids in enumerate(turn[:-1], start=begin + first):
+            dense.rate, dense.output_rate = _rates(trainer, number)
+            seconds.append(_timed_step(dense, trainer, ids))
+        theirs.append(seconds[-1])
+        done = first + len(turn) - 1
+        say(f"step {done} of {steps}: {ours[-1] * 1e3:.1f} ms, dense {theirs[-1] * 1e3:.1f} ms")
+    trainer.settle()
+    return Comparison(
+        seconds_per_step=median(ours),
+        dense_seconds_per_step=median(theirs),
+        speedup=median(theirs) / median(ours),
+        dense_step=best,
+        dense_trials=trials,
+        max_weight_difference=_largest_difference(dense.weights, trainer.network.weights),
+        compared_steps=steps,
+    )
+
+
+def _dense(name: str, trainer: Trainer) -> DenseStep:
+    return DENSE_STEPS[name](trainer.network, trainer.loss.name, *_rates(trainer, trainer.steps_taken))
+
+
+def _rates(trainer: Trainer, step: int) -> tuple[float, float]:
+    """Of both layers at a step of the trainer's."""
+    rate = trainer.rate_of(step)
+    return rate, rate if trainer.train_output_weights else 0.0
+
+
+def _timed(step: Callable[..., object], *ids: NDArray[np.int64]) -> float:
+    start = perf_counter()
+    step(*ids)
+    return perf_counter() - start
+
+
+def _timed_step(dense: DenseStep, trainer: Trainer, ids: NDArray[np.int64]) -> float:
+    """Seconds of one dense step, with the gathering of the batch, as a step of ours has it."""
+    start = perf_counter()
+    dense(torch.from_numpy(trainer.inputs.samples[ids]), torch.from_numpy(trainer.targets[ids]))
+    return perf_counter() - start
+
+
+def _trial(name: str, trainer: Trainer, ids: NDArray[np.int64]) -> float | None:
+    try:
+        dense = _dense(name, trainer)
+        return median([_timed_step(dense, trainer, ids) for _ in range(TRIALS + 1)][1:])
+    except Exception:
+        if name != "torch.compile":  # which needs a C++ compiler, and a Python that it knows
+            raise
+        return None
+
+
+def _largest_difference(theirs: torch.Tensor, ours: NDArray) -> float:
+    """In pieces of rows: no third copy of the weights."""
+    theirs_array = theirs.detach().numpy()
+    pieces = range(0, len(ours), 4096)
+    return max(float(np.abs(theirs_array[i : i + 4096] - ours[i : i + 4096]).max()) for i in pieces)

@@ -1,0 +1,415 @@
+"""Gauss-Newton training: near zero loss in a handful of steps (docs/theory/gauss_newton.md).
+
+Around the weights w the outputs are f + J delta, J their derivative. With the loss's second derivative C by
+the outputs, the objective is nearly
+
+    q(delta) = sum_i loss_i + <residuals, J delta> + 1/2 <J delta, C J delta>
+               + ridge/2 |w + delta - w_0|^2 + damping/2 |delta|^2,
+
+and delta = -J^T g - kappa (w - w_0) makes it least, where g is the solution of a system of n c numbers with
+the Gram matrix G = J J^T. J is met only through the fire set.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.errors import MemoryLimitError, TrainingError
+from fewfire.indexes import Index
+from fewfire.networks.descent import Descent, Step
+from fewfire.networks.losses import Curvature, Loss
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.system.machine import one_blas_thread
+from fewfire.system.memory import written
+from fewfire.tangent.gram import FiringGram, Floats
+from fewfire.training.checkpoint import State
+from fewfire.training.history import EpochRecord
+from fewfire.training.methods.conjugate_gradients import Linear, conjugate_gradients
+from fewfire.training.methods.ridge import OfOwnPart, Ridge, ToStart
+from fewfire.training.trainer import Trainer
+
+OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: neurons hardly turn
+PRECONDITIONERS = ("exact", "shared", "sketch")
+MATRIX_LIMIT = 4_000_000_000  # bytes of all matrices, where no limit is given
+EXACT_SIZE = 1024  # samples x outputs: beyond it several outputs are solved by iteration
+MATRICES = 4  # that are held at one time, of (n c)^2 or n^2 numbers each
+SKETCH_ROWS = 4  # for each sample
+PRODUCTS = 200  # with the Gram matrix that a solution may take
+LEAST_DAMPING, MOST_TRIALS = 1e-12, 16
+THREADED_ROWS = 4096  # of a smaller matrix threads mostly wait for one another
+GOOD_RATIO, POOR_RATIO, CHANGE = 0.75, 0.25, 10.0
+NOTHING = {"predicted": 0.0, "actual": 0.0, "products": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussNewtonRecord(EpochRecord):
+    """Figures of one pass over the training set; loss and accuracy are those after each step.
+
+    Attributes
+    ----------
+    damping : of the last step, in units of the mean of the diagonal of G
+    predicted, actual : decrease of the objective that the model foresaw, and that came; summed over the steps
+    products : with the Gram matrix
+    """
+
+    damping: float
+    predicted: float
+    actual: float
+    products: int
+
+
+@dataclass(frozen=True)
+class Move:
+    """delta = -J^T pulls - share (w - w_0)."""
+
+    pulls: Floats
+    share: float
+    predicted: float
+    products: int
+
+
+class GaussNewtonTrainer(Trainer):
+    """Levenberg-Marquardt: Gauss-Newton steps, damped so that the loss never grows.
+
+    Parameters
+    ----------
+    network, inputs, targets, sample_weight, index, loss, batch_size, seed, epochs
+        As of `Trainer`. By default a step is over all samples, or over as many as the memory limit allows;
+        a pass over the training set is then as many steps as there are batches.
+    ridge : float >= 0
+        Adds ridge/2 |w - w_0|^2 to the sum of the losses; for several batches see `methods.ridge`.
+        In the limit of great width and with the squared loss that is kernel ridge regression with the firing
+        kernel, whose diagonal is about the fire rate.
+    damping : float > 0
+        At first, in units of the mean of the diagonal of G.
+    tolerance : float in (0, 1)
+        Of the residual of the linear system, relative; a factor of the exact matrix leaves far less.
+    preconditioner : "auto", "exact", "shared" or "sketch"
+        "exact": G is formed and factored (Cholesky). "shared": conjugate gradients, preconditioned by the
+        kernel that all outputs share. "sketch": by an estimate of it, as in the paper. "auto": exact up to
+        1,024 samples x outputs and for one output, else shared.
+    memory_limit : int, optional
+        Bytes that index and matrices may hold; 4 GB of matrices where it is left out.
+
+    Attributes
+    ----------
+    finished : bool
+        In the last pass no step was found that decreases the loss: the weights stay as they are.
+    method : str
+        What solves the systems, and what memory it takes.
+
+    Raises
+    ------
+    MemoryLimitError
+        The matrices of a batch need more than the memory limit.
+
+    Notes
+    -----
+    Cost of a step: a fire set, the sum over neurons of their squared firing counts, 1/3 s^3 for a matrix of s
+    rows (n, or n c if exact), and 2 (d + c) multiply-adds a firing pair for each product. With a ridge all
+    neurons move, and the index is built anew after each step but the first.
+
+    Bits: the same with every exact index. Factors come from LAPACK, whose last bits may depend on its own
+    number of threads.
+
+    Sources: Deng, Hu, Song, Weinstein, Zhuo, "Training Overparametrized Neural Networks in Sublinear Time"
+    (arXiv 2208.04508); damping as of Levenberg 1944 and Marquardt 1963.
+    """
+
+    record_type = GaussNewtonRecord
+    progress_names = (*Trainer.progress_names, "damping")
+
+    def __init__(
+        self,
+        network: TwoLayerNetwork,
+        inputs: ArrayLike | Inputs,
+        targets: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        index: str | Index = "drift",
+        loss: str | Loss = "squared",
+        batch_size: int | None = None,
+        ridge: float = 0.0,
+        damping: float = 1e-2,
+        tolerance: float = 0.1,
+        preconditioner: str = "auto",
+        seed: int = 0,
+        memory_limit: int | None = None,
+        epochs: int = 10,
+    ) -> None:
+        if index == "auto":
+            raise ValueError(
+                "index must be one of its own for Gauss-Newton steps, whose time is in their solutions. Got "
+                "'auto', which probes gradient steps. Use 'drift'."
+            )
+        _require(ridge >= 0, f"ridge must be a finite number >= 0. Got {ridge}. Use 0 for none.", ridge)
+        _require(damping > 0, f"damping must be a finite number > 0. Got {damping}. Use 0.01.", damping)
+        _require(0 < tolerance < 1, f"tolerance must lie between 0 and 1. Got {tolerance}. Use 0.1.")
+        if preconditioner not in ("auto", *PRECONDITIONERS):
+            raise ValueError(
+                f"preconditioner must be auto, {', '.join(PRECONDITIONERS)}. Got {preconditioner!r}. "
+                "Leave it out for auto."
+            )
+        n, c = len(inputs if isinstance(inputs, Inputs) else np.asarray(inputs)), network.n_outputs
+        limit = MATRIX_LIMIT if memory_limit is None else memory_limit
+        if batch_size is None:
+            batch_size = min(n, _largest_batch(limit))
+        size = min(batch_size, n)
+        if preconditioner == "auto":
+            small = size * c <= EXACT_SIZE and _matrix_bytes("exact", size, c) <= limit
+            preconditioner = "exact" if c == 1 or small else "shared"
+        matrix_bytes = _matrix_bytes(preconditioner, size, c)
+        if matrix_bytes > limit:
+            raise MemoryLimitError(
+                f"the matrices of a batch of {size:,} samples need {written(matrix_bytes)}. Got a limit of "
+                f"{written(limit)}. Use batches of {_largest_batch(limit):,}, or raise the limit."
+            )
+        super().__init__(
+            network,
+            inputs,
+            targets,
+            sample_weight=sample_weight,
+            index=index,
+            loss=loss,
+            batch_size=batch_size,
+            learning_rate=1.0,
+            seed=seed,
+            memory_limit=None if memory_limit is None else memory_limit - matrix_bytes,
+            epochs=epochs,
+        )
+        self.ridge, self.damping, self.tolerance = float(ridge), float(damping), float(tolerance)
+        self.preconditioner = preconditioner
+        rows = size * c if preconditioner == "exact" else size
+        how = "Cholesky" if preconditioner == "exact" else f"conjugate gradients, {preconditioner} kernel"
+        self._method = f"Gauss-Newton by {how}: matrices of {rows:,} x {rows:,}, {written(matrix_bytes)}"
+        self._ridge = Ridge()
+        if ridge:
+            self._ridge = ToStart(network) if self.steps_per_epoch == 1 else OfOwnPart(n, c)
+        self._all = np.arange(len(self.inputs))
+        self._tally: dict[str, Any] = dict(NOTHING)
+
+    @property
+    def method(self) -> str:
+        return self._method
+
+    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """As of `Trainer`; one batch of all samples is always the same object."""
+        return [self._all] if self.steps_per_epoch == 1 else super().batches(epoch)
+
+    def epoch(self, on_step: Callable[[int, int], None] | None = None) -> GaussNewtonRecord:
+        """One pass over the training set: a step for each batch. See `Trainer.epoch`."""
+        self._tally = dict(NOTHING)
+        steps = self.steps_taken
+        record = super().epoch(on_step)
+        assert isinstance(record, GaussNewtonRecord)
+        self.finished = self.steps_taken == steps
+        return record
+
+    def _further_figures(self) -> dict[str, Any]:
+        return {"damping": self.damping, **self._tally}
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        own = {"ridge": self.ridge, "tolerance": self.tolerance, "preconditioner": self.preconditioner}
+        return super().terms | own
+
+    def _moving_rows(self) -> dict[str, NDArray]:
+        return super()._moving_rows() | self._ridge.moving_rows
+
+    def _fixed_rows(self) -> dict[str, NDArray]:
+        return self._ridge.fixed_rows
+
+    def _return_to(self, state: State) -> None:
+        super()._return_to(state)
+        self._ridge.go_on_after(self.steps_taken)
+
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
+        """One step on these samples, tried with more and more damping until it decreases the objective.
+
+        Returns
+        -------
+        (loss, correct)
+            Mean loss of the batch after the step, and how many of its samples are classified rightly.
+        """
+        if self._index_is_stale:
+            self.build()
+        start = perf_counter()
+        batch, fires = self._found(ids)
+        self.seconds["find"] += perf_counter() - start
+        base = self.network.weight_rows.copy()
+        try:
+            fires = self._descend(batch, fires, ids, base)
+        except BaseException:
+            self.network.weight_rows[:] = base
+            self._index_is_stale = True
+            raise
+        if next_ids is ids:
+            self._ahead = ids, batch, fires
+        outputs = self.network.outputs(fires).astype(np.float64)
+        return float(self._losses(outputs, ids).mean()), self._correct(outputs, ids)
+
+    def _descend(self, batch: Inputs, fires: FireSet, ids: NDArray[np.int64], base: NDArray) -> FireSet:
+        """Take the step; who fires after it."""
+        start = perf_counter()
+        outputs = self.network.outputs(fires).astype(np.float64)
+        gram = FiringGram(self.network, batch, fires)
+        response = self._ridge.response(gram, ids)
+        distance = self._ridge.distance()
+        before = self._objective(outputs, ids, distance)
+        self._require_finite("the loss", before)
+        if gram.size == 0 or before <= self._rounding(outputs):
+            return fires
+        curvature = self.loss.second(outputs, self.targets[ids])
+        if self.sample_weight is not None:
+            curvature = curvature.weighted(self.sample_weight[ids].astype(np.float64))
+        matrix = self._matrix(gram, curvature)
+        self.seconds["forward"] += perf_counter() - start
+        for _ in range(MOST_TRIALS):
+            start = perf_counter()
+            try:
+                move = self._solve(gram, curvature, matrix, response, distance)
+            except np.linalg.LinAlgError:  # not positive definite, but for rounding
+                self.damping *= CHANGE
+                continue
+            solved = perf_counter()
+            step = self._take(batch, fires, move)
+            taken = perf_counter()
+            found = self.fire_set(batch)
+            outputs = self.network.outputs(found).astype(np.float64)
+            actual = before - self._objective(outputs, ids, self._ridge.distance())
+            seen = perf_counter()
+            self.seconds["forward"] += solved - start
+            self.seconds["move"] += taken - solved
+            self.seconds["find"] += seen - taken
+            self._tally["products"] += move.products
+            if actual > GOOD_RATIO * move.predicted:
+                self.damping = max(self.damping / CHANGE, LEAST_DAMPING)
+            elif not actual > POOR_RATIO * move.predicted:
+                self.damping *= CHANGE
+            if actual > 0:
+                self._tally["predicted"] += move.predicted
+                self._tally["actual"] += actual
+                self.steps_taken += 1
+                self._ridge.keep()
+                return found
+            self._go_back(step, base)
+        return fires
+
+    def _rounding(self, outputs: Floats) -> float:
+        """A squared loss of this size is rounding of the outputs: nothing can be gained."""
+        return outputs.size * (float(np.finfo(self.network.dtype).eps) * float(np.abs(outputs).max())) ** 2
+
+    def _require_finite(self, what: str, value: float) -> None:
+        if not np.isfinite(value):
+            raise TrainingError(f"{what} must stay finite. Got {value}. Rescale the targets.")
+
+    def _objective(self, outputs: Floats, ids: NDArray[np.int64], distance: float) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self._losses(outputs, ids).sum()) + 0.5 * self.ridge * distance
+
+    def _solve(
+        self,
+        gram: FiringGram,
+        curvature: Curvature,
+        matrix: Floats,
+        response: Floats | None,
+        distance: float,
+    ) -> Move:
+        """The least of the model, by (damping + ridge + L^T G L) h = whitened - kappa L^T J (w - w_0)."""
+        weight = self.damping * gram.size + self.ridge
+        share = self.ridge / weight
+        drawn = 0.0 if response is None else share * curvature.transposed(response)
+        right = curvature.whitened - drawn
+
+        def multiply(h: Floats) -> Floats:
+            return weight * h + curvature.transposed(gram.times(curvature.factor(h)))
+
+        precondition = _inverse_of(matrix, weight)
+        with one_blas_thread():  # the products with G come in turn
+            h, remainder, products = conjugate_gradients(
+                multiply, precondition, right, tolerance=self.tolerance, most=PRODUCTS
+            )
+        image = right - remainder - weight * h  # L^T G L h
+        pulls = curvature.factor(h)
+        change = image + drawn  # -L^T J delta
+        predicted = float(np.vdot(curvature.whitened, change) - 0.5 * np.vdot(change, change))
+        if self.ridge:
+            along = 0.0 if response is None else float(np.vdot(pulls, response))
+            length = float(np.vdot(h, image)) + 2 * share * along + share**2 * distance  # |delta|^2
+            predicted += self.ridge * (along + share * distance - 0.5 * length)
+        return Move(pulls, share, predicted, products)
+
+    def _matrix(self, gram: FiringGram, curvature: Curvature) -> Floats:
+        """What preconditions L^T G L: itself, or a matrix for all outputs alike."""
+        if self.preconditioner == "exact" and self.network.n_outputs > 1:
+            return _whitened(gram.matrix(), curvature)
+        n = len(gram.batch)
+        sketched = self.preconditioner == "sketch"
+        matrix = gram.sketched(SKETCH_ROWS * n, self.seed) if sketched else gram.shared()
+        spread = np.square(curvature.scales) * (1 - np.square(curvature.directions))
+        roots = np.sqrt(spread.mean(axis=1))
+        matrix *= roots[:, None]
+        matrix *= roots
+        return matrix
+
+    def _take(self, batch: Inputs, fires: FireSet, move: Move) -> Step:
+        """Move the weights, and tell the index."""
+        pulls = self._ridge.draw(move.pulls, move.share).astype(self.network.dtype)
+        step = Descent(self.network, batch, fires, pulls, float(len(batch))).take()
+        self._tell(step)
+        return step
+
+    def _go_back(self, step: Step, base: NDArray) -> None:
+        """Undo a step."""
+        self.network.weight_rows[:] = base
+        self._ridge.undo()
+        self._tell(Step(step.fires, -step.coefficients, step.lengths, step.batch))
+
+    def _tell(self, step: Step) -> None:
+        if self._ridge.moves_all:
+            self._index_is_stale = True  # all neurons moved, and not by a sum over the batch
+        else:
+            self.index.moved(step)
+
+
+def _inverse_of(matrix: Floats, weight: float) -> Linear:
+    """v -> (weight + matrix)^(-1) v for v (n, c), by a Cholesky factor of the (n, n) or (n c, n c) matrix."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    damped = matrix.copy()
+    damped.flat[:: len(damped) + 1] += weight
+    few = len(damped) < THREADED_ROWS
+    with one_blas_thread() if few else nullcontext():
+        factor = cho_factor(damped, overwrite_a=True, check_finite=False)
+    return lambda v: cho_solve(factor, v.reshape(len(damped), -1), check_finite=False).reshape(v.shape)
+
+
+def _whitened(gram: Floats, curvature: Curvature) -> Floats:
+    """L^T G L, (n c, n c), of G (n, c, n, c)."""
+    n, c = curvature.scales.shape
+    q = curvature.directions
+    factors = curvature.scales[:, :, None] * (np.eye(c) - q[:, :, None] * q[:, None, :])
+    left = np.matmul(factors.transpose(0, 2, 1), gram.reshape(n, c, n * c)).reshape(n * c, n, 1, c)
+    return np.matmul(left, factors).reshape(n * c, n * c)
+
+
+def _matrix_bytes(preconditioner: str, size: int, n_outputs: int) -> int:
+    rows = size * n_outputs if preconditioner == "exact" else size
+    return 8 * MATRICES * rows * rows
+
+
+def _largest_batch(limit: int) -> int:
+    """Whose n x n matrices take half of the limit, and leave the rest to the index."""
+    return max(1, int((limit / 2 / (8 * MATRICES)) ** 0.5))
+
+
+def _require(holds: bool, message: str, number: float = 0.0) -> None:
+    if not (holds and np.isfinite(number)):
+        raise ValueError(message)

@@ -1,0 +1,44 @@
+"""The link between a threshold and the share of pairs that fire."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
+
+
+@given(fire_rate=st.floats(1e-9, 0.5))
+def test_threshold_and_fire_rate_are_inverse(fire_rate):
+    threshold = threshold_for_fire_rate(fire_rate)
+    assert threshold >= 0
+    assert fire_rate_at(threshold) == pytest.approx(fire_rate, rel=1e-6)
+
+
+def test_half_of_the_pairs_fire_without_a_threshold():
+    assert threshold_for_fire_rate(0.5) == 0
+    assert fire_rate_at(0) == 0.5
+
+
+def test_known_quantiles_of_the_normal_distribution():
+    assert threshold_for_fire_rate(0.025) == pytest.approx(1.959964, abs=1e-6)
+    assert fire_rate_at(1) == pytest.approx(0.158655, abs=1e-6)
+
+
+@pytest.mark.parametrize("fire_rate", [0, -0.1, 0.51, 1, math.nan])
+def test_a_fire_rate_must_be_above_zero_and_at_most_a_half(fire_rate):
+    with pytest.raises(
+        ValueError, match=rf"must be in \(0, 0.5\]. Got {fire_rate}. Use 0.5 for a plain ReLU"
+    ):
+        threshold_for_fire_rate(fire_rate)
+
+
+def test_the_threshold_of_the_paper_is_zero_for_one_neuron_and_grows():
+    assert paper_threshold(1) == 0
+    assert paper_threshold(65536) == pytest.approx(math.sqrt(0.4 * math.log(65536)))
+
+
+@given(width=st.integers(2, 10**7))
+def test_at_the_threshold_of_the_paper_at_most_the_four_fifths_power_of_neurons_fire(width):
+    assert width * fire_rate_at(paper_threshold(width)) <= width**0.8

@@ -1,0 +1,88 @@
+"""Reports as a reader of HTML sees them, and runs to make them of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from fewfire.runs.folder import Run
+from histories import records
+
+SETTINGS: dict[str, Any] = {
+    "data": "digits", "width": 4096, "index": "drift", "optimizer": "sgd", "epochs": 3, "n_features": 65,
+    "schedule": {"name": "step", "every": 1, "gamma": 0.1}, "nesterov": False, "memory_limit": None,
+    "learning_rate": 1100.25, "classes": [0, 1], "loss": "squared",
+}  # fmt: skip
+RESULT: dict[str, Any] = {
+    "test_accuracy": 0.98765, "train_loss": 0.25, "train_accuracy": 0.25, "fire_rate": 0.0234,
+    "work_share": 0.1234, "steps": 9, "seconds_per_step": 0.5, "build_seconds": 1.0, "training_seconds": 4.0,
+    "total_seconds": 8.0, "index_bytes": 4_163_000, "peak_memory_bytes": 5_000_000_000,
+    "chosen_index": "drift", "speedup": None, "exactness": {"pairs": 4096, "fired": 77, "equal": True},
+}  # fmt: skip
+COMPARED = {
+    "speedup": 10.04, "whole_run_speedup": 8.0, "dense_step": "torch.compile",
+    "max_weight_difference": 1.2e-6, "compared_steps": 40,
+}  # fmt: skip
+VOID = {"meta", "link"}
+
+
+def a_run(
+    path: str = "runs/a", epochs: int = 3, result: dict[str, Any] | None = RESULT, **settings: Any
+) -> Run:
+    """A run whose last neurons moved 0.5, and the others a tenth of that."""
+    return Run(
+        Path(path),
+        SETTINGS | settings,
+        records(epochs, moved_mean=0.05, moved_max=0.5),
+        result and dict(result),
+    )
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a page holds; reading it fails where an element is not closed in its place."""
+
+    texts: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)  # of each chart
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._open: list[str] = []
+
+    @classmethod
+    def of(cls, text: str) -> "Page":
+        page = cls()
+        page.feed(text)
+        page.close()
+        assert not page._open
+        return page
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.texts)
+
+    def rows(self, label: str) -> list[str]:
+        """What stands beside a label in a table or list, up to the next label."""
+        return self.texts[self.texts.index(label) + 1 :]
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "figure":
+            self.lines.append(0)
+        self.lines[-1:] = [count + (tag == "polyline") for count in self.lines[-1:]]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] != "style" and data.strip():
+            self.texts.append(data.strip())
+            if self._open[-1] == "figcaption":
+                self.captions.append(data.strip())

@@ -1,0 +1,60 @@
+"""The indexes that every behaviour is tested on: a new exact index joins by one line in `INDEXES`."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from fewfire import Inputs, TwoLayerNetwork
+from fewfire.core.rows import BLOCK
+from fewfire.indexes import (
+    CorrelationTreeByNeuron,
+    CorrelationTreeBySample,
+    DataTreeIndex,
+    DriftIndex,
+    ExhaustiveIndex,
+    GroverIndex,
+    Index,
+    ScreenedIndex,
+    WeightTreeIndex,
+)
+from problems import let_coast
+
+Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
+
+
+def drift_in_half_bytes(network: TwoLayerNetwork, inputs: Inputs) -> DriftIndex:
+    """A drift index with a byte too little memory for a table of bytes."""
+    index = DriftIndex()
+    index.build(network, inputs)
+    return DriftIndex(memory_limit=index.nbytes - 1)
+
+
+def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> DriftIndex:
+    """A drift index with just the memory for half a byte a pair for this share of the blocks, or for one."""
+    blocks = -(-network.width // BLOCK)
+    tabled = max(1, int(share * blocks)) * BLOCK
+    part = TwoLayerNetwork(np.ones((tabled, network.n_features)), np.ones((tabled, 1)), 0, network.dtype)
+    if network.coasting is not None:
+        let_coast(part, network.coasting.optimizer)
+    index = drift_in_half_bytes(part, inputs)
+    index.build(part, inputs)
+    places_in_order = 4 * (network.width - min(tabled, network.width))
+    return DriftIndex(memory_limit=index.nbytes + places_in_order)
+
+
+INDEXES: dict[str, Factory] = {
+    "exhaustive": lambda network, inputs: ExhaustiveIndex(),
+    "screened": lambda network, inputs: ScreenedIndex(),
+    "grover": lambda network, inputs: GroverIndex(),
+    "drift": lambda network, inputs: DriftIndex(),
+    "drift-with-sketch": lambda network, inputs: DriftIndex(sketch_size=5),
+    "drift-without-sketch": lambda network, inputs: DriftIndex(sketch_size=0),
+    "drift-in-half-bytes": drift_in_half_bytes,
+    "drift-half-tabled": partial(drift_within, 0.5),
+    "drift-one-block-tabled": partial(drift_within, 0),
+    "weight-tree": lambda network, inputs: WeightTreeIndex(),
+    "data-tree": lambda network, inputs: DataTreeIndex(),
+    "correlation-tree-by-sample": lambda network, inputs: CorrelationTreeBySample(),
+    "correlation-tree-by-neuron": lambda network, inputs: CorrelationTreeByNeuron(),
+}
