@@ -57,7 +57,7 @@ def test_by_default_all_usable_cores_and_the_best_instruction_set_are_used(monke
     monkeypatch.delenv("FEWFIRE_SIMD", raising=False)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     default = printed(
-        "import fewfire; from fewfire.system import machine; print(fewfire.threads(), machine.instruction_set())"
+        "from fewfire.system import machine; print(machine.threads(), machine.instruction_set())"
     )
     assert default == f"{usable} {machine.available_instruction_sets()[0]}"
 
