@@ -8,13 +8,15 @@ from fewfire.halfspace import HalfspaceReporter
 from fewfire.networks import TwoLayerNetwork
 from fewfire.prepare import Classes, InputScaling
 from fewfire.system.machine import set_threads, threads
-from fewfire.training import Trainer
+from fewfire.training import GaussNewton, GradientDescent, Trainer
 
 __all__ = [
     "Classes",
     "DataError",
     "FewfireError",
     "FireSet",
+    "GaussNewton",
+    "GradientDescent",
     "HalfspaceReporter",
     "InputScaling",
     "Inputs",

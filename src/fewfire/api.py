@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
-from fewfire.indexes import open_index
+from fewfire.indexes import Index
+from fewfire.indexes.predict import predicted_outputs
+from fewfire.networks.losses import Loss
 from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.plan.training import plan_trainer
 from fewfire.training.history import EpochRecord
-from fewfire.training.methods.schedules import Schedule, schedule_named
+from fewfire.training.methods import Method
 from fewfire.training.trainer import Trainer
-
-PREDICT_BATCH = 1024
 
 
 def train(
@@ -21,23 +21,65 @@ def train(
     targets: ArrayLike,
     *,
     epochs: int = 10,
-    schedule: str | Schedule = "constant",
-    on_epoch: Callable[[EpochRecord], None] | None = None,
-    **settings,
+    method: str | Method = "sgd",
+    batch_size: int | None = None,
+    loss: str | Loss = "squared",
+    sample_weight: ArrayLike | None = None,
+    index: str | Index = "drift",
+    seed: int = 0,
+    memory_limit: int | None = None,
+    on_epoch: Callable[[EpochRecord, Trainer], bool | None] | None = None,
 ) -> list[EpochRecord]:
-    """Build the index and train a network in place; see `Trainer` for the settings.
-
-    `GaussNewtonTrainer` does the same by Gauss-Newton steps.
+    """Train a network in place, touching only the neurons that fire.
 
     Parameters
     ----------
-    schedule : "constant", "cosine", "step" or a Schedule
-        A name is filled in with the number of epochs.
+    network : TwoLayerNetwork
+        Trained in place.
+    inputs : (n, d) array or Inputs
+    targets : (n, c) array
+        Real values, or one-hot rows; (n, 1) of 0 and 1 for a single logistic output.
+    epochs : int >= 0
+        Passes over the training set at the most: Gauss-Newton steps may be finished before.
+    method : Method, or "sgd" or "gauss-newton"
+        How steps are taken: `GradientDescent(learning_rate=0.5, momentum=0.9)`, `GaussNewton(ridge=1e-3)`. A
+        name stands for its default settings.
+    batch_size : int >= 1, optional
+        Samples per step at the most; by default all of them, or as many as memory allows with Gauss-Newton.
+    loss : "squared", "softmax", "logistic" or a Loss
+    sample_weight : (n,) array, >= 0, optional
+        What the loss of each sample counts; by default 1.
+    index : str or Index
+        Who fires? A name of `fewfire.indexes.INDEXES`, or an index that was not built yet. "auto": the one
+        that a short probe of each finds fastest. The weights are the same with every exact index.
+    seed : int
+        Seed for the order of the samples.
+    memory_limit : int, optional
+        Bytes that the index and the matrices of a method may hold.
+    on_epoch : callable, optional
+        Called as `on_epoch(record, trainer)` after each epoch; training stops where it returns True.
 
     Returns
     -------
     list of EpochRecord
-        One an epoch.
+        One per epoch.
+
+    Raises
+    ------
+    DataError
+        Inputs, targets or weights are of another shape than they must be, or not finite.
+    MemoryLimitError
+        The memory limit is less than the index or the method needs.
+    TrainingError
+        The loss or a weight is not finite. The network holds the weights of the last whole epoch.
+    ValueError
+        A name or a number is none that the argument takes.
+
+    Notes
+    -----
+    Cost of a step: what fires, d multiply-adds per firing pair, and what the index takes to find it.
+    With every exact index, any number of threads and every instruction set that has fused multiply-add, the
+    weights are the same to the last bit.
 
     Examples
     --------
@@ -50,24 +92,32 @@ def train(
     [[1.0], [-1.0]]
     """
     if epochs < 0:
-        raise ValueError(f"epochs must be >= 0. Got {epochs}.")
-    if isinstance(schedule, str):
-        schedule = schedule_named(schedule, epochs)
-    trainer = Trainer(network, inputs, targets, schedule=schedule, epochs=epochs, **settings)
+        raise ValueError(f"epochs must be >= 0. Got {epochs}. Use 0 to build the index alone.")
+    trainer = plan_trainer(
+        network, inputs, targets, method=method, index=index, loss=loss, batch_size=batch_size,
+        sample_weight=sample_weight, seed=seed, memory_limit=memory_limit, epochs=epochs,
+    )  # fmt: skip
     trainer.build()
-    for _ in range(epochs):
+    while len(trainer.history) < epochs and not trainer.finished:
         record = trainer.epoch()
-        if on_epoch is not None:
-            on_epoch(record)
+        if on_epoch is not None and on_epoch(record, trainer):
+            break
     return trainer.history
 
 
 def predict(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> NDArray:
-    """Outputs (n, c) for any inputs."""
-    inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs, network.dtype)
-    index = open_index(network, inputs)
-    outputs = np.empty((len(inputs), network.n_outputs), network.dtype)
-    for first in range(0, len(inputs), PREDICT_BATCH):
-        part = np.arange(first, min(first + PREDICT_BATCH, len(inputs)))
-        outputs[part] = network.outputs(index.fire_set(inputs.batch(part)))
-    return outputs
+    """Outputs (n, c) of a network for any inputs, computed from what fires.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+    inputs : (n, d) array or Inputs
+
+    Raises
+    ------
+    DataError
+        The inputs are not two-dimensional, are empty, or hold NaN or infinity.
+    ValueError
+        The inputs have another number of features than the network.
+    """
+    return predicted_outputs(network, Inputs.of_any(inputs, network.dtype))

@@ -27,7 +27,7 @@ def test_a_forked_child_finds_the_same_fire_set():
         network = fewfire.TwoLayerNetwork.initialize(1000, 20, 1, threshold=0.5)
         inputs = fewfire.Inputs.of(random.standard_normal((100, 20)))
         index = fewfire.indexes.DriftIndex()
-        index.build(network, inputs)
+        index.build(network.layer, inputs)
         before = index.fire_set(inputs)
         child = os.fork()
         if child == 0:
@@ -47,7 +47,7 @@ def test_several_python_threads_get_the_same_answers_at_once(make):
     fewfire.set_threads(3)
     problem = clustered_problem(width=2000, n_samples=100)
     index = make()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     batches = [problem.inputs.batch(np.arange(first, 100, 7)) for first in range(40)]
     expected = [index.fire_set(batch) for batch in batches]
     with ThreadPoolExecutor(4) as executor:
@@ -58,7 +58,7 @@ def test_several_python_threads_get_the_same_answers_at_once(make):
 def test_the_number_of_threads_may_change_between_any_two_answers():
     problem = clustered_problem(width=2000, n_samples=100)
     index = ExhaustiveIndex()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     expected = index.fire_set(problem.everything)
     for threads in (1, 4, 2, 8, 1, 3, 3):
         fewfire.set_threads(threads)
@@ -69,7 +69,7 @@ def test_more_threads_than_blocks_of_neurons_are_no_harm():
     fewfire.set_threads(16)
     problem = clustered_problem(width=3)
     index = DriftIndex()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     fewfire.set_threads(1)
     alone = index.fire_set(problem.everything)
     fewfire.set_threads(16)
@@ -86,7 +86,7 @@ def test_threads_that_the_machine_refuses_are_an_error_that_can_be_caught():
         network = fewfire.TwoLayerNetwork.initialize(1000, 5, 1)
         inputs = fewfire.Inputs.of(np.ones((10, 5)))
         index = fewfire.indexes.ExhaustiveIndex()
-        index.build(network)
+        index.build(network.layer)
         expected = index.fire_set(inputs)
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 10**9,) * 2)  # enough for about a hundred stacks

@@ -6,10 +6,11 @@ import struct
 import numpy as np
 import pytest
 
-from fewfire import Inputs, Trainer, TwoLayerNetwork
+from fewfire import Inputs, TwoLayerNetwork
 from fewfire.core.work import Work
 from fewfire.diagnose.drift import PARTS, DriftRecorder, StepRecord, steps_table, what_limits
 from fewfire.indexes import ExhaustiveIndex
+from trainers import descent_trainer
 
 RECORD = StepRecord(
     epoch=1, step=1, steps=1, learning_rate=0.5, drift_median=0.01, drift_90=0.2, drift_99=0.5, drift_max=2.0,
@@ -29,14 +30,16 @@ def trainer_of(index="drift"):
     samples /= np.linalg.norm(samples, axis=1, keepdims=True)
     network = TwoLayerNetwork.initialize(300, 8, 2)
     targets = np.eye(2)[random.integers(0, 2, 100)]
-    return Trainer(network, Inputs.of(samples), targets, index=index, batch_size=25, learning_rate=5.0)
+    return descent_trainer(
+        network, Inputs.of(samples), targets, index=index, batch_size=25, learning_rate=5.0
+    )
 
 
 def test_a_recorder_sees_what_the_index_and_the_trainer_say():
     trainer = trainer_of()
     recorder = DriftRecorder(trainer, every=1)
     trainer.build(lambda share: recorder.built())
-    work, seconds = trainer.index.work.copy(), dict(trainer.seconds)
+    work, seconds = trainer.index.work.copy(), dict(trainer.stepper.seconds)
     in_index = dict(trainer.index.seconds)
     seen = []
 
@@ -60,7 +63,9 @@ def test_a_recorder_sees_what_the_index_and_the_trainer_say():
     recorded = {part: sum(getattr(r, f"seconds_{part}") for r in found) for part in PARTS}
     for part, before in in_index.items():
         assert recorded[part] == pytest.approx(trainer.index.seconds[part] - before)
-    assert sum(recorded.values()) == pytest.approx(sum(trainer.seconds.values()) - sum(seconds.values()))
+    assert sum(recorded.values()) == pytest.approx(
+        sum(trainer.stepper.seconds.values()) - sum(seconds.values())
+    )
 
 
 def test_only_the_drift_index_can_be_studied():

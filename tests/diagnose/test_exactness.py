@@ -1,5 +1,7 @@
 """The check of a trained index against exhaustive search."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,11 @@ from fewfire.diagnose import exactness
 from fewfire.diagnose.exactness import check_exactness
 from fewfire.errors import ExactnessError
 from fewfire.indexes import INDEXES
-from fewfire.training import GaussNewtonTrainer
 from problems import clustered_problem
+from trainers import descent_trainer, gauss_newton_trainer
 
 
-def trained(index: str, kind: type[Trainer] = Trainer, **settings) -> Trainer:
+def trained(index: str, kind: Callable[..., Trainer] = descent_trainer, **settings) -> Trainer:
     problem = clustered_problem()
     trainer = kind(problem.network, problem.inputs, problem.targets, index=index, **settings)
     trainer.build()
@@ -35,9 +37,9 @@ def test_an_exact_index_agrees_on_every_pair(index):
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
-        (Trainer, {"batch_size": 16, "momentum": 0.9, "weight_decay": 1e-3}),
-        (GaussNewtonTrainer, {}),
-        (GaussNewtonTrainer, {"ridge": 0.1, "batch_size": 25}),
+        (descent_trainer, {"batch_size": 16, "momentum": 0.9, "weight_decay": 1e-3}),
+        (gauss_newton_trainer, {}),
+        (gauss_newton_trainer, {"ridge": 0.1, "batch_size": 25}),
     ],
 )
 def test_it_agrees_after_any_way_to_train_which_goes_on_as_if_unasked(kind, settings):
@@ -52,14 +54,14 @@ def test_it_agrees_after_any_way_to_train_which_goes_on_as_if_unasked(kind, sett
 
 
 def test_an_index_that_a_step_taken_back_left_behind_is_built_anew():
-    trainer = trained("drift", GaussNewtonTrainer, ridge=0.1)
+    trainer = trained("drift", gauss_newton_trainer, ridge=0.1)
     while not trainer.finished:
         trainer.epoch()
-    assert trainer._index_is_stale
+    assert trainer.asking._is_stale
     found = check_exactness(trainer)
     assert found is not None
     assert found.equal
-    assert not trainer._index_is_stale
+    assert not trainer.asking._is_stale
 
 
 def test_the_exhaustive_index_has_nothing_to_be_compared_with():

@@ -28,7 +28,7 @@ EITHER = pytest.mark.parametrize(
 
 def built(make, problem, **settings):
     index = make(**settings)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     return index
 
 
@@ -304,8 +304,8 @@ class CorrelationTreesMachine(OnAnyMachine):
 
     @rule()
     def settle(self):
-        if self.problem.network.coasting is not None:
-            self.problem.network.coasting.settle()
+        if self.problem.network.layer.velocities is not None:
+            self.problem.network.layer.velocities.settle()
 
     @invariant()
     def the_fire_set_of_everything_is_that_of_the_exhaustive_index(self):

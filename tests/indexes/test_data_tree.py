@@ -15,7 +15,7 @@ from problems import clustered_problem, let_coast, random_step
 
 def built(problem, **settings):
     index = DataTreeIndex(**settings)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     return index
 
 
@@ -137,7 +137,7 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed():
         f"the data_tree index needs {needed:,} bytes. Got a limit of {needed - 1:,}. Raise the limit, or"
     )
     with pytest.raises(MemoryLimitError, match=re.escape(message)):
-        index.build(problem.network, problem.inputs)
+        index.build(problem.network.layer, problem.inputs)
     assert index.nbytes == 0
 
 

@@ -13,7 +13,7 @@ N_FEATURES = pytest.mark.parametrize("n_features", [20, 70])  # without and with
 
 def built(make_index, problem):
     index = make_index(problem.network, problem.inputs)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     return index
 
 
@@ -103,7 +103,7 @@ def test_building_again_forgets_the_old(make_index, dtype):
     new = clustered_problem(width=130, n_features=9, n_samples=30, dtype=dtype, seed=5)
     index = built(make_index, old)
     for problem in (old, new, old):
-        index.build(problem.network, problem.inputs)
+        index.build(problem.network.layer, problem.inputs)
         batch = problem.everything
         fires = index.fire_set(batch)
         assert_right(fires, problem.network, batch)
@@ -122,7 +122,7 @@ def test_inputs_that_do_not_fit_leave_an_index_as_it_was(make_index):
     problem = clustered_problem()
     index = built(make_index, problem)
     with pytest.raises(ValueError, match="inputs must fit the network"):
-        index.build(problem.network, clustered_problem(n_features=3).inputs)
+        index.build(problem.network.layer, clustered_problem(n_features=3).inputs)
     assert_right(index.fire_set(problem.everything), problem.network, problem.everything)
 
 
@@ -145,7 +145,7 @@ def test_a_batch_must_fit_the_network(make_index, other):
 def test_progress_is_told_up_to_the_whole(make_index):
     problem = clustered_problem(width=5000, n_features=3, n_samples=4)
     told = []
-    make_index(problem.network, problem.inputs).build(problem.network, problem.inputs, told.append)
+    make_index(problem.network, problem.inputs).build(problem.network.layer, problem.inputs, told.append)
     assert told == sorted(told)
     assert set(told[-1:]) <= {1.0}
     assert all(0 <= share <= 1 for share in told)

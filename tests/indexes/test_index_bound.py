@@ -21,7 +21,7 @@ from problems import clustered_problem
 def test_ids_must_be_those_of_the_training_set(make, ids):
     problem = clustered_problem(n_samples=50)
     index = make()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     with pytest.raises(ValueError, match=f"the {index.name} index answers for samples of the training set"):
         index.fire_set(replace(problem.everything, ids=ids))
 

@@ -13,10 +13,10 @@ BITS = pytest.mark.parametrize("bits", [8, 4])
 
 def built(problem, bits, sketch_size=None):
     index = DriftIndex(sketch_size=sketch_size)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     if bits == 4:
         index.memory_limit = index.nbytes - 1
-        index.build(problem.network, problem.inputs)
+        index.build(problem.network.layer, problem.inputs)
     assert index.table_bits == bits
     return index
 

@@ -16,7 +16,7 @@ def counted(seed=0, times=1):
     """(index, firing neurons of each sample) after this many fire sets of all samples."""
     problem = clustered_problem(width=WIDTH, n_samples=64, threshold="paper")
     index = GroverIndex(seed=seed)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     for _ in range(times):
         fires = index.fire_set(problem.everything)
     return index, np.bincount(fires.samples, minlength=64)
@@ -40,7 +40,7 @@ def test_the_seed_decides_what_is_drawn_and_a_build_begins_anew():
     assert first.work == again.work != other.work
     problem = clustered_problem(width=WIDTH, n_samples=64, threshold="paper")
     before = first.work.copy()
-    first.build(problem.network, problem.inputs)
+    first.build(problem.network.layer, problem.inputs)
     first.fire_set(problem.everything)
     assert first.work - before == before
 
@@ -65,6 +65,6 @@ def test_what_searches_miss_is_counted_and_stays_in_the_fire_set(monkeypatch):
 def test_only_this_index_counts_queries(make_index):
     problem = clustered_problem()
     index = make_index(problem.network, problem.inputs)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     index.fire_set(problem.everything)
     assert (index.work.oracle_queries > 0) == isinstance(index, GroverIndex)

@@ -55,7 +55,7 @@ class DriftIndexMachine(OnAnyMachine):
 
     @rule()
     def build(self):
-        self.index.build(self.problem.network, self.problem.inputs)
+        self.index.build(self.problem.network.layer, self.problem.inputs)
 
     @rule(data=st.data(), rate=st.sampled_from([1e-3, 1.0, 100.0, 1e4]))
     def step(self, data, rate):
@@ -79,10 +79,10 @@ class DriftIndexMachine(OnAnyMachine):
 
     @rule()
     def settle(self):
-        coasting, network = self.problem.network.coasting, self.problem.network
+        coasting, network = self.problem.network.layer.velocities, self.problem.network
         if coasting is None:
             return
-        present = network.present_weights()
+        present = network.layer.present_weights()
         self.index.settle()
         coasting.settle()
         assert network.weights.tobytes() == present.tobytes()

@@ -18,7 +18,7 @@ def bytes_of(blocks, *, of, bits=4, optimizer=Momentum(), **settings):  # noqa: 
     problem = clustered_problem(width=blocks * BLOCK, **settings)
     let_coast(problem.network, optimizer)
     index = DriftIndex()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     saved = blocks * BLOCK * len(problem.inputs) * (8 - bits) // 8
     place_in_order = np.dtype(np.int32).itemsize  # kept for every neuron, with or without a table
     return index.nbytes - saved + (of - blocks) * BLOCK * place_in_order
@@ -42,7 +42,7 @@ def test_the_limit_is_kept_and_used(dtype, n_features, tabled, optimizer):
     let_coast(problem.network, optimizer)
     exact = bytes_of(tabled, of=5, optimizer=optimizer, **settings)
     index = DriftIndex(memory_limit=exact + 10)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     assert index.nbytes == exact
     assert index.table_bits == 4
     assert index.tabled_share == tabled / 5
@@ -55,7 +55,7 @@ def test_the_limit_is_kept_and_used(dtype, n_features, tabled, optimizer):
 def test_a_limit_beyond_the_need_changes_nothing():
     problem = clustered_problem(width=3 * BLOCK)
     index = DriftIndex(memory_limit=10**15)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     assert index.nbytes == bytes_of(3, of=3, bits=8)
     assert index.table_bits == 8
 
@@ -65,7 +65,7 @@ def test_bytes_are_taken_where_they_fit_and_half_bytes_where_they_do_not():
     enough = bytes_of(3, of=3, bits=8)
     for limit, bits in [(enough, 8), (enough - 1, 4)]:
         index = DriftIndex(memory_limit=limit)
-        index.build(problem.network, problem.inputs)
+        index.build(problem.network.layer, problem.inputs)
         assert (index.table_bits, index.tabled_share) == (bits, 1)
         assert index.nbytes == bytes_of(3, of=3, bits=bits)
 
@@ -74,7 +74,7 @@ def test_bytes_are_taken_where_they_fit_and_half_bytes_where_they_do_not():
 def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed(limit):
     problem = clustered_problem(width=5 * BLOCK)
     with pytest.raises(MemoryLimitError, match="the drift index needs at least") as error:
-        DriftIndex(memory_limit=limit).build(problem.network, problem.inputs)
+        DriftIndex(memory_limit=limit).build(problem.network.layer, problem.inputs)
     message = str(error.value)
     assert f"Got a limit of {limit:,}. Raise the limit, or use the exhaustive index." in message
     least, half_bytes, whole = (
@@ -87,15 +87,15 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed(limit
 
 def test_the_bytes_that_an_error_names_are_enough():
     problem = clustered_problem(width=5 * BLOCK)
-    DriftIndex(memory_limit=bytes_of(1, of=5)).build(problem.network, problem.inputs)
+    DriftIndex(memory_limit=bytes_of(1, of=5)).build(problem.network.layer, problem.inputs)
     with pytest.raises(MemoryLimitError):
-        DriftIndex(memory_limit=bytes_of(1, of=5) - 1).build(problem.network, problem.inputs)
+        DriftIndex(memory_limit=bytes_of(1, of=5) - 1).build(problem.network.layer, problem.inputs)
 
 
 def test_building_again_first_frees_what_was_built_before(monkeypatch):
     problem = clustered_problem()
     index = DriftIndex()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     old = weakref.ref(index._table.base)
     alive = []
 
@@ -104,6 +104,6 @@ def test_building_again_first_frees_what_was_built_before(monkeypatch):
         return aligned_empty(shape, dtype)
 
     monkeypatch.setattr(drift, "aligned_empty", spy)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     assert (True, False) in alive
     assert (True, True) not in alive

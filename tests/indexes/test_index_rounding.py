@@ -19,9 +19,9 @@ def test_the_smallest_step_of_the_threshold_decides_a_pair(make_index, dtype, n_
         neuron, sample = all_positive.neurons()[pair], all_positive.samples[pair]
         value = all_positive.values[pair]
         for threshold, expected in [(np.nextafter(value, dtype(0)), True), (value, False)]:
-            network.threshold = float(threshold)
+            network.layer.threshold = float(threshold)
             index = make_index(network, problem.inputs)
-            index.build(network, problem.inputs)
+            index.build(network.layer, problem.inputs)
             fires = index.fire_set(batch)
             assert_well_formed(fires, network.threshold)
             assert mask_of(fires)[neuron, sample] == expected
@@ -33,7 +33,7 @@ def test_steps_too_small_to_move_a_weight_do_not_deceive_the_sketch():
     network = TwoLayerNetwork(random.uniform(64, 100, (64, 20)), np.ones((64, 1)), 0.0)
     inputs = Inputs.of(random.uniform(0, 1, (10, 20)))
     index = DriftIndex(sketch_size=20)
-    index.build(network, inputs)
+    index.build(network.layer, inputs)
     index._wasted[:] = -np.inf  # never refresh
     before, batch = network.weights.copy(), inputs.batch(np.array([0]))
     for _ in range(3000):

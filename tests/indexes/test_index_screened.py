@@ -6,17 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import exhaustive_fire_set
-from fewfire import Inputs, MemoryLimitError, Trainer, TwoLayerNetwork, predict
-from fewfire.indexes import SCREENED_FEATURES, SCREENED_SAMPLES, ExhaustiveIndex, ScreenedIndex, open_index
+from fewfire import Inputs, MemoryLimitError, TwoLayerNetwork, predict
+from fewfire.indexes import (
+    ExhaustiveIndex,
+    ScreenedIndex,
+    index_for_new_inputs,
+)
+from fewfire.indexes.rules import SCREENED_FEATURES, SCREENED_SAMPLES
 from fewfire.prepare import InputScaling
 from fewfire.system import machine
 from problems import clustered_problem, clustered_samples, random_step
 from strategies import seeds
+from trainers import descent_trainer
 
 
 def screened(network: TwoLayerNetwork, inputs: Inputs) -> ScreenedIndex:
     index = ScreenedIndex()
-    index.build(network, inputs)
+    index.build(network.layer, inputs)
     return index
 
 
@@ -141,7 +147,7 @@ def test_training_through_it_moves_the_weights_as_through_the_exhaustive_index()
     weights = []
     for name in ("exhaustive", "screened"):
         problem = clustered_problem(n_features=70)
-        trainer = Trainer(problem.network, problem.inputs, problem.targets, index=name, batch_size=16)
+        trainer = descent_trainer(problem.network, problem.inputs, problem.targets, index=name, batch_size=16)
         trainer.build()
         trainer.epoch()
         weights.append(problem.network.weights.tobytes())
@@ -151,12 +157,12 @@ def test_training_through_it_moves_the_weights_as_through_the_exhaustive_index()
 def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed():
     problem = clustered_problem()
     needed = screened(problem.network, problem.inputs).nbytes
-    ScreenedIndex(memory_limit=needed).build(problem.network, problem.inputs)
+    ScreenedIndex(memory_limit=needed).build(problem.network.layer, problem.inputs)
     with pytest.raises(
         MemoryLimitError,
         match=f"needs {needed:,} bytes. Got a limit of {needed - 1:,}. Raise the limit, or use",
     ):
-        ScreenedIndex(memory_limit=needed - 1).build(problem.network, problem.inputs)
+        ScreenedIndex(memory_limit=needed - 1).build(problem.network.layer, problem.inputs)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +175,7 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed():
 )
 def test_new_inputs_are_screened_where_that_pays(n_samples, n_features, expected):
     network = TwoLayerNetwork.initialize(2, n_features, 1)
-    assert type(open_index(network, Inputs.of(np.ones((n_samples, n_features))))) is expected
+    assert type(index_for_new_inputs(network.layer, Inputs.of(np.ones((n_samples, n_features))))) is expected
 
 
 def test_predictions_are_the_same_screened_or_not():

@@ -70,7 +70,7 @@ def check_case(make_index, dtype, weights, samples, threshold):
     network = TwoLayerNetwork(weights, output_weights, threshold, dtype)
     problem = Problem(network, Inputs.of(samples, dtype), np.zeros((len(samples), 1)))
     index = make_index(network, problem.inputs)
-    index.build(network, problem.inputs)
+    index.build(network.layer, problem.inputs)
     index.check_invariants()
     batch = problem.everything
     # A step of about the size of the weights, or as near to it as the coefficients can be held.

@@ -14,7 +14,7 @@ from problems import clustered_problem, let_coast, random_step
 
 def built(problem):
     index = WeightTreeIndex()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     return index
 
 
@@ -139,8 +139,8 @@ def test_too_little_memory_is_an_error_that_says_how_much_it_takes():
     needed = built(problem).nbytes
     index = WeightTreeIndex(memory_limit=needed - 1)
     with pytest.raises(MemoryLimitError, match=f"the weight tree needs {needed:,} bytes. Got a limit of"):
-        index.build(problem.network, problem.inputs)
+        index.build(problem.network.layer, problem.inputs)
     assert index.nbytes == 0
     index = WeightTreeIndex(memory_limit=needed)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     assert index.nbytes == needed

@@ -5,18 +5,19 @@ import pytest
 
 import fewfire
 from checks import mask_of, rounding_band
-from fewfire import Inputs, Trainer, TwoLayerNetwork, reference
+from fewfire import Inputs, TwoLayerNetwork, reference
 from fewfire.core.rows import BLOCK
 from fewfire.core.work import Work
 from fewfire.indexes import DriftIndex, ExhaustiveIndex
 from fewfire.indexes.drift import PRODUCT_COST
 from fewfire.indexes.sketch import PAIR_OVERHEAD
 from problems import clustered_problem, clustered_samples, random_step
+from trainers import descent_trainer
 
 
 def work_of_training(index, problem, steps=10, rate=1.0, batch_size=16):
     """Build, train, and count what the fire sets cost."""
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     random = np.random.default_rng(0)
     for _ in range(steps):
         ids = np.sort(random.choice(len(problem.inputs), batch_size, replace=False))
@@ -40,7 +41,7 @@ def test_each_filter_passes_on_what_fires_and_no_more_than_it_got(make_index, ra
 def test_what_fired_is_counted_as_it_was_found(make_index):
     problem = clustered_problem()
     index = make_index(problem.network, problem.inputs)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     fires = index.fire_set(problem.everything)
     assert index.work.fired == len(fires) == mask_of(fires).sum()
 
@@ -49,7 +50,7 @@ def test_the_exhaustive_index_decides_only_what_rounding_leaves_open(dtype):
     problem = clustered_problem(dtype=dtype)
     network, batch = problem.network, problem.everything
     index = ExhaustiveIndex()
-    index.build(network, problem.inputs)
+    index.build(network.layer, problem.inputs)
     fires = index.fire_set(batch)
     silence = network.threshold - reference.pre_activations(network.weights, batch.samples)
     assert index.work.dots <= np.count_nonzero(silence < 4 * rounding_band(network, batch.samples))
@@ -99,7 +100,7 @@ def test_the_share_of_dense_work_falls_with_the_width():
     shares = []
     for width in (64, 512, 4096, 32768):
         network = TwoLayerNetwork.initialize(width, 70, 10)
-        trainer = Trainer(network, Inputs.of(samples), np.eye(10)[nearest], batch_size=50)
+        trainer = descent_trainer(network, Inputs.of(samples), np.eye(10)[nearest], batch_size=50)
         trainer.build()
         built = trainer.index.work.copy()
         for _ in range(2):

@@ -16,7 +16,7 @@ def decided(problem, mask):
     neurons, samples = np.nonzero(mask)
     begins = np.searchsorted(neurons, np.arange(network.width + 1)).astype(np.int64)
     found = _core.proposed_fire_set(
-        begins, samples.astype(np.int32), network.kernel_rows, batch.kernel_rows, network.threshold
+        begins, samples.astype(np.int32), network.layer.core_view, batch.core_view, network.threshold
     )
     return FireSet(*found[:3], len(batch)), int(found[5].sum())
 

@@ -57,7 +57,7 @@ def test_few_samples_and_few_features_are_served(dtype, n_samples, n_features):
     network = TwoLayerNetwork.initialize(100, n_features, 1, threshold=0.5, dtype=dtype)
     problem = Problem(network, Inputs.of(samples, dtype), nearest[:, None])
     index = DriftIndex()
-    index.build(network, problem.inputs)
+    index.build(network.layer, problem.inputs)
     index.check_invariants()
     assert index.k <= min(n_samples, n_features)
     assert_right(index.fire_set(problem.everything), network, problem.everything)

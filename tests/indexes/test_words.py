@@ -49,7 +49,7 @@ def test_of_rows_beyond_any_use_nothing_is_claimed(factor):
     samples[3] *= factor
     network = TwoLayerNetwork.initialize(70, 5, 1)
     index = DriftIndex()
-    index.build(network, Inputs.of(samples))
+    index.build(network.layer, Inputs.of(samples))
     assert np.all(index._table == 0)
     index.check_invariants()
 
@@ -59,7 +59,7 @@ def test_a_neuron_beyond_any_use_has_no_effect_on_the_others():
     weights = np.random.default_rng(0).standard_normal((70, 5))
     network = TwoLayerNetwork(weights, np.ones((70, 1)), 2.0)
     index = DriftIndex()
-    index.build(network, Inputs.of(samples))
+    index.build(network.layer, Inputs.of(samples))
     before = index._table[:, :, index._order[:64] != 7].copy()
     network.weights[7] *= 1e20
     index._refresh(np.arange(2))

@@ -31,7 +31,7 @@ def problem(shape, near):
     """In float32, with a threshold that no pair is within rounding of."""
     problem = clustered_problem(*shape)
     gap = threshold_in_gap(problem.network, problem.inputs.samples, near)
-    problem.network.threshold = float(np.float32(gap))
+    problem.network.layer.threshold = float(np.float32(gap))
     return problem
 
 
@@ -110,7 +110,7 @@ def test_padding_stays_zero():
     problem = clustered_problem(n_features=17, n_outputs=3)
     fires = exhaustive_fire_set(problem.network, problem.everything)
     Descent(problem.network, problem.everything, fires, problem.targets, 10.0, 10.0).take()
-    assert not problem.network.weight_rows[:, 17:].any()
+    assert not problem.network.layer.weight_rows[:, 17:].any()
     assert not problem.network.output_rows[:, 3:].any()
 
 

@@ -21,7 +21,7 @@ def test_a_network_comes_back_bit_for_bit(path, dtype):
     network.weights[0, :4] = [-0.0, np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max, 1 / 3]
     network.save(path)
     loaded = TwoLayerNetwork.load(path)
-    assert loaded.weight_rows.tobytes() == network.weight_rows.tobytes()
+    assert loaded.layer.weight_rows.tobytes() == network.layer.weight_rows.tobytes()
     assert loaded.output_rows.tobytes() == network.output_rows.tobytes()
     assert loaded.threshold == network.threshold
     assert loaded.dtype == network.dtype
@@ -35,7 +35,7 @@ def test_paths_may_be_texts(path):
 def test_the_file_holds_the_parameters_without_padding(path):
     TwoLayerNetwork.initialize(5, 17, 3).save(path)
     shapes = {name: tensor.shape for name, tensor in load_file(path).items()}
-    assert shapes == {"weights": (5, 17), "output_weights": (5, 3), "threshold": ()}
+    assert shapes == {"weights": (5, 17), "output_weights": (5, 3), "threshold": (), "scale": ()}
 
 
 @pytest.mark.parametrize(

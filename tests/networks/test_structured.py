@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 import fewfire
 from checks import assert_right, exhaustive_fire_set
-from fewfire import Inputs, Trainer, TwoLayerNetwork
+from fewfire import Inputs, TwoLayerNetwork
 from fewfire.core.rows import BLOCK
 from fewfire.indexes import DriftIndex, arrange
 from fewfire.system import machine
 from problems import Problem, clustered_samples, random_step
 from strategies import seeds
+from trainers import descent_trainer
 
 # Widths and features below, at and beyond one block; not and just powers of two.
 SHAPES = pytest.mark.parametrize(
@@ -42,14 +43,14 @@ def hadamard_matrix(size):
 @SHAPES
 def test_the_weights_are_those_of_the_formula(dtype, width, n_features):
     network = structured(width, n_features, dtype=dtype)
-    structure = network.structure
+    structure = network.layer.structure
     hadamard = hadamard_matrix(structure.block_size)
     assert structure.block_size >= n_features
     blocks = [hadamard @ (d1[:, None] * hadamard) @ (d2[:, None] * hadamard) * d3
               for d1, d2, d3 in structure.signs.astype(np.float64)]  # fmt: skip
     expected = np.concatenate(blocks)[:width] * structure.scales[:, None].astype(np.float64)
     np.testing.assert_array_equal(network.weights, expected[:, :n_features].astype(dtype))
-    assert not network.weight_rows[:, n_features:].any()
+    assert not network.layer.weight_rows[:, n_features:].any()
 
 
 @pytest.mark.parametrize("n_features", [1, 50, 128, 785])
@@ -77,19 +78,19 @@ def test_rows_of_a_block_are_orthogonal_where_no_column_is_left_out(dtype):
 
 
 def test_the_seed_decides_the_weights_in_every_way_to_compute_them(dtype):
-    expected = structured(1000, 200, dtype=dtype).weight_rows.tobytes()
+    expected = structured(1000, 200, dtype=dtype).layer.weight_rows.tobytes()
     for instruction_set in machine.available_instruction_sets():
         machine.use_instruction_set(instruction_set)
         for threads in (1, 2, 3):
             fewfire.set_threads(threads)
-            assert structured(1000, 200, dtype=dtype).weight_rows.tobytes() == expected
-    assert structured(1000, 200, dtype=dtype, seed=1).weight_rows.tobytes() != expected
+            assert structured(1000, 200, dtype=dtype).layer.weight_rows.tobytes() == expected
+    assert structured(1000, 200, dtype=dtype, seed=1).layer.weight_rows.tobytes() != expected
 
 
 def test_gaussian_weights_have_no_structure_and_are_the_default():
     given_, default = (TwoLayerNetwork.initialize(10, 3, 1, **way) for way in ({"init": "gaussian"}, {}))
-    assert default.structure is None
-    assert given_.weight_rows.tobytes() == default.weight_rows.tobytes()
+    assert default.layer.structure is None
+    assert given_.layer.weight_rows.tobytes() == default.layer.weight_rows.tobytes()
 
 
 @pytest.mark.parametrize("init", ["orthogonal", None, ""])
@@ -102,16 +103,16 @@ def test_a_copy_and_a_file_hold_the_weights_alone(tmp_path):
     network = structured(100, 20)
     network.save(tmp_path / "model.safetensors")
     for twin in (network.copy(), TwoLayerNetwork.load(tmp_path / "model.safetensors")):
-        assert twin.structure is None
-        assert twin.weight_rows.tobytes() == network.weight_rows.tobytes()
+        assert twin.layer.structure is None
+        assert twin.layer.weight_rows.tobytes() == network.layer.weight_rows.tobytes()
 
 
 @SHAPES
 def test_one_changed_bit_is_found(dtype, width, n_features):
     network = structured(width, n_features, dtype=dtype)
-    assert network.structure.made(network.weight_rows)
+    assert network.layer.structure.made(network.layer.weight_rows)
     network.weights[-1, -1] = np.nextafter(network.weights[-1, -1], dtype(9))
-    assert not network.structure.made(network.weight_rows)
+    assert not network.layer.structure.made(network.layer.weight_rows)
 
 
 @given(
@@ -120,7 +121,7 @@ def test_one_changed_bit_is_found(dtype, width, n_features):
 )  # fmt: skip
 def test_fast_products_are_within_the_proven_error(width, n_features, n_samples, dtype, size, seed):
     network = structured(width, n_features, dtype=dtype, seed=seed)
-    structure = network.structure
+    structure = network.layer.structure
     samples = 10.0**size * np.random.default_rng(seed).standard_normal((n_samples, n_features))
     inputs = Inputs.of(samples, dtype)
     exact = inputs.samples.astype(np.longdouble) @ network.weights.T.astype(np.longdouble)
@@ -139,10 +140,10 @@ def test_the_index_is_right_after_a_fast_build_and_while_neurons_move(
     fewfire.set_threads(threads)
     problem = structured_problem(width, n_features, dtype=dtype)
     index, random = DriftIndex(), np.random.default_rng(1)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     if in_half_bytes:
         index.memory_limit = index.nbytes - 1
-        index.build(problem.network, problem.inputs)
+        index.build(problem.network.layer, problem.inputs)
         assert index.table_bits == 4
     index.check_invariants()
     for rate in (0.1, 30.0, 3000.0):
@@ -158,15 +159,15 @@ def test_the_index_is_right_after_a_fast_build_and_while_neurons_move(
 def test_a_memory_limit_is_kept_in_a_fast_build(tabled):
     problem = structured_problem(5 * BLOCK, 70)
     whole = DriftIndex()
-    whole.build(problem.network, problem.inputs)
+    whole.build(problem.network.layer, problem.inputs)
     in_half_bytes = whole.nbytes - whole._table.nbytes // 2
     limit = int(in_half_bytes * (tabled + 0.5) / 5)
     fast, slow = DriftIndex(memory_limit=limit), DriftIndex(memory_limit=limit)
-    fast.build(problem.network, problem.inputs)
+    fast.build(problem.network.layer, problem.inputs)
     fast.check_invariants()
     assert_right(fast.fire_set(problem.everything), problem.network, problem.everything)
-    problem.network.structure = None
-    slow.build(problem.network, problem.inputs)
+    problem.network.layer.structure = None
+    slow.build(problem.network.layer, problem.inputs)
     assert fast.nbytes == slow.nbytes <= limit
     assert len(fast._table) == tabled
 
@@ -176,11 +177,11 @@ def test_a_network_may_be_arranged_before_a_fast_build(dtype):
     before = problem.network.weights.copy()
     for _ in range(2):  # the second time, equal counts have found other neighbours
         arrange(problem.network, problem.inputs)
-    problem.network.weight_rows[:] = problem.network.weight_rows[::-1].copy()
-    problem.network.structure = problem.network.structure.arranged(np.arange(300)[::-1])
-    np.testing.assert_array_equal(problem.network.weights, before[problem.network.structure.places])
+    problem.network.layer.weight_rows[:] = problem.network.layer.weight_rows[::-1].copy()
+    problem.network.layer.structure = problem.network.layer.structure.arranged(np.arange(300)[::-1])
+    np.testing.assert_array_equal(problem.network.weights, before[problem.network.layer.structure.places])
     index = DriftIndex()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     assert index.work.multiplied < 300 * 100  # the ordering's 50 samples a neuron, and additions
     index.check_invariants()
     assert_right(index.fire_set(problem.everything), problem.network, problem.everything)
@@ -189,9 +190,9 @@ def test_a_network_may_be_arranged_before_a_fast_build(dtype):
 def test_a_fast_build_writes_the_table_of_a_slow_one_within_a_code(dtype):
     problem = structured_problem(1000, 200, dtype=dtype)
     fast, slow = DriftIndex(), DriftIndex()
-    fast.build(problem.network, problem.inputs)
-    problem.network.structure = None
-    slow.build(problem.network, problem.inputs)
+    fast.build(problem.network.layer, problem.inputs)
+    problem.network.layer.structure = None
+    slow.build(problem.network.layer, problem.inputs)
     lanes = np.arange(len(fast._table) * BLOCK).reshape(-1, 1, BLOCK) < 1000
     apart = np.where(lanes, fast._table.astype(int) - slow._table, 0)
     assert np.abs(apart).max() <= 1
@@ -211,7 +212,7 @@ def test_the_table_has_the_same_bytes_in_every_way_to_compute_it(dtype):
         for threads in (1, 3):
             fewfire.set_threads(threads)
             index = DriftIndex()
-            index.build(problem.network, problem.inputs)
+            index.build(problem.network.layer, problem.inputs)
             found.add((index._order.tobytes(), index._table.tobytes()))
     assert len(found) == 1
 
@@ -220,16 +221,16 @@ def test_a_fast_build_costs_additions_in_place_of_products():
     problem = structured_problem(1024, 200, n_samples=1000)
     ordering, table = 512 * 1024, 1000 * 1024
     fast, slow = DriftIndex(), DriftIndex()
-    fast.build(problem.network, problem.inputs)
-    problem.network.structure = None
-    slow.build(problem.network, problem.inputs)
+    fast.build(problem.network.layer, problem.inputs)
+    problem.network.layer.structure = None
+    slow.build(problem.network.layer, problem.inputs)
     assert slow.work.multiplied == ordering + table
     assert fast.work.multiplied == ordering + table * 3 * 8 // 200  # log2 of 256
 
 
 def test_weights_that_have_moved_are_not_taken_for_those_of_their_structure():
     problem = structured_problem(300, 70)
-    trainer = Trainer(problem.network, problem.inputs, problem.targets)
+    trainer = descent_trainer(problem.network, problem.inputs, problem.targets)
     trainer.build()
     for _ in range(3):
         trainer.epoch()
@@ -242,7 +243,7 @@ def test_weights_that_have_moved_are_not_taken_for_those_of_their_structure():
 def test_progress_of_a_fast_build_is_told_up_to_the_whole():
     network, told = structured(100, 3), []
     inputs = Inputs.of(np.random.default_rng(0).standard_normal((10_000, 3)))
-    DriftIndex().build(network, inputs, told.append)
+    DriftIndex().build(network.layer, inputs, told.append)
     assert told == sorted(told)
     assert told[0] == 0 < told[1] < told[-1] == 1
 
@@ -253,7 +254,7 @@ def test_samples_at_the_edges_of_precision_are_decided_rightly(dtype, size):
     network = structured(300, 70, dtype=dtype)
     inputs = Inputs.of(size * random.standard_normal((40, 70)), dtype)
     index = DriftIndex()
-    index.build(network, inputs)
+    index.build(network.layer, inputs)
     with np.errstate(over="ignore", invalid="ignore"):
         index.check_invariants()
     batch = inputs.batch(np.arange(40))

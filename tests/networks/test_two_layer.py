@@ -32,12 +32,12 @@ def test_the_network_keeps_its_own_copy():
 def test_the_weights_may_be_written_to():
     network = TwoLayerNetwork(np.ones((3, 2)), np.ones((3, 1)), 0.5)
     network.weights[1] = 7
-    assert network.weight_rows[1, :2].tolist() == [7, 7]
+    assert network.layer.weight_rows[1, :2].tolist() == [7, 7]
 
 
 def test_rows_are_aligned_and_padded_with_zeros(dtype):
     network = TwoLayerNetwork(np.ones((3, 17)), np.ones((3, 2)), 0.5, dtype)
-    for rows, columns in [(network.weight_rows, 17), (network.output_rows, 2)]:
+    for rows, columns in [(network.layer.weight_rows, 17), (network.output_rows, 2)]:
         assert rows.ctypes.data % VECTOR_BYTES == 0
         assert rows.strides[0] % VECTOR_BYTES == 0
         assert rows.flags.c_contiguous
@@ -104,9 +104,9 @@ def test_weights_are_drawn_normal_and_output_weights_as_signs(dtype):
 
 def test_the_seed_decides_the_network():
     first, again, other = (TwoLayerNetwork.initialize(1500, 3, 2, seed=seed) for seed in (1, 1, 2))
-    assert first.weight_rows.tobytes() == again.weight_rows.tobytes()
+    assert first.layer.weight_rows.tobytes() == again.layer.weight_rows.tobytes()
     assert first.output_rows.tobytes() == again.output_rows.tobytes()
-    assert first.weight_rows.tobytes() != other.weight_rows.tobytes()
+    assert first.layer.weight_rows.tobytes() != other.layer.weight_rows.tobytes()
 
 
 def test_the_default_threshold_is_that_of_the_paper():
@@ -145,7 +145,7 @@ def test_counts_must_be_whole_numbers_from_one(name, count):
 def test_a_copy_shares_nothing(dtype):
     network = TwoLayerNetwork.initialize(5, 3, 2, dtype=dtype)
     twin = network.copy()
-    assert twin.weight_rows.tobytes() == network.weight_rows.tobytes()
+    assert twin.layer.weight_rows.tobytes() == network.layer.weight_rows.tobytes()
     assert twin.output_rows.tobytes() == network.output_rows.tobytes()
     assert (twin.threshold, twin.dtype) == (network.threshold, network.dtype)
     twin.weights[:], twin.output_weights[:] = 0, 0
@@ -170,7 +170,7 @@ def test_the_dense_forward_pass_is_the_same_in_any_number_of_pieces(monkeypatch)
 def test_pickle_keeps_every_bit():
     network = TwoLayerNetwork.initialize(30, 5, 2, threshold=0.3)
     again = pickle.loads(pickle.dumps(network))
-    assert again.weight_rows.tobytes() == network.weight_rows.tobytes()
+    assert again.layer.weight_rows.tobytes() == network.layer.weight_rows.tobytes()
     assert again.output_rows.tobytes() == network.output_rows.tobytes()
     assert (again.threshold, again.dtype) == (network.threshold, network.dtype)
-    assert again.weight_rows.ctypes.data % 64 == 0
+    assert again.layer.weight_rows.ctypes.data % 64 == 0

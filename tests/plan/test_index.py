@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fewfire
-from fewfire import MemoryLimitError, Trainer, TwoLayerNetwork, train
+from fewfire import MemoryLimitError, Trainer, TwoLayerNetwork
 from fewfire.indexes import INDEXES, ExhaustiveIndex
 from fewfire.plan import index as choose
 from fewfire.plan.index import (
@@ -16,10 +16,12 @@ from fewfire.plan.index import (
     choose_index,
     evenly,
     intercept,
+    probe_trainer,
     probed_count,
     worn,
 )
 from problems import Problem, clustered_problem
+from trainers import descend, descent_trainer
 
 
 class Clock:
@@ -47,14 +49,14 @@ def costing(
     class Costing(ExhaustiveIndex):
         is_open = not bound
 
-        def build(self, network, inputs=None, progress=None):
+        def build(self, layer, inputs=None, progress=None):
             if fails:
                 raise MemoryLimitError("too large")
-            super().build(network, inputs, progress)
+            super().build(layer, inputs, progress)
             clock.now += setup
             if progress is not None:
                 progress(0.0)
-            clock.now += build * network.width
+            clock.now += build * layer.width
 
         def descend(self, descent, next_batch):
             clock.now += overhead + step * descent.network.width
@@ -71,7 +73,7 @@ def clock(monkeypatch) -> Clock:
 
 def indexes_cost(monkeypatch, clock: Clock, **costs: type[ExhaustiveIndex] | tuple[float, float]) -> None:
     """These are all that there are; 16 neurons are probed, and first of all 4."""
-    monkeypatch.setattr(choose, "WORTH_A_PROBE", {name: lambda trainer: True for name in costs})
+    monkeypatch.setattr(choose.rules, "worth_a_probe", lambda n_features, steps_per_epoch: list(costs))
     monkeypatch.setattr(choose, "ENOUGH_WORK", 0)
     monkeypatch.setattr(choose, "BLOCK", 1)
     monkeypatch.setattr(choose, "threads", lambda: 4)
@@ -81,13 +83,17 @@ def indexes_cost(monkeypatch, clock: Clock, **costs: type[ExhaustiveIndex] | tup
 
 def trainer_of(problem: Problem, **settings) -> Trainer:
     settings = {"batch_size": 10, "learning_rate": 0.1} | settings
-    return Trainer(problem.network, problem.inputs, problem.targets, **settings)
+    return descent_trainer(problem.network, problem.inputs, problem.targets, **settings)
+
+
+def chosen(trainer: Trainer, epochs: int, **settings) -> Choice:
+    return choose_index(trainer.problem, trainer.method, epochs, **settings)
 
 
 def test_the_cheapest_whole_run_is_chosen(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 0.9), drift=(50, 0.25))
     trainer = trainer_of(clustered_problem())  # 5 steps an epoch
-    short, long = (choose_index(trainer, epochs, clock=clock) for epochs in (4, 100))
+    short, long = (chosen(trainer, epochs, clock=clock) for epochs in (4, 100))
     assert short.name == "screened"
     assert long.name == "drift"
     assert [prediction.name for prediction in long.predictions] == ["drift", "screened", "exhaustive"]
@@ -97,14 +103,14 @@ def test_the_cheapest_whole_run_is_chosen(monkeypatch, clock):
 
 def test_where_exhaustive_wins_it_is_chosen(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 1.2), drift=(1, 1.1))
-    assert choose_index(trainer_of(clustered_problem()), 100, clock=clock).name == "exhaustive"
+    assert chosen(trainer_of(clustered_problem()), 100, clock=clock).name == "exhaustive"
 
 
 @pytest.mark.parametrize("epochs", [1, 4, 20, 100, 1000])
 @pytest.mark.parametrize("build", [0, 2, 10])
 def test_probing_takes_a_tenth_of_the_run_and_at_most_one_build_more(monkeypatch, clock, epochs, build):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 0.9), drift=(build, 0.8))
-    choice = choose_index(trainer_of(clustered_problem(width=2048)), epochs, clock=clock)
+    choice = chosen(trainer_of(clustered_problem(width=2048)), epochs, clock=clock)
     assert choice.probe_seconds == clock.now
     last = 16 * (build + 2)  # that could not be foreseen
     assert choice.probe_seconds <= 0.1 * choice.predictions[0].seconds + last
@@ -112,7 +118,7 @@ def test_probing_takes_a_tenth_of_the_run_and_at_most_one_build_more(monkeypatch
 
 def test_without_time_there_is_no_second_probe(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), drift=(0, 0.1))
-    choice = choose_index(trainer_of(clustered_problem(width=16)), 1, clock=clock)  # 2 of 5 steps are probed
+    choice = chosen(trainer_of(clustered_problem(width=16)), 1, clock=clock)  # 2 of 5 steps are probed
     assert choice.name == "exhaustive"
     assert choice.unprobed == ("drift",)
     assert "no time to try drift" in str(choice)
@@ -122,19 +128,19 @@ def test_without_time_there_is_no_second_probe(monkeypatch, clock):
 def test_a_bound_index_is_expected_to_take_in_the_samples(monkeypatch, clock, bound):
     # Of a run of 5 * 400 s. So far 3 * 4 + 2 * 16; first steps are expected to take 5 * 16, an epoch 5 * 16.
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), drift=costing(clock, 0, 1, bound=bound))
-    choice = choose_index(trainer_of(clustered_problem(width=400)), 1, clock=clock)
+    choice = chosen(trainer_of(clustered_problem(width=400)), 1, clock=clock)
     assert choice.unprobed == (("drift",) if bound else ())
 
 
 def test_an_index_that_has_lost_takes_no_more_steps(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 2), drift=(0, 1.1))
-    choice = choose_index(trainer_of(clustered_problem()), 1000, clock=clock)
+    choice = chosen(trainer_of(clustered_problem()), 1000, clock=clock)
     assert choice.probe_seconds == pytest.approx(3 * 4 + 8 * 16 + 2 * 32 + 8 * 17.6)
 
 
 def test_probing_ends_when_all_but_one_have_lost(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 2))
-    choice = choose_index(trainer_of(clustered_problem()), 1000, clock=clock)
+    choice = chosen(trainer_of(clustered_problem()), 1000, clock=clock)
     assert choice.probe_seconds == 3 * 4 + 2 * 16 + 2 * 32
 
 
@@ -143,7 +149,7 @@ def test_what_does_not_grow_with_the_neurons_is_not_scaled(monkeypatch, clock):
         monkeypatch, clock,
         exhaustive=costing(clock, 0, 1, overhead=4), drift=costing(clock, 3, 0.5, setup=1000, overhead=4),
     )  # fmt: skip
-    choice = choose_index(trainer_of(clustered_problem()), 100, clock=clock)
+    choice = chosen(trainer_of(clustered_problem()), 100, clock=clock)
     drift, exhaustive = choice.predictions
     assert drift == Prediction("drift", pytest.approx(1000 + 300 * 3 + (4 + 300 * 0.5) * 500))
     assert exhaustive == Prediction("exhaustive", pytest.approx((4 + 300) * 500))
@@ -166,14 +172,14 @@ def test_a_line_is_followed_to_nothing_but_not_below():
 
 def test_an_index_that_does_not_fit_is_not_chosen(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), drift=costing(clock, 0, 0.1, fails=True))
-    choice = choose_index(trainer_of(clustered_problem()), 100, clock=clock)
+    choice = chosen(trainer_of(clustered_problem()), 100, clock=clock)
     assert [prediction.name for prediction in choice.predictions] == ["exhaustive"]
 
 
 def test_an_index_without_a_rule_is_never_probed(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1))
     monkeypatch.setitem(INDEXES, "simulated", costing(clock, 0, 0))
-    choice = choose_index(trainer_of(clustered_problem()), 100, clock=clock)
+    choice = chosen(trainer_of(clustered_problem()), 100, clock=clock)
     assert [prediction.name for prediction in choice.predictions] == ["exhaustive"]
 
 
@@ -218,7 +224,7 @@ def test_the_weights_are_those_of_the_exhaustive_index(settings):
     weights = {}
     for index in ("exhaustive", "auto"):
         again = problem.restarted()
-        train(
+        descend(
             again.network, problem.inputs, problem.targets, epochs=3, index=index,
             **({"batch_size": 16} | settings),
         )  # fmt: skip
@@ -228,19 +234,19 @@ def test_the_weights_are_those_of_the_exhaustive_index(settings):
 
 def test_choosing_touches_neither_weights_nor_counters():
     problem = clustered_problem(width=3000)
-    trainer = trainer_of(problem, index="auto")
+    trainer = trainer_of(problem)
     before = problem.network.weights.tobytes()
-    choice = choose_index(trainer, 50)
+    choice = chosen(trainer, 50)
     assert problem.network.weights.tobytes() == before
     assert (trainer.steps_taken, trainer.choice, trainer.history) == (0, None, [])
     assert {prediction.name for prediction in choice.predictions} <= set(INDEXES)
 
 
 def test_the_choice_is_made_once_and_logged_in_one_line(caplog):
-    trainer = trainer_of(clustered_problem(), index="auto", epochs=50)
     with caplog.at_level(logging.INFO, logger="fewfire"):
-        trainer.build()
+        trainer = trainer_of(clustered_problem(), index="auto", epochs=50)
         index = trainer.index
+        trainer.build()
         trainer.build()
     assert trainer.index is index
     assert trainer.choice is not None
@@ -248,30 +254,30 @@ def test_the_choice_is_made_once_and_logged_in_one_line(caplog):
     assert caplog.messages == [str(trainer.choice)]
 
 
-def test_a_limit_that_the_whole_keeps_is_kept_by_a_slice():
+def test_a_limit_that_the_whole_keeps_is_kept_by_a_probe():
     problem = clustered_problem(width=5000, n_features=20, n_samples=400)
     trainer = trainer_of(problem, index="drift")
     trainer.build()
-    trainer.memory_limit = trainer.index.nbytes
-    sliced = trainer.sliced(np.arange(64), "drift")
-    sliced.build()
-    assert sliced.index.table_bits == 8
-    assert sliced.index.tabled_share == 1
+    probe = probe_trainer(trainer.problem, trainer.method, np.arange(64), "drift", trainer.index.nbytes)
+    probe.build()
+    assert probe.index.table_bits == 8
+    assert probe.index.tabled_share == 1
 
 
-def test_a_slice_moves_as_the_whole_would_at_first():
+def test_a_probe_moves_neurons_as_the_whole_would_at_first():
     problem = clustered_problem(width=4000, threshold=0.5)
-    problem.targets[:] = 0  # residuals are outputs, of one size on average for any width
+    problem.targets[:] = 1000  # beside which the outputs, which differ, are small
     trainer = trainer_of(problem, batch_size=None, index="exhaustive")
     neurons = np.arange(0, 4000, 2)
-    sliced = trainer.sliced(neurons, "exhaustive")
+    probe = probe_trainer(trainer.problem, trainer.method, neurons, "exhaustive", None)
     moved = []
-    for one in (trainer, sliced):
+    for one in (trainer, probe):
         before = one.network.weights.copy()
         one.build()
-        one.step(*one.batches(1))
-        moved.append(np.linalg.norm(one.network.weights - before) / np.sqrt(one.network.width))
-    assert moved[1] == pytest.approx(moved[0], rel=0.3)
+        one.step(*one.problem.batches(1))
+        moved.append(one.network.weights - before)
+    np.testing.assert_allclose(moved[1], moved[0][neurons], rtol=0.02, atol=1e-3)
+    assert np.abs(moved[1]).max() > 1
 
 
 def test_the_drift_index_wears_and_a_new_one_has_not():

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from fewfire import Inputs, Trainer, TwoLayerNetwork, reference
+from fewfire import Inputs, TwoLayerNetwork, reference
 from fewfire.networks.losses import loss_named
 from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.tangent.empirical import firing_kernel, largest_eigenvalue
 from problems import clustered_problem
 from strategies import seeds
+from trainers import descent_trainer
 
 
 @pytest.mark.parametrize("output_weights", [False, True], ids=["one-layer", "both-layers"])
@@ -67,7 +68,7 @@ def test_the_loss_falls_at_every_step_at_the_stable_rate(loss, train_output_weig
     width, n_features = int(random.integers(500, 2000)), int(random.integers(16, 80))
     n_samples = int(random.integers(1, 60))
     problem = clustered_problem(width, n_features, n_samples, threshold=random.uniform(0, 1.5), seed=seed)
-    trainer = Trainer(
+    trainer = descent_trainer(
         problem.network, problem.inputs, problem.targets, index="exhaustive", loss=loss,
         train_output_weights=train_output_weights,
     )  # fmt: skip
@@ -89,7 +90,7 @@ def squared_losses(rate_factor):
     network, inputs = linear_problem()
     rate = stable_learning_rate(network, inputs, loss_named("squared"), len(inputs))
     targets = network.forward(inputs.samples) + np.random.default_rng(1).standard_normal((len(inputs), 1))
-    trainer = Trainer(network, inputs, targets, learning_rate=rate_factor * rate)
+    trainer = descent_trainer(network, inputs, targets, learning_rate=rate_factor * rate)
     trainer.build()
     losses = [trainer.epoch().loss for _ in range(10)]
     assert trainer.history[-1].fire_rate == 1

@@ -17,7 +17,7 @@ def mask_of(fires: FireSet) -> NDArray[np.bool_]:
 
 def exhaustive_fire_set(network: TwoLayerNetwork, batch: Inputs) -> FireSet:
     index = ExhaustiveIndex()
-    index.build(network)
+    index.build(network.layer)
     return index.fire_set(batch)
 
 

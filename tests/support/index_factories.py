@@ -18,7 +18,7 @@ from fewfire.indexes import (
     ScreenedIndex,
     WeightTreeIndex,
 )
-from problems import let_coast
+from problems import let_coast, rule_of
 
 Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
 
@@ -26,7 +26,7 @@ Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this proble
 def drift_in_half_bytes(network: TwoLayerNetwork, inputs: Inputs) -> DriftIndex:
     """A drift index with a byte too little memory for a table of bytes."""
     index = DriftIndex()
-    index.build(network, inputs)
+    index.build(network.layer, inputs)
     return DriftIndex(memory_limit=index.nbytes - 1)
 
 
@@ -35,10 +35,10 @@ def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> Drif
     blocks = -(-network.width // BLOCK)
     tabled = max(1, int(share * blocks)) * BLOCK
     part = TwoLayerNetwork(np.ones((tabled, network.n_features)), np.ones((tabled, 1)), 0, network.dtype)
-    if network.coasting is not None:
-        let_coast(part, network.coasting.optimizer)
+    if (rule := rule_of(network)) is not None:
+        let_coast(part, rule)
     index = drift_in_half_bytes(part, inputs)
-    index.build(part, inputs)
+    index.build(part.layer, inputs)
     places_in_order = 4 * (network.width - min(tabled, network.width))
     return DriftIndex(memory_limit=index.nbytes + places_in_order)
 

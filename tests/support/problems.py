@@ -1,11 +1,13 @@
 """Small training problems with known properties."""
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fewfire import FireSet, Inputs, TwoLayerNetwork
+from fewfire.core.rows import padded_zeros
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.momentum import Momentum
 from fewfire.networks.velocities import Velocities
@@ -83,9 +85,17 @@ def threshold_in_gap(network: TwoLayerNetwork, samples: NDArray, near: float) ->
 def random_descent(
     problem: Problem, batch: Inputs, fires: FireSet, rate: float, random: np.random.Generator
 ) -> Descent:
-    """A step as residuals of any kind would make it."""
-    residuals = random.standard_normal((len(batch), problem.network.n_outputs))
-    return Descent(problem.network, batch, fires, residuals, rate)
+    """A step as residuals of any kind would make it, by the rule that lets the network coast."""
+    network = problem.network
+    residuals = random.standard_normal((len(batch), network.n_outputs))
+    rule = rule_of(network)
+    if rule is None:
+        return Descent(network, batch, fires, residuals, rate)
+    rows = network.width if rule.momentum else 0
+    return Descent(
+        network, batch, fires, residuals, rate, flow=rule.flow(rate), gain=rule.gain(rate),
+        output_velocities=padded_zeros(rows, network.n_outputs, network.dtype),
+    )  # fmt: skip
 
 
 def random_step(
@@ -95,7 +105,18 @@ def random_step(
     return random_descent(problem, batch, fires, rate, random).take()
 
 
-def let_coast(network: TwoLayerNetwork, optimizer: Momentum) -> None:
-    """From now on the network is trained by this optimizer, as a trainer would see to it."""
-    if optimizer.coasts:
-        network.coasting = Velocities(network.weight_rows, network.output_rows, optimizer)
+_RULES: WeakKeyDictionary[Velocities, Momentum] = WeakKeyDictionary()
+
+
+def let_coast(network: TwoLayerNetwork, rule: Momentum) -> None:
+    """From now on the network is trained by this rule, as a trainer would see to it."""
+    if rule.coasts:
+        layer = network.layer
+        layer.velocities = Velocities(layer.weight_rows, with_momentum=rule.momentum > 0)
+        _RULES[layer.velocities] = rule
+
+
+def rule_of(network: TwoLayerNetwork) -> Momentum | None:
+    """The rule by which `let_coast` lets it coast."""
+    velocities = network.layer.velocities
+    return None if velocities is None else _RULES[velocities]

@@ -14,7 +14,7 @@ PRECISION = {np.dtype(np.float32): 3e-6, np.dtype(np.float64): 1e-13}
 
 def gram_of(network, inputs):
     index = ExhaustiveIndex()
-    index.build(network, inputs)
+    index.build(network.layer, inputs)
     return FiringGram(network, inputs, index.fire_set(inputs))
 
 
@@ -50,7 +50,7 @@ class TestAgainstTheReference:
 
     def test_response(self, dtype, n_outputs):
         network, inputs = problem_of(dtype, n_outputs)
-        rows = np.zeros_like(network.weight_rows)
+        rows = np.zeros_like(network.layer.weight_rows)
         rows[:, : network.n_features] = np.random.default_rng(0).standard_normal(network.weights.shape)
         j = reference.jacobian(network.weights, network.output_weights, inputs.samples, network.threshold)
         exact = j @ rows[:, : network.n_features].astype(np.float64).ravel()
@@ -127,7 +127,7 @@ def test_sketch_is_the_product_of_a_matrix():
 
 def test_nothing_fires():
     network, inputs = problem_of(np.float32)
-    network.threshold = 1e6
+    network.layer.threshold = 1e6
     gram = gram_of(network, inputs)
     assert gram.size == 0
     assert not gram.times(np.ones((len(inputs), 3))).any()

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from trainers import descent_trainer
+
 pytest.importorskip("torch")
 
 import torch
@@ -49,7 +51,7 @@ def trainer_of(
         targets = random.integers(0, 2, (n_samples, 1))
     else:
         targets = np.eye(n_outputs)[random.integers(0, n_outputs, n_samples)]
-    trainer = Trainer(
+    trainer = descent_trainer(
         TwoLayerNetwork(weights, output_rows, threshold, dtype), samples, targets,
         loss=loss, batch_size=batch_size, learning_rate=RATE, train_output_weights=output_weights,
         **settings,
@@ -59,12 +61,13 @@ def trainer_of(
 
 
 def dense_of(way: str, trainer: Trainer):
-    output_rate = trainer.learning_rate if trainer.train_output_weights else 0.0
-    return DENSE_STEPS[way](trainer.network, trainer.loss.name, trainer.learning_rate, output_rate)
+    return DENSE_STEPS[way](trainer.stepper, trainer.stepper.learning_rate)
 
 
 def take(dense, trainer: Trainer, ids) -> None:
-    dense(torch.from_numpy(trainer.inputs.samples[ids]), torch.from_numpy(trainer.targets[ids]))
+    dense(
+        torch.from_numpy(trainer.problem.inputs.samples[ids]), torch.from_numpy(trainer.problem.targets[ids])
+    )
 
 
 def distance(dense, network: TwoLayerNetwork) -> float:
@@ -82,7 +85,7 @@ def test_each_way_takes_the_step_that_fewfire_takes(way, loss, output_weights, d
     dense = dense_of(way, trainer)
     assert distance(dense, trainer.network) == 0
 
-    (ids, *_) = trainer.batches(1)
+    (ids, *_) = trainer.problem.batches(1)
     trainer.step(ids)
     take(dense, trainer, ids)
     moved = np.abs(trainer.network.weights - start.weights).max()
@@ -97,7 +100,7 @@ def test_many_steps_on_batches_of_two_sizes_stay_together(way):
     dense = dense_of(way, trainer)
     sizes = set()
     for epoch in (1, 2, 3):
-        for ids in trainer.batches(epoch):
+        for ids in trainer.problem.batches(epoch):
             sizes.add(len(ids))
             trainer.step(ids)
             take(dense, trainer, ids)
@@ -121,7 +124,7 @@ def test_momentum_and_decay_are_the_same_in_dense_and_go_on_from_where_they_are(
     trainer = trainer_of(loss="softmax", n_samples=24, batch_size=6, output_weights=True, **rules)
     trainer.epoch()
     dense = dense_of(way, trainer)
-    for ids in trainer.batches(2):
+    for ids in trainer.problem.batches(2):
         trainer.step(ids)
         take(dense, trainer, ids)
     trainer.settle()
@@ -137,7 +140,7 @@ def test_a_comparison_with_momentum_ends_with_the_same_weights():
 def test_one_logistic_output_is_the_same_in_dense(way):
     trainer = trainer_of(loss="logistic", n_outputs=1)
     dense = dense_of(way, trainer)
-    (ids, *_) = trainer.batches(1)
+    (ids, *_) = trainer.problem.batches(1)
     trainer.step(ids)
     take(dense, trainer, ids)
     assert distance(dense, trainer.network) < 1e-14
@@ -156,8 +159,8 @@ def test_a_dense_step_moves_its_own_copy_of_the_weights_only():
 def test_another_learning_rate_is_seen(way):
     """The checks above would notice a step that is wrong by a part in a thousand."""
     trainer = trainer_of()
-    dense = DENSE_STEPS[way](trainer.network, "squared", 1.001 * RATE, 0.0)
-    (ids, *_) = trainer.batches(1)
+    dense = DENSE_STEPS[way](trainer.stepper, 1.001 * RATE)
+    (ids, *_) = trainer.problem.batches(1)
     trainer.step(ids)
     take(dense, trainer, ids)
     assert distance(dense, trainer.network) > 1e-6
@@ -172,7 +175,7 @@ def test_comparing_moves_the_trainer_as_plain_steps_do(dtype, steps):
     dense = dense_of("hand-written", plain)
     comparison = compare_dense(compared, steps, ways=["hand-written"])
 
-    batches = plain.batches(2)
+    batches = plain.problem.batches(2)
     for step in range(steps):
         ids = batches[step % len(batches)]
         plain.step(ids)
@@ -193,7 +196,7 @@ def test_both_take_the_rates_of_the_schedule(schedule, way):
     trainer.epoch()
     comparison = compare_dense(trainer, 7, ways=[way])
     assert comparison.max_weight_difference < 1e-12
-    rates = {trainer.rate_of(step) for step in range(3, 10)}
+    rates = {trainer.stepper.rate_of(step) for step in range(3, 10)}
     assert len(rates) > 1
     assert trainer.steps_taken == 10
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import fewfire
-from fewfire import Inputs, Trainer, TwoLayerNetwork
+from fewfire import Inputs, TwoLayerNetwork
 from fewfire.indexes import INDEXES
 from fewfire.system import machine
 from problems import clustered_samples
+from trainers import descent_trainer
 
 SAMPLES, NEAREST = clustered_samples(n_samples=800, n_features=65)
 FAST = ["exhaustive", "screened", "drift", "grover"]
@@ -27,13 +28,13 @@ def weights_after_training(
     fewfire.set_threads(threads)
     machine.use_instruction_set(instruction_set)
     network = TwoLayerNetwork.initialize(width, 65, 10, dtype=dtype)
-    trainer = Trainer(
+    trainer = descent_trainer(
         network, Inputs.of(SAMPLES, dtype), np.eye(10)[NEAREST], index=index, loss="softmax",
         batch_size=64, learning_rate=20.0, train_output_weights=train_output_weights,
     )  # fmt: skip
     before = network.weights.tobytes(), network.output_weights.tobytes()
     trainer.build()
-    batches = chain.from_iterable(trainer.batches(epoch) for epoch in count(1))
+    batches = chain.from_iterable(trainer.problem.batches(epoch) for epoch in count(1))
     for ids in islice(batches, steps):
         trainer.step(ids)
     after = network.weights.tobytes(), network.output_weights.tobytes()

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from corruption import corruptions, flipped
-from fewfire import DataError, Trainer, TwoLayerNetwork
+from fewfire import DataError, TwoLayerNetwork
 from fewfire.training import State
 from problems import clustered_problem
+from trainers import descent_trainer
 
 SOMEWHERE = Path("/a/file")
 
@@ -17,7 +18,9 @@ SOMEWHERE = Path("/a/file")
 def checkpoints(tmp_path):
     """Two small ones of one training."""
     problem = clustered_problem(width=3, n_features=2, n_samples=6, n_outputs=1)
-    trainer = Trainer(problem.network, problem.inputs, problem.targets, momentum=0.9, learning_rate=0.1)
+    trainer = descent_trainer(
+        problem.network, problem.inputs, problem.targets, momentum=0.9, learning_rate=0.1
+    )
     trainer.build()
     found = []
     for _ in range(2):

@@ -10,11 +10,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import fewfire
-from fewfire import DataError, Inputs, Trainer, TrainingError
+from fewfire import DataError, Inputs, TrainingError
 from fewfire.system import tensors
 from fewfire.system.machine import use_instruction_set
-from fewfire.training import Cosine, GaussNewtonTrainer, State, StepDecay
+from fewfire.training import Cosine, State, StepDecay, checkpoint
 from problems import clustered_problem
+from trainers import descent_trainer, gauss_newton_trainer
 
 EPOCHS = 4
 PLAIN = {"batch_size": 16, "learning_rate": 0.5}
@@ -39,8 +40,8 @@ GAUSS_NEWTON = {
     "ridge, batches": {"ridge": 0.1, "batch_size": 20},
     "softmax, batches": {"loss": "softmax", "batch_size": 20, "preconditioner": "shared"},
 }
-WAYS = {f"sgd: {name}": (Trainer, PLAIN | settings) for name, settings in SGD.items()} | {
-    f"gauss-newton: {name}": (GaussNewtonTrainer, settings) for name, settings in GAUSS_NEWTON.items()
+WAYS = {f"sgd: {name}": (descent_trainer, PLAIN | settings) for name, settings in SGD.items()} | {
+    f"gauss-newton: {name}": (gauss_newton_trainer, settings) for name, settings in GAUSS_NEWTON.items()
 }
 
 
@@ -102,7 +103,7 @@ def test_all_weights_are_replaced_those_that_a_ridge_draws_to_as_well():
     way = "gauss-newton: ridge"
     problem = clustered_problem()
     problem.network.weights[:] *= 1.5
-    again = GaussNewtonTrainer(problem.network, problem.inputs, problem.targets, **WAYS[way][1])
+    again = gauss_newton_trainer(problem.network, problem.inputs, problem.targets, **WAYS[way][1])
     again.restore(trained(made(way), 2).state())
     assert held(trained(again)) == held(trained(made(way)))
 
@@ -115,9 +116,9 @@ def test_the_state_of_an_epoch_that_was_interrupted_is_that_of_its_beginning(tmp
 
     def interrupt(done, steps):
         if done == 2:
-            assert not trainer.network.coasting.settled
+            assert not trainer.network.layer.velocities.settled
             assert held(trainer) == before  # and the state is asked for without settling anything
-            assert not trainer.network.coasting.settled
+            assert not trainer.network.layer.velocities.settled
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -134,11 +135,11 @@ def test_the_state_of_an_epoch_that_was_interrupted_is_that_of_its_beginning(tmp
 
 def test_the_state_after_a_failed_epoch_is_that_before_it():
     trainer = trained(made("sgd: heavy ball"), 1)
-    before, rate = held(trainer), trainer.learning_rate
-    trainer.learning_rate = 1e30
+    before, rate = held(trainer), trainer.stepper.learning_rate
+    trainer.stepper.learning_rate = 1e30
     with pytest.raises(TrainingError):
         trainer.epoch()
-    trainer.learning_rate = rate
+    trainer.stepper.learning_rate = rate
     assert held(trainer) == before
     assert held(trained(trainer)) == held(trained(made("sgd: heavy ball")))
 
@@ -170,7 +171,9 @@ def test_work_is_counted_on(tmp_path):
 def test_saving_needs_no_copy_of_the_weights(tmp_path):
     tracemalloc.start()
     network = clustered_problem(width=40_000).network  # 5 MB
-    trainer = Trainer(network, *(getattr(clustered_problem(), part) for part in ("inputs", "targets")))
+    trainer = descent_trainer(
+        network, *(getattr(clustered_problem(), part) for part in ("inputs", "targets"))
+    )
     before, _ = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()
     trainer.save(tmp_path / "checkpoint")
@@ -184,17 +187,17 @@ def test_saving_needs_no_copy_of_the_weights(tmp_path):
 
 
 OTHERS = {
-    "trainer": lambda problem: GaussNewtonTrainer(problem.network, problem.inputs, problem.targets),
-    "training_data": lambda problem: Trainer(
+    "method": lambda problem: gauss_newton_trainer(problem.network, problem.inputs, problem.targets),
+    "training_data": lambda problem: descent_trainer(
         problem.network, Inputs.of(problem.inputs.samples[::-1]), problem.targets, **PLAIN
     ),
-    "width": lambda problem: Trainer(
+    "width": lambda problem: descent_trainer(
         clustered_problem(width=299).network, problem.inputs, problem.targets, **PLAIN
     ),
-    "training_data ": lambda problem: Trainer(
+    "training_data ": lambda problem: descent_trainer(
         problem.network, problem.inputs, problem.targets, sample_weight=np.arange(50.0), **PLAIN
     ),
-    "threshold": lambda problem: Trainer(
+    "threshold": lambda problem: descent_trainer(
         clustered_problem(threshold=0.7).network, problem.inputs, problem.targets, **PLAIN
     ),
     "batch_size": 17,
@@ -215,12 +218,12 @@ def test_a_state_of_another_training_is_refused_and_changes_nothing(tmp_path, na
     if callable(other):
         trainer = other(problem)
     else:
-        trainer = Trainer(problem.network, problem.inputs, problem.targets, **PLAIN | {name: other})
+        trainer = descent_trainer(problem.network, problem.inputs, problem.targets, **PLAIN | {name: other})
     before = held(trainer)
     with pytest.raises(
         DataError,
-        match=rf"a checkpoint must be of the training that goes on from it\. Got {name.strip()} = .* in .*"
-        r"checkpoint, where it is .* now\. Give the data and settings that it was trained with, or train",
+        match=rf"belongs to another training run: .*checkpoint was saved with {name.strip()} = "
+        r".*, but the trainer has .*\. Use the data and settings it was saved with, or start again",
     ):
         trainer.restore(tmp_path / "checkpoint")
     assert held(trainer) == before
@@ -231,7 +234,7 @@ def test_a_state_of_another_training_is_refused_and_changes_nothing(tmp_path, na
 def test_gauss_newton_training_of_other_settings_is_refused(name):
     other = {"ridge": 0.5, "tolerance": 0.5, "preconditioner": "shared"}[name]
     state = made("gauss-newton: ridge").state()
-    with pytest.raises(DataError, match=f"Got {name} = "):
+    with pytest.raises(DataError, match=f"was saved with {name} = "):
         made("gauss-newton: ridge", **{name: other}).restore(state)
 
 
@@ -239,7 +242,7 @@ def test_bits_of_an_instruction_set_without_fused_multiply_add_are_others():
     state = trained(made("sgd: plain"), 1).state()
     use_instruction_set("base")
     if state.terms["fused_multiply_add"]:
-        with pytest.raises(DataError, match="Got fused_multiply_add = True in a state of this process"):
+        with pytest.raises(DataError, match="was saved with fused_multiply_add = True"):
             made("sgd: plain").restore(state)
 
 
@@ -307,16 +310,16 @@ def test_files_that_are_no_checkpoint_are_named(tmp_path):
     refused(path, "not in the format safetensors")
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [1, 3])
 def test_another_version_of_the_format_is_named(tmp_path, monkeypatch, version):
     with monkeypatch.context() as patch:
-        patch.setattr(tensors, "VERSION", version)
+        patch.setattr(checkpoint, "VERSION", version)
         patch.setattr(tensors, "__version__", "7.8.9")
         made("sgd: plain").save(tmp_path / "checkpoint")
     refused(
         tmp_path / "checkpoint",
         rf"version {version} of the format, written by fewfire 7\.8\.9, where this fewfire "
-        rf"\({re.escape(fewfire.__version__)}\) reads version 1 alone",
+        rf"\({re.escape(fewfire.__version__)}\) reads version 2 alone",
     )
 
 

@@ -9,8 +9,8 @@ from fewfire.indexes import INDEXES
 from fewfire.networks.losses import LOSSES
 from fewfire.networks.threshold import paper_threshold
 from fewfire.tangent.gram import FiringGram
-from fewfire.training import GaussNewtonTrainer
 from problems import clustered_problem
+from trainers import gauss_newton_trainer
 
 EXACT = [name for name, index in INDEXES.items() if index.exact and name != "exhaustive"]
 
@@ -21,27 +21,27 @@ def small_problem(n_outputs=2, **settings):
 
 
 def trainer_of(problem, **settings):
-    trainer = GaussNewtonTrainer(problem.network, problem.inputs, problem.targets, **settings)
+    trainer = gauss_newton_trainer(problem.network, problem.inputs, problem.targets, **settings)
     trainer.build()
     return trainer
 
 
 def residual_square(trainer):
-    outputs = trainer.network.forward(trainer.inputs.samples)
-    return float(np.sum((outputs - trainer.targets) ** 2, dtype=np.float64))
+    outputs = trainer.network.forward(trainer.problem.inputs.samples)
+    return float(np.sum((outputs - trainer.problem.targets) ** 2, dtype=np.float64))
 
 
 def taken(trainer, loss, ridge, initial, monkeypatch):
     """The weights after a step, and those by the normal equations with the same damping."""
     before = trainer.network.weights.copy()
-    fires = trainer.index.fire_set(trainer.inputs)
-    size = FiringGram(trainer.network, trainer.inputs, fires).size
-    dampings, take = [], trainer._take
-    monkeypatch.setattr(trainer, "_take", lambda *step: dampings.append(trainer.damping) or take(*step))
+    fires = trainer.index.fire_set(trainer.problem.inputs)
+    size = FiringGram(trainer.network, trainer.problem.inputs, fires).size
+    stepper, dampings, take = trainer.stepper, [], trainer.stepper._take
+    monkeypatch.setattr(stepper, "_take", lambda *step: dampings.append(stepper.damping) or take(*step))
     assert trainer.epoch().actual > 0
     monkeypatch.undo()
     dense = reference.gauss_newton_step(
-        before, trainer.network.output_weights, trainer.inputs.samples, trainer.targets,
+        before, trainer.network.output_weights, trainer.problem.inputs.samples, trainer.problem.targets,
         trainer.network.threshold, loss=loss, damping=dampings[-1] * size, ridge=ridge, initial=initial,
     )  # fmt: skip
     return trainer.network.weights, dense
@@ -57,7 +57,7 @@ def test_weights_of_the_normal_equations(loss, n_outputs, ridge, preconditioner,
     targets = problem.targets
     if n_outputs == 1:
         targets = (np.arange(len(targets)) % 2).astype(np.float64)[:, None]
-    trainer = GaussNewtonTrainer(
+    trainer = gauss_newton_trainer(
         problem.network, problem.inputs, targets, loss=loss, ridge=ridge, preconditioner=preconditioner,
         tolerance=1e-13, damping=0.1,
     )  # fmt: skip
@@ -77,7 +77,7 @@ def test_random_labels_are_fitted(dtype):
     network = TwoLayerNetwork.initialize(
         8192, 16, 1, threshold=paper_threshold(8192, second_order=True), dtype=dtype
     )
-    trainer = GaussNewtonTrainer(network, samples, random.choice([-1.0, 1.0], (48, 1)))
+    trainer = gauss_newton_trainer(network, samples, random.choice([-1.0, 1.0], (48, 1)))
     trainer.build()
     steps = 0
     while not trainer.finished:
@@ -98,7 +98,7 @@ def test_the_same_bits_through_every_index(index, batch_size, ridge):
         for _ in range(3):
             trainer.epoch()
         trainer.index.check_invariants()
-        ends.append(trainer.network.weight_rows.tobytes())
+        ends.append(trainer.network.layer.weight_rows.tobytes())
     assert ends[0] == ends[1]
 
 
@@ -110,7 +110,7 @@ def test_threads_change_no_bit():
             trainer = trainer_of(clustered_problem())
             for _ in range(3):
                 trainer.epoch()
-            ends.append(trainer.network.weight_rows.tobytes())
+            ends.append(trainer.network.layer.weight_rows.tobytes())
     finally:
         fewfire.set_threads(before)
     assert ends[0] == ends[1] == ends[2]
@@ -135,7 +135,7 @@ def test_model_foresees_the_decrease():
         damping = 1e5 if ridge == 0 else 1e3
         trainer = trainer_of(small_problem(3), loss=loss, ridge=ridge, damping=damping, tolerance=1e-10)
         for _ in range(2):
-            trainer.damping = damping
+            trainer.stepper.damping = damping
             record = trainer.epoch()
             assert record.actual == pytest.approx(record.predicted, rel=1e-3)
 
@@ -150,7 +150,7 @@ def test_ridge_is_kernel_ridge_regression_where_the_network_is_wide():
     start = network.forward(samples)
     ridge = 0.1
     regression = start + kernel @ np.linalg.solve(kernel + ridge * np.eye(15), targets - start)
-    trainer = GaussNewtonTrainer(network, samples, targets, ridge=ridge)
+    trainer = gauss_newton_trainer(network, samples, targets, ridge=ridge)
     trainer.build()
     for _ in range(4):
         trainer.epoch()
@@ -201,7 +201,7 @@ def test_duplicates_with_different_targets():
     problem = small_problem(1)
     samples = np.repeat(problem.inputs.samples, 2, axis=0)
     targets = np.tile([[0.0], [1.0]], (len(problem.inputs), 1))
-    trainer = GaussNewtonTrainer(problem.network, samples, targets)
+    trainer = gauss_newton_trainer(problem.network, samples, targets)
     trainer.build()
     for _ in range(8):
         trainer.epoch()
@@ -226,7 +226,7 @@ def test_interrupt_leaves_the_weights_of_before(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "fire_set", interrupt)
+    monkeypatch.setattr(trainer.asking, "fire_set", interrupt)
     with pytest.raises(KeyboardInterrupt):
         trainer.epoch()
     np.testing.assert_array_equal(trainer.network.weights, before)
@@ -237,7 +237,7 @@ def test_interrupt_leaves_the_weights_of_before(monkeypatch):
 
 def test_targets_too_large():
     problem = clustered_problem(dtype=np.float64)
-    trainer = GaussNewtonTrainer(problem.network, problem.inputs, np.full((50, 3), 1e300))
+    trainer = gauss_newton_trainer(problem.network, problem.inputs, np.full((50, 3), 1e300))
     trainer.build()
     with pytest.raises(TrainingError, match="the loss must stay finite"):
         trainer.epoch()
@@ -251,28 +251,28 @@ def test_targets_too_large():
         ({"damping": 0.0}, "damping must be a finite number > 0"),
         ({"tolerance": 1.0}, "tolerance must lie between 0 and 1"),
         ({"preconditioner": "none"}, "preconditioner must be auto, exact, shared, sketch"),
-        ({"index": "auto"}, "index must be one of its own"),
+        ({"index": "auto"}, "Gauss-Newton steps need a named index"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1"),
     ],
 )
 def test_bad_settings(settings, message):
     problem = clustered_problem()
     with pytest.raises(ValueError, match=message):
-        GaussNewtonTrainer(problem.network, problem.inputs, problem.targets, **settings)
+        gauss_newton_trainer(problem.network, problem.inputs, problem.targets, **settings)
 
 
 class TestMemoryLimit:
     def test_batches_fit_into_it(self):
         problem = clustered_problem()
-        trainer = GaussNewtonTrainer(problem.network, problem.inputs, problem.targets, memory_limit=60_000)
-        assert trainer.batch_size == 30
-        assert "30 x 30" in trainer.method
+        trainer = gauss_newton_trainer(problem.network, problem.inputs, problem.targets, memory_limit=60_000)
+        assert trainer.problem.batch_size == 30
+        assert "30 x 30" in trainer.stepper.description
 
     def test_batches_that_do_not_fit(self):
         problem = clustered_problem()
         with pytest.raises(
             MemoryLimitError, match=r"samples need 80 KB\. Got a limit of 60 KB\. Use batches of 30"
         ):
-            GaussNewtonTrainer(
+            gauss_newton_trainer(
                 problem.network, problem.inputs, problem.targets, batch_size=50, memory_limit=60_000
             )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fewfire
-from fewfire import Inputs, Trainer, TrainingError, TwoLayerNetwork, reference, train
+from fewfire import Inputs, TrainingError, TwoLayerNetwork, reference
 from fewfire.indexes import DriftIndex, ExhaustiveIndex
 from fewfire.networks import velocities as coasting
 from fewfire.networks.momentum import Momentum
@@ -15,6 +15,7 @@ from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.system import machine
 from fewfire.training.methods.schedules import schedule_named
 from problems import clustered_problem, let_coast, random_step
+from trainers import descend, descent_trainer
 
 RULES = {
     "heavy-ball": {"momentum": 0.9},
@@ -30,30 +31,30 @@ EITHER_LAYER = pytest.mark.parametrize("both_layers", [False, True], ids=["one-l
 
 def trainer_of(problem, **settings):
     defaults = {"loss": "softmax", "batch_size": 7, "learning_rate": 8.0}
-    trainer = Trainer(problem.network, problem.inputs, problem.targets, **(defaults | settings))
+    trainer = descent_trainer(problem.network, problem.inputs, problem.targets, **(defaults | settings))
     trainer.build()
     return trainer
 
 
 def held(network):
-    return network.weight_rows.tobytes(), network.output_rows.tobytes()
+    return network.layer.weight_rows.tobytes(), network.output_rows.tobytes()
 
 
 def trained_by_torch(problem, trainer, epochs):
     torch = pytest.importorskip("torch")
-    network, rules = problem.network, trainer.optimizer
+    network, rules = problem.network, trainer.method.rule
     layers = [torch.tensor(rows, requires_grad=True) for rows in (network.weights, network.output_weights)]
-    layers[1].requires_grad_(trainer.train_output_weights)
+    layers[1].requires_grad_(trainer.method.train_output_weights)
     descent = torch.optim.SGD(
         layers, lr=1.0, momentum=rules.momentum, nesterov=rules.nesterov, weight_decay=rules.weight_decay
     )
-    batches = [ids for epoch in range(1, epochs + 1) for ids in trainer.batches(epoch)]
+    batches = [ids for epoch in range(1, epochs + 1) for ids in trainer.problem.batches(epoch)]
     for step, ids in enumerate(batches):
         samples, targets = (torch.tensor(rows[ids]) for rows in (problem.inputs.samples, problem.targets))
         hidden = torch.relu(samples @ layers[0].T - network.threshold)
         descent.zero_grad()
         torch.nn.functional.cross_entropy(network.scale * hidden @ layers[1], targets).backward()
-        descent.param_groups[0]["lr"] = trainer.rate_of(step)
+        descent.param_groups[0]["lr"] = trainer.stepper.rate_of(step)
         descent.step()
     return [layer.detach().numpy() for layer in layers]
 
@@ -85,8 +86,8 @@ def test_weights_are_those_of_the_reference(rules):
     trainer.epoch()
     weights, output_weights = reference.train(
         start.weights, start.output_weights, problem.inputs.samples, problem.targets, start.threshold,
-        loss="softmax", learning_rate=[trainer.rate_of(step) for step in range(trainer.steps_taken)],
-        batches=trainer.batches(1) + trainer.batches(2), train_output_weights=True, **rules,
+        loss="softmax", learning_rate=[trainer.stepper.rate_of(step) for step in range(trainer.steps_taken)],
+        batches=trainer.problem.batches(1) + trainer.problem.batches(2), train_output_weights=True, **rules,
     )  # fmt: skip
     np.testing.assert_allclose(problem.network.weights, weights, rtol=0, atol=1e-12)
     np.testing.assert_allclose(problem.network.output_weights, output_weights, rtol=0, atol=1e-12)
@@ -104,7 +105,7 @@ def weights_after(make_index, rule, batch_size, dtype, threads=1, instruction_se
     )  # fmt: skip
     trainer.epoch()
     trainer.epoch()
-    for ids in trainer.batches(3)[:3]:
+    for ids in trainer.problem.batches(3)[:3]:
         trainer.step(ids)
     trainer.settle()
     trainer.index.check_invariants()
@@ -136,7 +137,7 @@ def test_all_bounds_hold_in_training(make_index, rules, dtype):
     let_coast(problem.network, Momentum(**rules))
     trainer = trainer_of(problem, index=make_index(problem.network, problem.inputs), **rules)
     for epoch in (1, 2):
-        batches = trainer.batches(epoch)
+        batches = trainer.problem.batches(epoch)
         for number, ids in enumerate(batches):
             alone = number % 3 == 2 or ids is batches[-1]
             trainer.step(ids, None if alone else batches[number + 1])
@@ -149,7 +150,7 @@ def test_all_bounds_hold_in_training(make_index, rules, dtype):
 def test_all_bounds_hold_where_blocks_are_refreshed_while_they_coast(rules, dtype):
     problem = clustered_problem(width=150, n_features=24, dtype=dtype)
     trainer = trainer_of(problem, index=(index := DriftIndex(sketch_size=5)), **rules)
-    for step, ids in enumerate(trainer.batches(1) + trainer.batches(2)):
+    for step, ids in enumerate(trainer.problem.batches(1) + trainer.problem.batches(2)):
         if step % 3 == 1:
             index._wasted[:] = np.inf
         trainer.step(ids)
@@ -161,7 +162,7 @@ def test_all_bounds_hold_where_blocks_are_refreshed_while_they_coast(rules, dtyp
 def test_a_silent_neuron_moves_on(rules):
     network = TwoLayerNetwork([[1.0, 0.0], [0.0, 1.0]], [[1.0], [1.0]], 0.5)
     inputs = Inputs.of([[1.0, 0.0], [0.0, 1.0]])
-    trainer = Trainer(network, inputs, [[0.0], [0.0]], learning_rate=0.2, **rules)
+    trainer = descent_trainer(network, inputs, [[0.0], [0.0]], learning_rate=0.2, **rules)
     trainer.build()
     trainer.step(np.array([0]))
     trainer.settle()
@@ -191,10 +192,10 @@ def test_to_settle_changes_no_weight(make_index):
     problem = clustered_problem()
     let_coast(problem.network, Momentum(0.9))
     trainer = trainer_of(problem, index=make_index(problem.network, problem.inputs), momentum=0.9)
-    batches = trainer.batches(1)
+    batches = trainer.problem.batches(1)
     for now, following in zip(batches[:3], batches[1:], strict=False):
         trainer.step(now, following)
-    present, before = problem.network.present_weights(), problem.network.weights.tobytes()
+    present, before = problem.network.layer.present_weights(), problem.network.weights.tobytes()
     trainer.settle()
     assert problem.network.weights.tobytes() == present.tobytes() != before
 
@@ -204,7 +205,7 @@ def test_momentum_costs_the_drift_index_few_dots():
     shares = []
     for momentum in (0.0, 0.9):
         problem = clustered_problem(width=512, n_features=40, n_samples=200, threshold=1.5)
-        train(
+        descend(
             problem.network, problem.inputs, problem.targets, epochs=3, batch_size=20, momentum=momentum,
             learning_rate=10 * (1 - momentum), index=(index := DriftIndex(sketch_size=8)),
         )  # fmt: skip
@@ -215,14 +216,14 @@ def test_momentum_costs_the_drift_index_few_dots():
 def test_plain_descent_holds_no_more_than_before():
     problem = clustered_problem()
     trainer = trainer_of(problem)
-    assert problem.network.coasting is None
+    assert problem.network.layer.velocities is None
     before = trainer.index.nbytes
     trainer.settle()  # nothing to do
     moving = trainer_of(clustered_problem(), momentum=0.9)
     assert moving.index.nbytes > before
-    assert moving.network.coasting.velocity_rows.shape == moving.network.weight_rows.shape
+    assert moving.network.layer.velocities.rows.shape == moving.network.layer.weight_rows.shape
     decaying = trainer_of(clustered_problem(), weight_decay=1e-3)
-    assert len(decaying.network.coasting.velocity_rows) == 0
+    assert len(decaying.network.layer.velocities.rows) == 0
 
 
 @pytest.mark.parametrize("index", ["exhaustive", "drift"])
@@ -234,10 +235,10 @@ def test_training_that_fails_brings_back_the_velocities_too(index):
         trainer = trainer_of(problem, index=index, **RULES["nesterov-decay"])
         trainer.epoch()
         if fails:
-            trainer.learning_rate = 1e39
+            trainer.stepper.learning_rate = 1e39
             with pytest.raises(TrainingError):
                 trainer.epoch()
-            trainer.learning_rate = 8.0
+            trainer.stepper.learning_rate = 8.0
         trainer.epoch()
         ends.append(held(problem.network))
     assert ends[0] == ends[1]
@@ -246,8 +247,8 @@ def test_training_that_fails_brings_back_the_velocities_too(index):
 def test_auto_allows_for_momentum():
     problem = clustered_problem()
     trainer = trainer_of(problem, learning_rate="auto", momentum=0.75)
-    plain = stable_learning_rate(problem.network, problem.inputs, trainer.loss, 7)
-    assert trainer.learning_rate == pytest.approx(plain / 4, rel=0.1)
+    plain = stable_learning_rate(problem.network, problem.inputs, trainer.problem.loss, 7)
+    assert trainer.stepper.learning_rate == pytest.approx(plain / 4, rel=0.1)
 
 
 def test_a_trainer_without_momentum_forgets_the_velocities_of_one_before():
@@ -263,11 +264,11 @@ def test_a_trainer_without_momentum_forgets_the_velocities_of_one_before():
 def test_the_index_may_be_built_anew_while_neurons_coast(rules):
     problem = clustered_problem(n_features=40)
     trainer = trainer_of(problem, index=DriftIndex(sketch_size=6), **rules)
-    for ids in trainer.batches(1)[:4]:
+    for ids in trainer.problem.batches(1)[:4]:
         trainer.step(ids)
     trainer.build()
     trainer.index.check_invariants()
-    for ids in trainer.batches(2)[:4]:
+    for ids in trainer.problem.batches(2)[:4]:
         trainer.step(ids)
         trainer.index.check_invariants()
 
@@ -275,13 +276,13 @@ def test_the_index_may_be_built_anew_while_neurons_coast(rules):
 def test_an_index_that_was_built_for_another_optimizer_must_be_built_anew():
     problem = clustered_problem()
     index = DriftIndex()
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     let_coast(problem.network, Momentum(0.9))
-    with pytest.raises(RuntimeError, match="must be built anew once .* another optimizer. Got one .* Call"):
+    with pytest.raises(RuntimeError, match="must be built anew once .* other velocities. Got one .* Call"):
         index.fire_set(problem.everything)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     index.fire_set(problem.everything)
-    problem.network.coasting = None
+    problem.network.layer.velocities = None
     with pytest.raises(RuntimeError, match="must be built anew"):
         index.fire_set(problem.everything)
 
@@ -292,7 +293,7 @@ def test_scales_that_decay_turns_around_prove_nothing(rate):
     problem = clustered_problem()
     let_coast(problem.network, Momentum(0.9, nesterov=True, weight_decay=2e-3))
     index, random = DriftIndex(sketch_size=4), np.random.default_rng(0)
-    index.build(problem.network, problem.inputs)
+    index.build(problem.network.layer, problem.inputs)
     for _ in range(12):
         batch = problem.inputs.batch(random.integers(0, 50, 3))
         index.moved(random_step(problem, batch, index.fire_set(batch), rate, random))
@@ -318,4 +319,4 @@ def test_scales_that_decay_turns_around_prove_nothing(rate):
 def test_settings_out_of_range_are_clear_errors(settings, message):
     problem = clustered_problem()
     with pytest.raises(ValueError, match=message):
-        train(problem.network, problem.inputs, problem.targets, **settings)
+        descend(problem.network, problem.inputs, problem.targets, **settings)

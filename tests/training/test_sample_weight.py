@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from fewfire import DataError, Trainer
+from fewfire import DataError
 from fewfire.networks.losses import LOSSES
 from fewfire.prepare.scaling import InputScaling
 from fewfire.tangent.infinite import wide_kernel
 from fewfire.tangent.leave_one_out import leave_one_out
-from fewfire.training import GaussNewtonTrainer
 from problems import clustered_problem, clustered_samples
+from trainers import descent_trainer, gauss_newton_trainer
 
 COPIES = np.random.default_rng(0).integers(0, 4, 30)
 
@@ -32,7 +32,7 @@ def weighted_and_repeated(trainer_type, *, loss, **settings):
 def test_gradient_steps(loss):
     rate = 3.0  # for the mean of the loss, which is over other numbers of samples
     weighted, repeated = (
-        weighted_and_repeated(Trainer, loss=loss, learning_rate=rate * scale)[place]
+        weighted_and_repeated(descent_trainer, loss=loss, learning_rate=rate * scale)[place]
         for place, scale in enumerate((1.0, COPIES.sum() / 30))
     )
     np.testing.assert_allclose(weighted.network.weights, repeated.network.weights, atol=1e-12)
@@ -45,7 +45,7 @@ def test_gauss_newton_steps(loss, ridge):
     settings = {"ridge": ridge, "tolerance": 1e-12, "preconditioner": "exact", "damping": 1e-9}
     if ridge == 0:
         settings["damping"] = 1.0
-    trainers = weighted_and_repeated(GaussNewtonTrainer, loss=loss, **settings)
+    trainers = weighted_and_repeated(gauss_newton_trainer, loss=loss, **settings)
     if ridge:  # damping is in units of the mean over samples: of no weight beside a ridge
         weighted, repeated = (trainer.network.weights for trainer in trainers)
         np.testing.assert_allclose(weighted, repeated, atol=1e-5)
@@ -71,7 +71,7 @@ def test_scaling():
 
 
 @pytest.mark.parametrize("weights", [[1.0], np.full(50, -1.0), np.full(50, np.nan), np.zeros(50)])
-@pytest.mark.parametrize("trainer", [Trainer, GaussNewtonTrainer])
+@pytest.mark.parametrize("trainer", [descent_trainer, gauss_newton_trainer])
 def test_bad_weights(trainer, weights):
     problem = clustered_problem(n_samples=50)
     with pytest.raises(DataError, match="sample_weight must hold a finite number >= 0 for each of the 50"):

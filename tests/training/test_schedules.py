@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from fewfire import Trainer, TrainingError, reference, train
+from fewfire import TrainingError, reference
 from fewfire.training import Constant, Cosine, StepDecay
 from fewfire.training.methods.schedules import schedule_named
 from problems import clustered_problem
+from trainers import descend, descent_trainer
 
 SCHEDULES = [Constant(), Cosine(3), Cosine(3, final=0.25), StepDecay(1, 0.5), StepDecay(2)]
 EPOCHS, STEPS = 3, 4  # 50 samples in batches of 16
@@ -18,7 +19,7 @@ each_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
 
 def trainer_of(schedule, *, index="drift", learning_rate=2.0, dtype=np.float32, **settings):
     problem = clustered_problem(n_samples=50, dtype=dtype)
-    trainer = Trainer(
+    trainer = descent_trainer(
         problem.network, problem.inputs, problem.targets, index=index, batch_size=16,
         learning_rate=learning_rate, schedule=schedule, **settings,
     )  # fmt: skip
@@ -58,7 +59,7 @@ def test_rates_are_those_of_the_scheduler_of_torch(schedule):
         scheduler = None
     trainer = trainer_of(schedule)
     for step in range(EPOCHS * STEPS):
-        assert trainer.rate_of(step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+        assert trainer.stepper.rate_of(step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
         optimizer.step()
         if isinstance(schedule, Cosine) or (scheduler and (step + 1) % STEPS == 0):
             scheduler.step()
@@ -73,7 +74,7 @@ def test_each_step_takes_its_own_rate(schedule, train_output_weights):
     weights, output_weights = problem.network.weights, problem.network.output_weights
     for epoch in range(EPOCHS):
         trainer.epoch()
-        for step, ids in enumerate(trainer.batches(epoch + 1), start=epoch * STEPS):
+        for step, ids in enumerate(trainer.problem.batches(epoch + 1), start=epoch * STEPS):
             weights, output_weights = reference.train(
                 weights, output_weights, problem.inputs.samples, problem.targets, problem.network.threshold,
                 loss="squared", learning_rate=2.0 * schedule.share(step, STEPS), batches=[ids],
@@ -99,14 +100,14 @@ def test_an_epoch_records_the_rate_of_its_last_step(schedule):
     trainer = trainer_of(schedule)
     rates = [trainer.epoch().learning_rate for _ in range(EPOCHS)]
     assert rates == [2.0 * schedule.share(epoch * STEPS - 1, STEPS) for epoch in (1, 2, 3)]
-    assert trainer.learning_rate == 2.0
+    assert trainer.stepper.learning_rate == 2.0
     assert trainer.steps_taken == EPOCHS * STEPS
 
 
 def test_a_constant_schedule_is_none():
     plain, constant = (clustered_problem() for _ in range(2))
-    for problem, settings in [(plain, {}), (constant, {"schedule": "constant"})]:
-        train(problem.network, problem.inputs, problem.targets, epochs=2, learning_rate=2.0, **settings)
+    for problem, settings in [(plain, {}), (constant, {"schedule": Constant()})]:
+        descend(problem.network, problem.inputs, problem.targets, epochs=2, learning_rate=2.0, **settings)
     assert plain.network.weights.tobytes() == constant.network.weights.tobytes()
 
 
@@ -124,13 +125,6 @@ def test_a_constant_schedule_is_none():
 def test_a_name_is_filled_in_with_the_epochs(name, epochs, schedule):
     assert schedule_named(name, epochs) == schedule
     assert schedule.as_dict()["name"] == name
-
-
-def test_training_fills_in_the_epochs():
-    named, given = (clustered_problem() for _ in range(2))
-    for problem, schedule in [(named, "cosine"), (given, Cosine(5))]:
-        train(problem.network, problem.inputs, problem.targets, epochs=5, schedule=schedule, batch_size=16)
-    assert named.network.weights.tobytes() == given.network.weights.tobytes()
 
 
 def test_the_steps_of_an_epoch_that_failed_were_not_taken():
@@ -159,7 +153,7 @@ def test_the_steps_of_an_epoch_that_failed_were_not_taken():
         ),
         (
             lambda: trainer_of("cosine"),
-            r"schedule must be a Schedule, such as Cosine\(epochs=10\)\. Got 'cosine'\. Names are for train",
+            r"schedule must be a Schedule\. Got 'cosine'\. Use for example .*Cosine\(epochs=10\)",
         ),
     ],
 )

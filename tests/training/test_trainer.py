@@ -5,22 +5,25 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from fewfire import DataError, Inputs, MemoryLimitError, Trainer, TwoLayerNetwork, predict, reference, train
+from fewfire import DataError, Inputs, MemoryLimitError, TwoLayerNetwork, predict, reference
 from fewfire.indexes import DriftIndex, ExhaustiveIndex
 from fewfire.networks.losses import LOSSES
 from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.training import EpochRecord
 from fewfire.training import trainer as loop
 from problems import clustered_problem
+from trainers import descend, descent_trainer
 
 
 def trainer_of(problem, **settings):
-    return Trainer(problem.network, problem.inputs, problem.targets, **settings)
+    return descent_trainer(problem.network, problem.inputs, problem.targets, **settings)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 49, 50])
 def test_each_epoch_visits_every_sample_once(batch_size):
-    batches = trainer_of(clustered_problem(n_samples=50), batch_size=batch_size, learning_rate=1.0).batches(1)
+    batches = trainer_of(
+        clustered_problem(n_samples=50), batch_size=batch_size, learning_rate=1.0
+    ).problem.batches(1)
     np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(50))
 
 
@@ -28,21 +31,25 @@ def test_each_epoch_visits_every_sample_once(batch_size):
     ("batch_size", "sizes"), [(50, {50}), (16, {12, 13}), (49, {25}), (7, {6, 7}), (1, {1})]
 )
 def test_batches_are_as_few_and_as_equal_as_can_be(batch_size, sizes):
-    batches = trainer_of(clustered_problem(n_samples=50), batch_size=batch_size, learning_rate=1.0).batches(1)
+    batches = trainer_of(
+        clustered_problem(n_samples=50), batch_size=batch_size, learning_rate=1.0
+    ).problem.batches(1)
     assert {len(ids) for ids in batches} == sizes
     assert len(batches) == -(-50 // batch_size)
 
 
 @pytest.mark.parametrize("batch_size", [None, 50, 10**6])
 def test_a_batch_of_all_samples_is_full_batch_gradient_descent(batch_size):
-    batches = trainer_of(clustered_problem(n_samples=50), batch_size=batch_size, learning_rate=1.0).batches(3)
+    batches = trainer_of(
+        clustered_problem(n_samples=50), batch_size=batch_size, learning_rate=1.0
+    ).problem.batches(3)
     np.testing.assert_array_equal(batches, [np.arange(50)])
 
 
 def test_the_order_of_samples_depends_on_the_seed_and_the_epoch():
     def order(seed, epoch):
         trainer = trainer_of(clustered_problem(n_samples=50), batch_size=10, learning_rate=1.0, seed=seed)
-        return np.concatenate(trainer.batches(epoch)).tolist()
+        return np.concatenate(trainer.problem.batches(epoch)).tolist()
 
     assert order(0, 1) == order(0, 1)
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (1, 2, 3)}) == 6
@@ -57,7 +64,7 @@ def test_training_takes_the_batches_in_turn():
     trainer.epoch()
     weights, output_weights = reference.train(
         start.weights, start.output_weights, problem.inputs.samples, problem.targets, start.threshold,
-        loss="softmax", learning_rate=5.0, batches=trainer.batches(1) + trainer.batches(2),
+        loss="softmax", learning_rate=5.0, batches=trainer.problem.batches(1) + trainer.problem.batches(2),
         train_output_weights=True,
     )  # fmt: skip
     np.testing.assert_allclose(problem.network.weights, weights, rtol=0, atol=1e-12)
@@ -75,7 +82,7 @@ def test_output_weights_are_frozen_unless_asked_for():
 
 def test_training_learns():
     problem = clustered_problem(width=1000)
-    history = train(problem.network, problem.inputs, problem.targets, epochs=30, batch_size=16)
+    history = descend(problem.network, problem.inputs, problem.targets, epochs=30, batch_size=16)
     assert history[-1].loss < 0.1 * history[0].loss
     assert history[-1].accuracy == 1
 
@@ -83,8 +90,8 @@ def test_training_learns():
 def test_inputs_may_be_plain_arrays():
     problem = clustered_problem()
     plain = problem.restarted()
-    train(problem.network, problem.inputs, problem.targets, epochs=2, learning_rate=1.0)
-    train(plain.network, problem.inputs.samples, problem.targets.tolist(), epochs=2, learning_rate=1.0)
+    descend(problem.network, problem.inputs, problem.targets, epochs=2, learning_rate=1.0)
+    descend(plain.network, problem.inputs.samples, problem.targets.tolist(), epochs=2, learning_rate=1.0)
     np.testing.assert_array_equal(plain.network.weights, problem.network.weights)
 
 
@@ -148,7 +155,7 @@ def test_the_loss_and_accuracy_are_means_over_the_samples_before_each_step():
 )
 def test_accuracy_is_recorded_where_targets_are_classes(targets, has_classes):
     problem = clustered_problem(n_outputs=targets.shape[1], n_samples=50)
-    (record,) = train(problem.network, problem.inputs, targets, epochs=1, learning_rate=0.1)
+    (record,) = descend(problem.network, problem.inputs, targets, epochs=1, learning_rate=0.1)
     assert (record.accuracy is not None) == has_classes
 
 
@@ -160,7 +167,13 @@ def test_each_step_and_each_epoch_is_announced():
     trainer.epoch(lambda done, of: steps.append((done, of)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
     assert shares[-1] == 1
-    history = train(problem.network, problem.inputs, problem.targets, epochs=3, on_epoch=records.append)
+    history = descend(
+        problem.network,
+        problem.inputs,
+        problem.targets,
+        epochs=3,
+        on_epoch=lambda record, trainer: records.append(record),
+    )
     assert records == history
     assert len(history) == 3
 
@@ -168,14 +181,14 @@ def test_each_step_and_each_epoch_is_announced():
 def test_no_epochs_train_nothing():
     problem = clustered_problem()
     before = problem.network.weights.copy()
-    assert train(problem.network, problem.inputs, problem.targets, epochs=0) == []
+    assert descend(problem.network, problem.inputs, problem.targets, epochs=0) == []
     np.testing.assert_array_equal(problem.network.weights, before)
 
 
 def test_the_learning_rate_is_chosen_for_the_batches():
     problem = clustered_problem()
     trainer = trainer_of(problem, batch_size=10, loss="logistic", train_output_weights=True)
-    assert trainer.learning_rate == stable_learning_rate(
+    assert trainer.stepper.learning_rate == stable_learning_rate(
         problem.network, problem.inputs, LOSSES["logistic"], 10, output_weights=True
     )
 
@@ -191,7 +204,7 @@ def test_an_index_may_be_named_or_given():
 def test_the_memory_limit_reaches_the_index():
     problem = clustered_problem()
     with pytest.raises(MemoryLimitError, match="Got a limit of 1,000"):
-        train(problem.network, problem.inputs, problem.targets, memory_limit=1000)
+        descend(problem.network, problem.inputs, problem.targets, memory_limit=1000)
 
 
 @pytest.mark.parametrize("n_samples", [1, 1023, 1024, 1025])
@@ -227,15 +240,15 @@ def test_predictions_are_those_of_the_dense_forward_pass(dtype, n_samples):
 def test_settings_out_of_range_are_clear_errors(settings, message):
     problem = clustered_problem()
     with pytest.raises(ValueError, match=message):
-        train(problem.network, problem.inputs, problem.targets, **settings)
+        descend(problem.network, problem.inputs, problem.targets, **settings)
 
 
 @pytest.mark.parametrize("shape", [(50,), (50, 2), (49, 3), (3, 50)], ids=str)
 def test_targets_must_have_a_row_a_sample_and_a_column_an_output(shape):
     problem = clustered_problem(n_samples=50, n_outputs=3)
-    message = rf"one column an output, \(50, 3\). Got shape \({shape[0]},.*\). Give one-hot rows for classes"
+    message = rf"one column per output, \(50, 3\). Got shape \({shape[0]},.*\). Give one-hot rows for classes"
     with pytest.raises(DataError, match=message):
-        Trainer(problem.network, problem.inputs, np.ones(shape))
+        descent_trainer(problem.network, problem.inputs, np.ones(shape))
 
 
 def test_targets_must_be_finite():
@@ -253,6 +266,6 @@ def test_targets_must_be_finite():
 def test_inputs_must_fit_the_network(samples):
     network = TwoLayerNetwork.initialize(10, 3, 1)
     with pytest.raises(ValueError, match="inputs must fit the network: 3 features of float32"):
-        train(network, samples, np.ones((4, 1)), learning_rate=1.0)
+        descend(network, samples, np.ones((4, 1)), learning_rate=1.0)
     with pytest.raises(ValueError, match="inputs must fit the network: 3 features of float32"):
         predict(network, samples)

@@ -5,14 +5,15 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from fewfire import Trainer, TrainingError, TwoLayerNetwork
+from fewfire import TrainingError, TwoLayerNetwork
 from problems import clustered_problem
+from trainers import descent_trainer
 
 DIVERGING = {"squared": 1e6, "softmax": 1e39, "logistic": 1e39}
 
 
 def held(network):
-    return network.weight_rows.tobytes(), network.output_rows.tobytes()
+    return network.layer.weight_rows.tobytes(), network.output_rows.tobytes()
 
 
 def train_until_failure(trainer):
@@ -34,7 +35,7 @@ def test_a_loss_that_is_not_finite_brings_back_the_end_of_the_previous_epoch(
     index, loss, train_output_weights
 ):
     problem = clustered_problem()
-    trainer = Trainer(
+    trainer = descent_trainer(
         problem.network, problem.inputs, problem.targets, index=index, loss=loss, batch_size=16,
         learning_rate=DIVERGING[loss], train_output_weights=train_output_weights,
     )  # fmt: skip
@@ -51,7 +52,7 @@ def test_a_loss_that_is_not_finite_brings_back_the_end_of_the_previous_epoch(
 @pytest.mark.parametrize("learning_rate", [1e10, 1e30, 1e38, 1e45, 1e300])
 def test_a_network_that_was_trained_is_finite_or_training_failed(loss, learning_rate):
     problem = clustered_problem()
-    trainer = Trainer(
+    trainer = descent_trainer(
         problem.network, problem.inputs, problem.targets, loss=loss, batch_size=16,
         learning_rate=learning_rate,
     )  # fmt: skip
@@ -67,7 +68,7 @@ def test_a_network_that_was_trained_is_finite_or_training_failed(loss, learning_
 def test_weights_that_are_not_finite_end_training_though_no_loss_shows_it(index):
     """A neuron of NaN never fires."""
     problem = clustered_problem()
-    trainer = Trainer(
+    trainer = descent_trainer(
         problem.network, problem.inputs, problem.targets, index=index, loss="softmax", learning_rate=1e300
     )
     trainer.build()
@@ -82,7 +83,7 @@ def test_weights_that_are_not_finite_end_training_though_no_loss_shows_it(index)
 
 def test_weights_near_the_largest_number_are_finite():
     network = TwoLayerNetwork([[3e38], [-3e38]], [[1.0], [1.0]], 0.0)
-    trainer = Trainer(network, [[1e-38]], [[0.0]], learning_rate=1e-3)
+    trainer = descent_trainer(network, [[1e-38]], [[0.0]], learning_rate=1e-3)
     trainer.build()
     assert np.isfinite(trainer.epoch().loss)
 
@@ -92,12 +93,12 @@ def test_training_can_go_on_at_a_smaller_rate_after_it_failed():
 
     def weights_after(index):
         problem = clustered_problem(n_features=70, n_samples=200)
-        trainer = Trainer(
+        trainer = descent_trainer(
             problem.network, problem.inputs, problem.targets, index=index, batch_size=8, learning_rate=200.0
         )
         trainer.build()
         train_until_failure(trainer)
-        trainer.learning_rate = 1.0
+        trainer.stepper.learning_rate = 1.0
         trainer.epoch()
         return problem.network.weights.tobytes()
 

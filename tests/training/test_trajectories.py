@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from checks import exhaustive_fire_set, rounding_band
-from fewfire import Trainer, reference
+from fewfire import reference
 from fewfire.networks.descent import Descent
 from problems import clustered_problem
+from trainers import descent_trainer
 
 STEPS = 50
 
@@ -23,7 +24,7 @@ def pairs_within_rounding(network, samples, weights):
 def test_fifty_full_batch_steps_agree_with_the_reference(seed, loss, train_output_weights):
     problem = clustered_problem(width=200, n_samples=60, dtype=np.float64, seed=seed)
     network, samples = problem.network, problem.inputs.samples
-    trainer = Trainer(
+    trainer = descent_trainer(
         network.copy(), problem.inputs, problem.targets, loss=loss, train_output_weights=train_output_weights
     )
     trainer.build()
@@ -33,7 +34,7 @@ def test_fifty_full_batch_steps_agree_with_the_reference(seed, loss, train_outpu
         undecided += pairs_within_rounding(network, samples, weights)
         weights, output_weights = reference.gradient_step(
             weights, output_weights, samples, problem.targets, network.threshold, loss=loss,
-            learning_rate=trainer.learning_rate, train_output_weights=train_output_weights,
+            learning_rate=trainer.stepper.learning_rate, train_output_weights=train_output_weights,
         )  # fmt: skip
         trainer.epoch()
     assert undecided == 0  # so nothing but rounding may tell the two apart
@@ -48,7 +49,7 @@ def test_a_pair_within_rounding_of_the_threshold_moves_its_own_neuron_alone():
     network, batch = problem.network, problem.everything
     pre_activations = reference.pre_activations(network.weights, batch.samples)
     neuron, sample = np.unravel_index(np.argmin(np.abs(pre_activations - 0.8)), pre_activations.shape)
-    network.threshold = b = float(pre_activations[neuron, sample])
+    network.layer.threshold = b = float(pre_activations[neuron, sample])
     assert pairs_within_rounding(network, batch.samples, network.weights) == 1
 
     old = network.weights.copy()

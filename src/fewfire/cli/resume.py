@@ -33,7 +33,7 @@ def resume_command(path: Path, *, threads: int | None, as_json: bool, quiet: boo
             return
         dataset = check_and_load(options)
         model, trainer = prepare(options, dataset)
-        if trainer.data_checksum != settings["training_data"]:
+        if trainer.problem.data_checksum != settings["training_data"]:
             raise DataError(
                 f"a run must go on with the data that it began with. Got others in {options.data}, as their "
                 "checksum shows. Bring back the file as it was, or train anew."

@@ -43,7 +43,7 @@ def drift_command(options: TrainOptions, every: int | None) -> None:
     folder = OutputFolder(options.out or default_folder(f"drift-{dataset.name}"))
     folder.require_free()
     _, trainer = prepare(options, dataset)
-    every = every or math.ceil(options.epochs * trainer.steps_per_epoch / RECORDS)
+    every = every or math.ceil(options.epochs * trainer.problem.steps_per_epoch / RECORDS)
     settings = settings_of(options, dataset, trainer) | {"every": every}
     folder.create()
     console.print(headline(dataset, trainer), soft_wrap=True)

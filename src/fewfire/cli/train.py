@@ -15,7 +15,6 @@ import numpy as np
 from rich.console import Console
 
 import fewfire
-from fewfire.api import PREDICT_BATCH
 from fewfire.cli.display import (
     GaussNewtonDisplay,
     TrainingDisplay,
@@ -30,17 +29,19 @@ from fewfire.data.load import DIGITS
 from fewfire.diagnose.exactness import check_exactness
 from fewfire.errors import MemoryLimitError, TrainingError
 from fewfire.indexes import DriftIndex, arrange, index_named
+from fewfire.indexes.predict import PREDICT_BATCH
 from fewfire.networks.losses import loss_named
 from fewfire.networks.momentum import Momentum
 from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
 from fewfire.networks.two_layer import TwoLayerNetwork, require_init
+from fewfire.plan import plan_trainer
 from fewfire.prepare import Classes, InputScaling
 from fewfire.runs.folder import Model, RunFolder, scores, targets_of
 from fewfire.runs.tensorboard import require_tensorboard, tensorboard_log
 from fewfire.system import machine
 from fewfire.system.files import OutputFolder
 from fewfire.system.memory import peak_bytes, resident_bytes, written
-from fewfire.training import EpochRecord, GaussNewtonTrainer, Trainer
+from fewfire.training import Constant, EpochRecord, GaussNewton, GradientDescent, Method, Trainer
 from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.methods.schedules import Schedule, schedule_named
 
@@ -254,31 +255,32 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     if second_order:
         network.output_weights[:] *= OUTPUT_WEIGHTS
     arrange(network, inputs)
-    alike: dict[str, Any] = {
-        "index": options.index,
-        "loss": loss,
-        "batch_size": options.batch_size,
-        "seed": options.seed,
-        "memory_limit": index_limit,
-        "epochs": options.epochs,
-    }
-    if second_order:
-        ridge = options.ridge * OUTPUT_WEIGHTS**2  # as for output weights of 1
-        trainer = GaussNewtonTrainer(network, inputs, targets, ridge=ridge, **alike)
-    else:
-        trainer = Trainer(
-            network,
-            inputs,
-            targets,
-            learning_rate=options.learning_rate,
-            schedule=_schedule(options),
-            momentum=options.momentum,
-            nesterov=options.nesterov,
-            weight_decay=options.weight_decay,
-            train_output_weights=options.train_output_weights,
-            **alike,
-        )
+    trainer = plan_trainer(
+        network,
+        inputs,
+        targets,
+        method=_method(options),
+        index=options.index,
+        loss=loss,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        memory_limit=index_limit,
+        epochs=options.epochs,
+    )
     return Model(network, dataset.features, scaling, classes), trainer
+
+
+def _method(options: TrainOptions) -> Method:
+    if options.optimizer == GAUSS_NEWTON:
+        return GaussNewton(ridge=options.ridge * OUTPUT_WEIGHTS**2)  # as for output weights of 1
+    return GradientDescent(
+        learning_rate=options.learning_rate,
+        schedule=_schedule(options),
+        momentum=options.momentum,
+        nesterov=options.nesterov,
+        weight_decay=options.weight_decay,
+        train_output_weights=options.train_output_weights,
+    )
 
 
 def _loss(name: str, classes: Classes) -> str:
@@ -370,7 +372,7 @@ def train_and_save(
 
 
 def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> dict[str, Any]:
-    asked = asdict(options)
+    asked, method = asdict(options), trainer.method
     if options.data != DIGITS and Path(options.data).exists():
         asked["data"] = str(Path(options.data).absolute())
     for name in ("out", "json", "quiet", "compare_dense", "tensorboard", "decay_every", "decay_gamma"):
@@ -378,16 +380,16 @@ def settings_of(options: TrainOptions, dataset: Dataset, trainer: Trainer) -> di
     return asked | {
         "fewfire": fewfire.__version__,
         "instruction_set": machine.instruction_set(),
-        "n_samples": len(trainer.inputs),
+        "n_samples": len(trainer.problem),
         "n_features": trainer.network.n_features,
         "n_outputs": trainer.network.n_outputs,
         "n_test": len(dataset.test_inputs),
-        "loss": trainer.loss.name,
+        "loss": trainer.problem.loss.name,
         "threshold": trainer.network.threshold,
-        "learning_rate": trainer.learning_rate,
-        "schedule": trainer.schedule.as_dict(),
-        "batch_size": trainer.batch_size,
-        "training_data": trainer.data_checksum,
+        "learning_rate": method.learning_rate if isinstance(method, GradientDescent) else 1.0,
+        "schedule": (method.schedule if isinstance(method, GradientDescent) else Constant()).as_dict(),
+        "batch_size": trainer.problem.batch_size,
+        "training_data": trainer.problem.data_checksum,
     }
 
 
@@ -415,9 +417,9 @@ def options_of(settings: dict[str, Any], **others: Any) -> TrainOptions:
 def headline(dataset: Dataset, trainer: Trainer) -> str:
     network = trainer.network
     return (
-        f"{dataset.name}: {len(trainer.inputs):,} samples, {network.n_features} features (one constant), "
+        f"{dataset.name}: {len(trainer.problem):,} samples, {network.n_features} features (one constant), "
         f"{network.n_outputs} outputs\n"
-        f"width {network.width:,}, threshold {network.threshold:.3f}, {trainer.method}, "
+        f"width {network.width:,}, threshold {network.threshold:.3f}, {trainer.stepper.description}, "
         f"{fewfire.threads()} threads, {machine.instruction_set()}\n"
     )
 

@@ -84,6 +84,11 @@ class Inputs:
             coded=values.shape[1] >= CODED_FROM and rows.dtype == np.float32 and _core.can_be_coded(rows),
         )
 
+    @classmethod
+    def of_any(cls, samples: "ArrayLike | Inputs", dtype: DTypeLike) -> "Inputs":
+        """Inputs as they are, or made of an array; see `of`."""
+        return samples if isinstance(samples, Inputs) else cls.of(samples, dtype)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -114,7 +119,7 @@ class Inputs:
         return samples @ samples.T
 
     @cached_property
-    def kernel_rows(self) -> Any:
+    def core_view(self) -> Any:
         """The rows and norms, and their codes where they have some, as the compiled core takes them."""
         codes = np.empty((0, 0), np.int16)
         if self.coded:

@@ -107,7 +107,7 @@ class DriftRecorder:
                 epoch=len(trainer.history) + 1,
                 step=self._steps,
                 steps=self._steps - begin,
-                learning_rate=trainer.rate_of(self._steps - 1),
+                learning_rate=trainer.stepper.rate_of(self._steps - 1),
                 drift_median=float(median),
                 drift_90=float(most),
                 drift_99=float(nearly_all),
@@ -125,7 +125,7 @@ class DriftRecorder:
     def _look(self) -> None:
         """Note where the counters of trainer and index stand."""
         self._steps, self._work = self.trainer.steps_taken, self.index.work.copy()
-        steps, parts = self.trainer.seconds, self.index.seconds
+        steps, parts = self.trainer.stepper.seconds, self.index.seconds
         rest = steps["find"] + steps["move"] - sum(parts.values())
         self._seconds = parts | {"forward": steps["forward"], "rest": rest}
 

@@ -56,16 +56,16 @@ def check_exactness(trainer: Trainer) -> Exactness | None:
     Cost: a multiply-add for each feature of at most 2^26 pairs (of one sample's, in networks wider than
     that), at GEMM speed, and what the index takes. Nothing of the training is changed but its counters.
     """
-    index, network, n = trainer.index, trainer.network, len(trainer.inputs)
+    index, network, n = trainer.index, trainer.network, len(trainer.problem)
     if isinstance(index, ExhaustiveIndex) or not index.exact:
         return None
     exhaustive = ExhaustiveIndex()
-    exhaustive.build(network)
+    exhaustive.build(network.layer)
     count = max(1, min(n, BATCHES * BATCH, MOST_PAIRS // network.width))
     fired, equal = 0, True
     for ids in np.array_split(np.arange(count) * n // count, -(-count // BATCH)):
-        batch = trainer.inputs.batch(ids)
+        batch = trainer.problem.inputs.batch(ids)
         expected = exhaustive.fire_set(batch)
         fired += len(expected)
-        equal = equal and trainer.fire_set(batch).identical(expected)
+        equal = equal and trainer.asking.fire_set(batch).identical(expected)
     return Exactness(network.width * count, fired, equal)

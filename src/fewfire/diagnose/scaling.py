@@ -12,7 +12,7 @@ import numpy as np
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import INDEXES
 from fewfire.networks.two_layer import TwoLayerNetwork
-from fewfire.training import Trainer
+from fewfire.plan import plan_trainer
 
 STEPS = 3  # that are counted and timed at each point, after one that is not
 BASE = {"m": 8192, "n": 256, "d": 8}  # what stays as it is while another grows
@@ -90,11 +90,11 @@ def problem(m: int, n: int, d: int, seed: int) -> tuple[TwoLayerNetwork, Inputs,
 
 def measure(index: str, axis: str, sizes: dict[str, int], seed: int) -> Point:
     """Build an index, take a few steps, and count."""
-    trainer = Trainer(*problem(**sizes, seed=seed), index=index)
+    trainer = plan_trainer(*problem(**sizes, seed=seed), index=index)
     start = perf_counter()
     trainer.build()
     build_seconds = perf_counter() - start
-    (ids,) = trainer.batches(1)
+    (ids,) = trainer.problem.batches(1)
     trainer.step(ids, ids)
     before, seconds = trainer.index.work.copy(), []
     for _ in range(STEPS):

@@ -22,23 +22,24 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fewfire.api import predict
 from fewfire.errors import MemoryLimitError
-from fewfire.indexes import index_named
+from fewfire.indexes import index_named, rules
 from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
 from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.frame import FrameCategories, is_frame
 from fewfire.prepare.one_hot import perhaps_categories
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import written
-from fewfire.training import GaussNewtonTrainer, Trainer
+from fewfire.training import GaussNewton, GradientDescent, Trainer
 from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 _validated: Callable[..., Any] = validate_data  # whose defaults hide its types
 SGD, GAUSS_NEWTON = "sgd", "gauss-newton"
 SMALL = 100_000  # samples up to which Gauss-Newton steps are the default
 EPOCHS = {GAUSS_NEWTON: 5, SGD: 20}
 BATCH_SIZE, MOMENTUM = 256, 0.9  # of gradient descent
-SPARSE = 0.05  # a higher fire rate leaves an index little to spare
 ROWS_LIMIT = 8_000_000_000  # bytes of dense rows, where no limit is given
 COUNTS = ("width", "max_epochs", "batch_size", "n_iter_no_change", "n_threads", "memory_limit")
 NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -217,39 +218,34 @@ class _WideNetwork(BaseEstimator):
         index: str | None = None,
     ) -> Trainer:
         """What trains the network as it is."""
-        alike: dict[str, Any] = {
-            "sample_weight": weights,
-            "seed": self._seed,
-            "memory_limit": self.memory_limit,
-            "epochs": self._most_epochs(),
-        }
-        batch_size = None if isinstance(self.batch_size, str) else self.batch_size
-        if self.optimizer_ == GAUSS_NEWTON:
-            index = "drift" if fire_rate_at(self.threshold_) < SPARSE else "exhaustive"
-            return GaussNewtonTrainer(
-                self.network_,
-                samples,
-                targets,
-                index=index if self.index == "auto" else self.index,
-                batch_size=batch_size,
-                ridge=self.ridge_ * OUTPUT_WEIGHTS**2,
-                **alike,
-            )
         rate = self.learning_rate
         if rate == "auto" and self.learning_rate_ is not None and momentum == 0:
             rate = self.learning_rate_  # of the first samples: the same for all that come in parts
-        trainer = Trainer(
+        second_order = self.optimizer_ == GAUSS_NEWTON
+        method = (
+            GaussNewton(ridge=self.ridge_ * OUTPUT_WEIGHTS**2)
+            if second_order
+            else GradientDescent(learning_rate=rate, momentum=momentum, nesterov=momentum > 0)
+        )
+        if index is None:
+            index = self.index
+        if second_order and index == "auto":
+            index = rules.for_few_steps(fire_rate_at(self.threshold_))
+        batch_size = None if isinstance(self.batch_size, str) else self.batch_size
+        trainer = plan_trainer(
             self.network_,
             samples,
             targets,
-            index=self.index if index is None else index,
-            batch_size=batch_size or BATCH_SIZE,
-            learning_rate=rate,
-            momentum=momentum,
-            nesterov=momentum > 0,
-            **alike,
+            method=method,
+            index=index,
+            batch_size=batch_size if second_order else batch_size or BATCH_SIZE,
+            sample_weight=weights,
+            seed=self._seed,
+            memory_limit=self.memory_limit,
+            epochs=self._most_epochs(),
         )
-        self.learning_rate_ = trainer.learning_rate
+        if isinstance(trainer.stepper, DescentStepper):
+            self.learning_rate_ = trainer.stepper.learning_rate
         return trainer
 
     def _most_epochs(self) -> int:
@@ -257,7 +253,7 @@ class _WideNetwork(BaseEstimator):
 
     def _train(self, trainer: Trainer, held: tuple[NDArray, NDArray, NDArray | None] | None) -> None:
         """Epochs until nothing improves; with samples held out, back to where they were fitted best."""
-        rows = self.network_.weight_rows
+        rows = self.network_.layer.weight_rows
         best, best_rows, since = np.inf, None, 0
         try:
             trainer.build()
@@ -277,14 +273,14 @@ class _WideNetwork(BaseEstimator):
             warnings.warn("Training was interrupted: the network is as it was then.", stacklevel=4)
         if best_rows is not None:
             rows[:] = best_rows
-        self.network_.coasting = None
+        self.network_.layer.velocities = None
         self.history_ = [*self.history_, *trainer.history] if self.warm_start else trainer.history
 
     def _has_converged(self, trainer: Trainer, record: Any) -> bool:
         """Whether a pass of Gauss-Newton steps lowered the objective by less than a share of `tol`."""
         if self.optimizer_ == SGD:
             return False
-        return record.actual <= self.tol * (len(trainer.inputs) * record.loss + record.actual)
+        return record.actual <= self.tol * (len(trainer.problem) * record.loss + record.actual)
 
     def _error(self, samples: NDArray, targets: NDArray, weights: NDArray | None) -> float:
         errors = np.square(predict(self.network_, samples) - targets).mean(axis=1)
@@ -437,14 +433,14 @@ class WideClassifier(ClassifierMixin, _WideNetwork):
     network_ : TwoLayerNetwork
     preparation_ : Preparation
     threshold_, ridge_ : float
-        As chosen; the ridge as that of `GaussNewtonTrainer` for output weights of 1.
+        As chosen; the ridge as that of `GaussNewton` for output weights of 1.
     optimizer_ : str
     learning_rate_ : float or None
     history_ : list of EpochRecord
 
     Notes
     -----
-    Cost: up to 4 seconds to choose what is "auto", then the steps of `GaussNewtonTrainer` (for n samples
+    Cost: up to 4 seconds to choose what is "auto", then the steps of `GaussNewton` (for n samples
     n^3 / 3, and what fires) or `Trainer`. Predictions cost what fires; one fitted model may serve several
     threads and processes at once.
 

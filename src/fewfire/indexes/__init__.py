@@ -1,6 +1,7 @@
 """Who fires? One file a structure, one small abstract base."""
 
 from fewfire.core.inputs import Inputs
+from fewfire.indexes import rules
 from fewfire.indexes.arrange import arrange
 from fewfire.indexes.base import Index
 from fewfire.indexes.correlation_tree import CorrelationTreeByNeuron, CorrelationTreeBySample
@@ -10,7 +11,7 @@ from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.grover import GroverIndex
 from fewfire.indexes.screened import ScreenedIndex
 from fewfire.indexes.weight_tree import WeightTreeIndex
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 
 INDEXES: dict[str, type[Index]] = {
     index.name: index
@@ -34,16 +35,10 @@ def index_named(name: str, memory_limit: int | None = None) -> Index:
     return INDEXES[name](memory_limit=memory_limit)
 
 
-# Where screening pays, its copy of the weights included: see docs/decisions/0010-bytes.md.
-SCREENED_SAMPLES = 256  # at least
-SCREENED_FEATURES = 4096  # at most
-
-
-def open_index(network: TwoLayerNetwork, inputs: Inputs) -> Index:
+def index_for_new_inputs(layer: Layer, inputs: Inputs) -> Index:
     """The index that is fastest when asked about new inputs, of which these are all; built."""
-    screens = len(inputs) >= SCREENED_SAMPLES and network.n_features <= SCREENED_FEATURES
-    index = ScreenedIndex() if screens else ExhaustiveIndex()
-    index.build(network, inputs)
+    index = index_named(rules.for_new_inputs(len(inputs), layer.n_features))
+    index.build(layer, inputs)
     return index
 
 
@@ -60,5 +55,5 @@ __all__ = [
     "WeightTreeIndex",
     "arrange",
     "index_named",
-    "open_index",
+    "index_for_new_inputs",
 ]

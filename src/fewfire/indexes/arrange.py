@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
 
 COUNTED_SAMPLES = 512  # on which firing is counted
 
 
-def busiest_first(network: TwoLayerNetwork, inputs: Inputs) -> NDArray[np.int32]:
+def busiest_first(layer: Layer, inputs: Inputs) -> NDArray[np.int32]:
     """Neurons by how often they fire on a few of the samples, (width,); ties in their present order."""
     n = len(inputs)
     few = np.linspace(0, n - 1, min(n, COUNTED_SAMPLES)).astype(np.int64)
     exhaustive = ExhaustiveIndex()
-    exhaustive.build(network)
+    exhaustive.build(layer)
     fires = exhaustive.fire_set(inputs.batch(few))
     return np.argsort(-np.diff(fires.begins), kind="stable").astype(np.int32)
 
@@ -45,8 +46,4 @@ def arrange(network: TwoLayerNetwork, inputs: Inputs) -> None:
     >>> network.weights.ravel().tolist()
     [3.0, 1.0]
     """
-    order = busiest_first(network, inputs)
-    for rows in (network.weight_rows, network.output_rows):
-        rows[:] = rows[order]
-    if network.structure is not None:
-        network.structure = network.structure.arranged(order)
+    network.arrange(busiest_first(network.layer, inputs))

@@ -12,13 +12,13 @@ from fewfire.core.inputs import Inputs
 from fewfire.core.work import Work
 from fewfire.errors import MemoryLimitError
 from fewfire.networks.descent import Descent, Step
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 
 Progress = Callable[[float], None]  # told the share that is done, 0 .. 1
 
 
 class Index(ABC):
-    """A data structure that answers "who fires?" for one network.
+    """A data structure that answers "who fires?" for one layer.
 
     An exact index may look at more pairs than fire, never at fewer, and leaves the decision to the shared
     dot kernel: all exact indexes give the same fire sets, bit for bit.
@@ -40,11 +40,11 @@ class Index(ABC):
     def __init__(self, *, memory_limit: int | None = None) -> None:
         self.memory_limit = memory_limit
         self.work = Work()
-        self._network: TwoLayerNetwork | None = None  # until it is built
+        self._layer: Layer | None = None  # until it is built
 
     @abstractmethod
-    def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
-        """Take in the network and the training set. Forgets what was built before.
+    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
+        """Take in the layer and the training set. Forgets what was built before.
 
         Of progress, 0 is told once only work in proportion to the neurons is left, if it is told at all.
         """
@@ -89,21 +89,21 @@ class Index(ABC):
         """Raise AssertionError where something the index relies on does not hold. Slow; for tests."""
 
 
-def require_built(network: TwoLayerNetwork | None, index: Index) -> TwoLayerNetwork:
-    if network is None:
+def require_built(layer: Layer | None, index: Index) -> Layer:
+    if layer is None:
         raise RuntimeError(
-            f"the {index.name} index must be built before it is asked. Got no network yet. "
-            "Call build(network, inputs) first."
+            f"the {index.name} index must be built before it is asked. Got no layer yet. "
+            "Call build(layer, inputs) first."
         )
-    return network
+    return layer
 
 
-def require_fitting(network: TwoLayerNetwork, inputs: Inputs) -> None:
-    if inputs.n_features != network.n_features or inputs.dtype != network.dtype:
+def require_fitting(layer: Layer, inputs: Inputs) -> None:
+    if inputs.n_features != layer.n_features or inputs.dtype != layer.dtype:
         raise ValueError(
-            f"inputs must fit the network: {network.n_features} features of {network.dtype}. Got "
+            f"inputs must fit the network: {layer.n_features} features of {layer.dtype}. Got "
             f"{inputs.n_features} features of {inputs.dtype}. Make them with "
-            "Inputs.of(samples, network.dtype)."
+            "Inputs.of(samples, layer.dtype)."
         )
 
 

@@ -24,7 +24,7 @@ from fewfire.indexes.base import (
     require_within_limit,
 )
 from fewfire.networks.descent import Step
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 
 # Between norms like these, or with 0, no product of two samples and a step underflows or overflows unnoticed.
 GRAM_NORMS = 1e-10, 1e10
@@ -58,20 +58,20 @@ class CorrelationTrees(Index):
     is_open: ClassVar[bool] = False
     by_sample: ClassVar[bool]
 
-    def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
-        require_fitting(network, inputs)
-        self._network = self._trees = None  # frees what was built before
+    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
+        require_fitting(layer, inputs)
+        self._layer = self._trees = None  # frees what was built before
         self._nodes = self._gram = self._bounds = np.empty((0, 0))
-        n, dtype = len(inputs), network.dtype
+        n, dtype = len(inputs), layer.dtype
         row = stride_of(n, dtype)
-        leaves = -(-network.width // BLOCK) * BLOCK
-        shape = (2 * leaves, row) if self.by_sample else (network.width, 2 * row)
+        leaves = -(-layer.width // BLOCK) * BLOCK
+        shape = (2 * leaves, row) if self.by_sample else (layer.width, 2 * row)
         trees = dtype.itemsize * shape[0] * shape[1]
-        bounds = 2 * 8 * network.width
+        bounds = 2 * 8 * layer.width
         require_within_limit(self, trees + bounds, "drift")
         self._nodes = aligned_empty(shape, dtype)
         self._nodes[:] = -np.inf
-        self._bounds = np.zeros((network.width, 2))
+        self._bounds = np.zeros((layer.width, 2))
         gram = dtype.itemsize * (n + 1) * row
         fits = self.memory_limit is None or trees + bounds + gram <= self.memory_limit
         kept = fits and gram <= trees and _can_be_added_up(inputs)
@@ -81,34 +81,34 @@ class CorrelationTrees(Index):
             self.by_sample, self._nodes, self._bounds, self._gram,
             float(eps) + (inputs.n_features + 8) * float(double_eps), float(inputs.norms.max()),
         )  # fmt: skip
-        self._inputs, self._network = inputs, network
+        self._inputs, self._layer = inputs, layer
         self.work.multiplied += n * n * kept
         self._refresh()
 
     def fire_set(self, batch: Inputs) -> FireSet:
-        network = require_built(self._network, self)
-        require_fitting(network, batch)
+        layer = require_built(self._layer, self)
+        require_fitting(layer, batch)
         ids = require_ids(self, batch, self._inputs)
         found, compared = _core.correlation_fire_set(
-            self._trees, network.kernel_rows, batch.kernel_rows, ids, network.threshold
+            self._trees, layer.core_view, batch.core_view, ids, layer.threshold
         )
         self.work.compared += compared
         return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
-        network, fires = require_built(self._network, self), step.fires
-        if network.coasting is not None:
+        layer, fires = require_built(self._layer, self), step.fires
+        if step.coasting:
             self._refresh()
             return
         self._count(_core.correlation_moved(
-            self._trees, network.kernel_rows, self._inputs.kernel_rows, fires.begins, fires.samples,
+            self._trees, layer.core_view, self._inputs.core_view, fires.begins, fires.samples,
             step.coefficients, step.lengths, require_ids(self, step.batch, self._inputs),
         ))  # fmt: skip
 
     def _refresh(self) -> None:
         """Recompute all correlations from the weights as they are now."""
-        network = require_built(self._network, self)
-        self._count(_core.correlation_refresh(self._trees, network.kernel_rows, self._inputs.kernel_rows))
+        layer = require_built(self._layer, self)
+        self._count(_core.correlation_refresh(self._trees, layer.core_view, self._inputs.core_view))
 
     def _count(self, spent: tuple[int, int, int]) -> None:
         recomputed, gram_products, maxima = spent
@@ -123,31 +123,31 @@ class CorrelationTrees(Index):
 
     @property
     def nbytes(self) -> int:
-        if self._network is None:
+        if self._layer is None:
             return 0
         return self._nodes.nbytes + self._bounds.nbytes + self._gram.nbytes
 
     def correlations(self) -> NDArray:
         """The leaves: upper bounds on what the shared dot kernel gives for each pair, (m, n)."""
-        m, n = require_built(self._network, self).width, len(self._inputs)
+        m, n = require_built(self._layer, self).width, len(self._inputs)
         if self.by_sample:
             return self._nodes[len(self._nodes) // 2 :][:m, :n]
         return self._nodes[:, self._nodes.shape[1] // 2 :][:, :n]
 
     def check_invariants(self) -> None:
         """The bounds hold in float64 for every pair, and every inner node is the larger of its children."""
-        network, inputs = require_built(self._network, self), self._inputs
+        layer, inputs = require_built(self._layer, self), self._inputs
         nodes = self._nodes if self.by_sample else self._nodes.T
         children = nodes[2:].reshape(len(nodes) // 2 - 1, 2, -1)
         assert np.array_equal(nodes[1 : len(nodes) // 2], children.max(axis=1)), "a node is not the maximum"
         with np.errstate(over="ignore", invalid="ignore"):
-            weights, samples = network.present_weights().astype(np.float64), inputs.samples.astype(np.float64)
+            weights, samples = layer.present_weights().astype(np.float64), inputs.samples.astype(np.float64)
             exact, lengths = weights @ samples.T, np.linalg.norm(samples, axis=1)
             norm, spread = self._bounds.T
             assert not (np.linalg.norm(weights, axis=1) > norm * (1 + 1e-12)).any(), "a norm is too low"
             slack = 1e-12 * (1 + np.abs(exact))
             terms = inputs.rows.shape[1] + 8  # as rounding() in csrc/rows.h
-            error = terms * float(np.finfo(network.dtype).eps) * norm
+            error = terms * float(np.finfo(layer.dtype).eps) * norm
             above = self.correlations().astype(np.float64) - exact
             assert not (above + slack < np.outer(error, lengths)).any(), "a correlation lies below its bound"
             too_high = np.isfinite(above) & (above - slack > np.outer(spread, lengths))

@@ -25,7 +25,7 @@ from fewfire.indexes.base import (
     require_within_limit,
 )
 from fewfire.networks.descent import Step
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 
 CHUNK = 1 << 14  # neurons asked at one time
 PAIR_BYTES = 8  # of a listed pair: an id in either list
@@ -58,71 +58,66 @@ class DataTreeIndex(Index):
     name: ClassVar[str] = "data_tree"
     is_open: ClassVar[bool] = False
 
-    def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
-        require_fitting(network, inputs)
-        self._network = None
+    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
+        require_fitting(layer, inputs)
+        self._layer = None
         self._tree: Any = None  # frees what was built before
         self._lists: Any = None
-        lists, tree = _core.FireLists(network.width, len(inputs)), tree_over(inputs.samples)
-        everyone = np.arange(network.width, dtype=np.int32)
+        lists, tree = _core.FireLists(layer.width, len(inputs)), tree_over(inputs.samples)
+        everyone = np.arange(layer.width, dtype=np.int32)
         if self.memory_limit is not None:
-            pairs = sum(len(samples) for _, _, samples in _reports(tree, network, everyone))
+            pairs = sum(len(samples) for _, _, samples in _reports(tree, layer, everyone))
             require_within_limit(self, tree.nbytes + lists.nbytes + PAIR_BYTES * pairs, "drift")
-        self._tree, self._lists, self._inputs, self._network = tree, lists, inputs, network
+        self._tree, self._lists, self._inputs, self._layer = tree, lists, inputs, layer
         self._counted = NOTHING_DONE
         self._ask(everyone)
 
     def fire_set(self, batch: Inputs) -> FireSet:
-        network = require_built(self._network, self)
-        require_fitting(network, batch)
+        layer = require_built(self._layer, self)
+        require_fitting(layer, batch)
         found = _core.listed_fire_set(
-            self._lists, require_ids(self, batch, self._inputs), network.kernel_rows, batch.kernel_rows,
-            network.threshold,
+            self._lists, require_ids(self, batch, self._inputs), layer.core_view, batch.core_view,
+            layer.threshold,
         )  # fmt: skip
         return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
-        network = require_built(self._network, self)
-        moved = np.ones(network.width, bool) if network.coasting is not None else step.lengths != 0
-        self._ask(np.flatnonzero(moved).astype(np.int32))
+        self._ask(np.flatnonzero(step.moved).astype(np.int32))
 
     def _ask(self, neurons: NDArray[np.int32]) -> None:
         """Find what these neurons fire on as they are now, and keep it both ways."""
-        for some, begins, samples in _reports(self._tree, require_built(self._network, self), neurons):
+        for some, begins, samples in _reports(self._tree, require_built(self._layer, self), neurons):
             self._lists.replace(some, begins, samples)
         self._counted = count(self.work, self._tree, self._counted)
 
     @property
     def nbytes(self) -> int:
-        return 0 if self._network is None else self._tree.nbytes + self._lists.nbytes
+        return 0 if self._layer is None else self._tree.nbytes + self._lists.nbytes
 
     def check_invariants(self) -> None:
         """The tree is sound, both lists hold the same pairs, and all that fire in float64 are among them."""
-        network, inputs = require_built(self._network, self), self._inputs
+        layer, inputs = require_built(self._layer, self), self._inputs
         assert self._tree.consistent, "the tree is not what it should be"
-        held, by_sample = np.zeros((2, network.width, len(inputs)), bool)
-        for neuron in range(network.width):
+        held, by_sample = np.zeros((2, layer.width, len(inputs)), bool)
+        for neuron in range(layer.width):
             held[neuron, self._lists.of_neuron(neuron)] = True
         for sample in range(len(inputs)):
             by_sample[self._lists.of_sample(sample), sample] = True
         assert np.array_equal(held, by_sample), "the lists by neuron and by sample differ"
         with np.errstate(over="ignore", invalid="ignore"):
-            exact = network.present_weights().astype(np.float64) @ inputs.samples.astype(np.float64).T
-            fires = exact > network.threshold + 1e-12 * (1 + np.abs(exact))
+            exact = layer.present_weights().astype(np.float64) @ inputs.samples.astype(np.float64).T
+            fires = exact > layer.threshold + 1e-12 * (1 + np.abs(exact))
         assert not (fires & np.isfinite(exact) & ~held).any(), "a pair that fires is not listed"
 
 
 def _reports(
-    tree: Any, network: TwoLayerNetwork, neurons: NDArray[np.int32]
+    tree: Any, layer: Layer, neurons: NDArray[np.int32]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]]:
     """What these neurons may fire on as they are now, of all in the tree; some neurons at a time."""
-    present = network.weight_rows
-    if network.coasting is not None:
-        present = aligned_empty(present.shape, network.dtype)
-        network.kernel_rows.present(present)
+    present = layer.weight_rows if layer.settled else layer.present_rows()
     for first in range(0, len(neurons), CHUNK):
         some = neurons[first : first + CHUNK]
-        normals = aligned_empty((len(some), present.shape[1]), network.dtype)
+        normals = aligned_empty((len(some), present.shape[1]), layer.dtype)
         np.take(present, some, axis=0, out=normals)
-        thresholds = np.full(len(some), network.threshold, network.dtype)
+        thresholds = np.full(len(some), layer.threshold, layer.dtype)
         yield some, *tree.report(normals, thresholds, True)

@@ -22,8 +22,8 @@ from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
 from fewfire.indexes.sketch import PAIR_OVERHEAD, default_directions, principal_directions, sketch_of
 from fewfire.networks.descent import Descent, Step
+from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights
-from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import one_blas_thread, threads
 
 
@@ -93,17 +93,17 @@ class DriftIndex(Index):
         self.sketch_size = sketch_size
         self.seconds: dict[str, float] = dict.fromkeys((*PARTS, "refresh"), 0.0)
 
-    def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
-        require_fitting(network, inputs)
-        self._network = None  # until all is in place
+    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
+        require_fitting(layer, inputs)
+        self._layer = None  # until all is in place
         self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before,
         self._state: Any = None  # with the core's hold on it
-        m, n, dtype = network.width, len(inputs), network.dtype
+        m, n, dtype = layer.width, len(inputs), layer.dtype
         with one_blas_thread():
             if self.sketch_size is None:
                 directions = default_directions(inputs)
             else:
-                directions = principal_directions(inputs, min(self.sketch_size, network.n_features, n))
+                directions = principal_directions(inputs, min(self.sketch_size, layer.n_features, n))
             self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
         self.k = directions.shape[1]
         self._inputs, self._largest_norm = inputs, float(inputs.norms.max())
@@ -113,36 +113,36 @@ class DriftIndex(Index):
 
         if progress is not None:
             progress(0.0)  # so far it did not depend on the neurons
-        self._order = busiest_first(network, inputs)
-        self.work.multiplied += network.width * min(n, COUNTED_SAMPLES)
+        self._order = busiest_first(layer, inputs)
+        self.work.multiplied += layer.width * min(n, COUNTED_SAMPLES)
 
-        self._codes, tabled = self._table_within_limit(network)
+        self._codes, tabled = self._table_within_limit(layer)
         rows = min(tabled * BLOCK, m)
         self.table_bits, self.tabled_share = self._codes.bits, rows / m
         self._table = aligned_empty((tabled, n, BLOCK * self._codes.bits // 8), np.uint8)
-        self._reference = np.zeros((rows, network.weight_rows.shape[1]), np.int16)
+        self._reference = np.zeros((rows, layer.weight_rows.shape[1]), np.int16)
         self._sketch = padded_zeros(rows, self.k, dtype)
         self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
         self._drift = np.zeros((rows, DRIFT_FIELDS))
         self._reach = np.zeros(tabled * BLOCK, np.uint8)
-        coasting = self._coasting = network.coasting
-        self._motion = np.zeros((rows if coasting is not None else 0, MOTION_FIELDS))
-        momentum = coasting is not None and coasting.optimizer.momentum > 0
+        velocities = self._velocities = layer.velocities
+        self._motion = np.zeros((rows if layer.coasts else 0, MOTION_FIELDS))
+        momentum = velocities is not None and len(velocities.rows) > 0
         self._velocity_sketch = padded_zeros(rows if momentum else 0, self.k, dtype)
         self._directions = padded(directions.T if momentum else directions.T[:0], dtype)
         self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
 
         with np.errstate(over="ignore"):
-            sigma = float(np.sqrt(np.mean(np.square(network.weights[:4096], dtype=np.float64))))
+            sigma = float(np.sqrt(np.mean(np.square(layer.weights[:4096], dtype=np.float64))))
         self._resolution = self._codes.per_sigma / (sigma if 1e-18 < sigma < 1e18 else 1)
         self._state = getattr(_core, f"DriftState_{dtype}")(
             self._order, self._table, self._reference, self._drift, self._sketch, self._perps, self._slacks,
             self._reach, self._largest_norm, self._resolution, float(self._codes.firing), self._motion,
             self._velocity_sketch, self._directions,
         )  # fmt: skip
-        self._network = network
-        structure, settled = network.structure, coasting is None or coasting.settled
-        if structure is not None and settled and structure.made(network.weight_rows):
+        self._layer = layer
+        structure = layer.structure
+        if structure is not None and layer.settled and structure.made(layer.weight_rows):
             self._build_fast(structure, progress)
             return
         for first in range(0, tabled, BUILD_CHUNK):
@@ -153,38 +153,38 @@ class DriftIndex(Index):
     def _build_fast(self, structure: StructuredWeights, progress: Progress | None) -> None:
         """Make the present weights the reference where they are still those of a structure."""
         inputs = self._inputs
-        network, n, tabled = require_built(self._network, self), len(inputs), len(self._table)
+        layer, n, tabled = require_built(self._layer, self), len(inputs), len(self._table)
         # A refresh on no samples: everything but the lines.
         self._rewrite(np.arange(tabled), 0)
         places = structure.places[self._order]
-        lost = np.zeros(network.width)  # of each row in words, by its place in the structure
+        lost = np.zeros(layer.width)  # of each row in words, by its place in the structure
         lost[places[: len(self._drift)]] = self._drift[:, -1]
         for first in range(0, n, BUILD_SAMPLES):
             count = min(BUILD_SAMPLES, n - first)
             _core.structured_lines(
                 structure.signs, structure.scales, places, inputs.rows, inputs.inverse_norms,
-                network.threshold, lost, first, count, self._table, self._largest_norm, self._resolution,
+                layer.threshold, lost, first, count, self._table, self._largest_norm, self._resolution,
                 float(self._codes.firing),
             )  # fmt: skip
             if progress is not None:
                 progress((first + count) / n)
-        self.work.multiplied += network.width * n * structure.additions // network.n_features
+        self.work.multiplied += layer.width * n * structure.additions // layer.n_features
 
-    def _table_within_limit(self, network: TwoLayerNetwork) -> tuple[Codes, int]:
+    def _table_within_limit(self, layer: Layer) -> tuple[Codes, int]:
         """How the pairs are coded, and how many blocks of 64 neurons have a table."""
-        n_blocks, item = -(-network.width // BLOCK), network.dtype.itemsize
-        a_row = 2 * network.weight_rows.shape[1] + item * self._sample_sketch.shape[1] + 8 * DRIFT_FIELDS
+        n_blocks, item = -(-layer.width // BLOCK), layer.dtype.itemsize
+        a_row = 2 * layer.weight_rows.shape[1] + item * self._sample_sketch.shape[1] + 8 * DRIFT_FIELDS
         samples = sum(array.nbytes for array in self._sample_arrays()) + self._order.nbytes
-        if network.coasting is not None:
+        if layer.velocities is not None:
             a_row += 8 * MOTION_FIELDS
-            if network.coasting.optimizer.momentum:
+            if len(layer.velocities.rows):
                 a_row += item * self._sample_sketch.shape[1]
-                samples += item * self.k * stride_of(network.n_features, network.dtype)
+                samples += item * self.k * stride_of(layer.n_features, layer.dtype)
 
         def needed(blocks: int, codes: Codes) -> int:
             a_line = BLOCK * codes.bits // 8
             a_block = len(self._inputs) * a_line + BLOCK * (2 * item + 1) + 8
-            return samples + blocks * a_block + min(blocks * BLOCK, network.width) * a_row
+            return samples + blocks * a_block + min(blocks * BLOCK, layer.width) * a_row
 
         for codes in (BYTES, HALF_BYTES):
             if self.memory_limit is None or needed(n_blocks, codes) <= self.memory_limit:
@@ -215,33 +215,33 @@ class DriftIndex(Index):
 
     def _rewrite(self, blocks: NDArray[np.int64], n: int) -> None:
         """Refer to the present weights of these blocks, and write their lines of the first n samples."""
-        network = require_built(self._network, self)
-        _core.drift_refresh(self._state, network.kernel_rows, self._words[:n], self._word_units[:n],
-                            self._word_limits, self._inputs.inverse_norms[:n], network.threshold,
+        layer = require_built(self._layer, self)
+        _core.drift_refresh(self._state, layer.core_view, self._words[:n], self._word_units[:n],
+                            self._word_limits, self._inputs.inverse_norms[:n], layer.threshold,
                             blocks)  # fmt: skip
 
-    def _current(self) -> TwoLayerNetwork:
-        """The network, which must coast as it did when the index was built."""
-        network = require_built(self._network, self)
-        if network.coasting is not self._coasting:
+    def _current(self) -> Layer:
+        """The layer, which must coast as it did when the index was built."""
+        layer = require_built(self._layer, self)
+        if layer.velocities is not self._velocities:
             raise RuntimeError(
-                "the drift index must be built anew once the network is trained by another optimizer. Got "
-                "one that was built before. Call build(network, inputs) again."
+                "the drift index must be built anew once the network is trained with other velocities. Got "
+                "one that was built before. Call build(layer, inputs) again."
             )
-        return network
+        return layer
 
     def fire_set(self, batch: Inputs) -> FireSet:
-        network = self._current()
-        require_fitting(network, batch)
+        layer = self._current()
+        require_fitting(layer, batch)
         known = self._known(batch)
-        found = _core.drift_fire_set(self._state, known, network.kernel_rows, network.threshold)
+        found = _core.drift_fire_set(self._state, known, layer.core_view, layer.threshold)
         return self._counted(found, len(batch))
 
     def moved(self, step: Step) -> None:
-        network = self._current()
+        layer = self._current()
         fires = step.fires
         self.work.measured += _core.drift_moved(
-            self._state, self._known(step.batch), network.kernel_rows, fires.begins, fires.samples,
+            self._state, self._known(step.batch), layer.core_view, fires.begins, fires.samples,
             step.coefficients, step.lengths, step.gain,
         )  # fmt: skip
         self._refresh_where_due()
@@ -258,29 +258,29 @@ class DriftIndex(Index):
         return fires
 
     def settle(self) -> None:
-        _core.drift_settle(self._state, self._current().kernel_rows)
+        _core.drift_settle(self._state, self._current().core_view)
 
     def _known(self, batch: Inputs) -> Any:
         """A batch with what the index knows of its samples, as the compiled core takes it."""
         ids = require_ids(self, batch, self._inputs)
         return getattr(_core, f"DriftBatch_{batch.dtype}")(
-            batch.kernel_rows, ids, self._sample_sketch.take(ids, axis=0), self._sample_perps[ids]
+            batch.core_view, ids, self._sample_sketch.take(ids, axis=0), self._sample_perps[ids]
         )
 
     def _counted(self, found: tuple[NDArray, ...], n_samples: int) -> FireSet:
         """The fire set that the core found, once its work is written down."""
-        network = require_built(self._network, self)
+        layer = require_built(self._layer, self)
         _, _, _, near, sketched, dots, fired, *nanoseconds = found
         for part, spent in zip(PARTS, nanoseconds, strict=True):
             self.seconds[part] += 1e-9 * float(spent.sum()) / threads()
         tabled = len(self._table)
-        wasted = (dots - fired) * (network.n_features + PAIR_OVERHEAD)
+        wasted = (dots - fired) * (layer.n_features + PAIR_OVERHEAD)
         if self.k:
             wasted += (near - fired) * (self.k + PAIR_OVERHEAD)
         self._wasted += wasted[:tabled]
-        in_table = min(tabled * BLOCK, network.width) * n_samples
+        in_table = min(tabled * BLOCK, layer.width) * n_samples
         self.work.checked += in_table
-        self.work.multiplied += network.width * n_samples - in_table
+        self.work.multiplied += layer.width * n_samples - in_table
         self.work.sketch_products += int(sketched.sum()) * self.k
         return self._fire_set_of(found, n_samples)
 
@@ -304,7 +304,7 @@ class DriftIndex(Index):
 
     @property
     def nbytes(self) -> int:
-        if self._network is None:
+        if self._layer is None:
             return 0
         return self._table.nbytes + sum(array.nbytes for array in self._small_arrays())
 
@@ -325,28 +325,28 @@ class DriftIndex(Index):
 
         Where float64 overflows too, a comparison with infinity or NaN finds nothing wrong.
         """
-        network, inputs = require_built(self._network, self), self._inputs
+        layer, inputs = require_built(self._layer, self), self._inputs
         tabled = len(self._reference)
         order = self._order[:tabled]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            reference = self._reference[:, : network.n_features] * self._drift[:, :1]
+            reference = self._reference[:, : layer.n_features] * self._drift[:, :1]
             scale = self._motion[:, -2:-1] if len(self._motion) else np.ones((tabled, 1))
             assert not ((scale < 0) | (scale > 1)).any(), "a scale lies outside 0 .. 1"
-            present = network.present_weights()[order].astype(np.float64)
+            present = layer.present_weights()[order].astype(np.float64)
             moved = present - scale * reference
             too_far = np.linalg.norm(moved, axis=1) > self.drifts * (1 + 1e-12)
             assert not too_far.any(), "a neuron has drifted further than its bound"
 
             samples = inputs.samples.astype(np.float64)
             norms = np.linalg.norm(samples, axis=1)
-            silence = network.threshold - reference @ samples.T  # how far below the threshold it was
+            silence = layer.threshold - reference @ samples.T  # how far below the threshold it was
             slack = 1e-12 * (1 + np.abs(silence))
             codes = self._decoded_table()
             distances = (np.arange(2**self.table_bits) - 1 - self._codes.firing) / self._resolution
             distances[0] = np.nan  # compares as neither: proves nothing
             assert not (silence + slack < distances[codes] * norms).any(), "a code promises too much"
 
-            fires = present @ samples.T - network.threshold > slack
+            fires = present @ samples.T - layer.threshold > slack
             assert not (fires & (codes > self._reach[:tabled, None])).any(), (
                 "the norm filter would miss a pair"
             )
@@ -361,11 +361,11 @@ class DriftIndex(Index):
 
     def _sketch_now(self) -> NDArray[np.float64]:
         """P D of each neuron as it is now, in units of its scale, as the filter computes it: (m, k)."""
-        network, sketch = require_built(self._network, self), self._sketch.astype(np.float64)
+        layer, sketch = require_built(self._layer, self), self._sketch.astype(np.float64)
         if not len(self._motion):
             return sketch
         since, lead, scale = self._motion[:, 0].astype(np.int64), self._motion[:, 3], self._motion[:, -2]
-        flows = np.array([network.kernel_rows.flow(time) for time in range(network.kernel_rows.now + 1)])
+        flows = np.array([layer.core_view.flow(time) for time in range(layer.core_view.now + 1)])
         p, q = flows[since, 0], flows[since, 1] + flows[since, 0] * lead
         sketch *= (p / scale)[:, None]
         if len(self._velocity_sketch):
@@ -374,14 +374,14 @@ class DriftIndex(Index):
 
     def _check_velocities(self, order: NDArray[np.int32], reference: NDArray[np.float64]) -> None:
         """What is known of each neuron's velocity when its rows were last written."""
-        network = require_built(self._network, self)
-        assert network.coasting is not None
+        layer = require_built(self._layer, self)
+        assert layer.velocities is not None
         lag, speed, speed_perp, speed_error = self._motion[:, [2, 4, 5, 6]].T
-        rows = network.coasting.velocity_rows[order, : network.n_features].astype(np.float64)
+        rows = layer.velocities.rows[order, : layer.n_features].astype(np.float64)
         velocity = rows - lag[:, None] * reference
         assert not (np.linalg.norm(velocity, axis=1) > speed * (1 + 1e-12)).any(), "a speed is too low"
         if self.k:
-            directions = self._directions[:, : network.n_features].astype(np.float64)
+            directions = self._directions[:, : layer.n_features].astype(np.float64)
             inside = velocity @ directions.T
             errors = np.linalg.norm(inside - self._velocity_sketch[:, : self.k], axis=1)
             tiny = 1e-6 * speed  # of the directions themselves, in their dtype

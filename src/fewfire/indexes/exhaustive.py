@@ -7,7 +7,7 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting
 from fewfire.networks.descent import Step
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 
 
 class ExhaustiveIndex(Index):
@@ -27,18 +27,18 @@ class ExhaustiveIndex(Index):
     is_open: ClassVar[bool] = True
 
     def build(
-        self, network: TwoLayerNetwork, inputs: Inputs | None = None,
+        self, layer: Layer, inputs: Inputs | None = None,
         progress: Progress | None = None,
     ) -> None:  # fmt: skip
         if inputs is not None:
-            require_fitting(network, inputs)
-        self._network = network
+            require_fitting(layer, inputs)
+        self._layer = layer
 
     def fire_set(self, batch: Inputs) -> FireSet:
-        network = require_built(self._network, self)
-        require_fitting(network, batch)
-        found = _core.exhaustive_fire_set(network.kernel_rows, batch.kernel_rows, network.threshold)
-        self.work.multiplied += network.width * len(batch)
+        layer = require_built(self._layer, self)
+        require_fitting(layer, batch)
+        found = _core.exhaustive_fire_set(layer.core_view, batch.core_view, layer.threshold)
+        self.work.multiplied += layer.width * len(batch)
         return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:

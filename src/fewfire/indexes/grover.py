@@ -9,7 +9,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.indexes.base import Index, Progress, require_built
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.networks.descent import Step
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 from fewfire.quantum.search import draw_reports
 
 DRAWN_AT_ONCE = 2**20  # searches, at the most, where all fire: they take a few dozen bytes each
@@ -52,14 +52,12 @@ class GroverIndex(Index):
         self._exhaustive = ExhaustiveIndex()
         self.work = self._exhaustive.work
 
-    def build(
-        self, network: TwoLayerNetwork, inputs: Inputs | None = None, progress: Progress | None = None
-    ) -> None:
-        self._exhaustive.build(network, inputs)
-        self._network, self._random, self.missed = network, np.random.default_rng(self.seed), 0
+    def build(self, layer: Layer, inputs: Inputs | None = None, progress: Progress | None = None) -> None:
+        self._exhaustive.build(layer, inputs)
+        self._layer, self._random, self.missed = layer, np.random.default_rng(self.seed), 0
 
     def fire_set(self, batch: Inputs) -> FireSet:
-        width = require_built(self._network, self).width
+        width = require_built(self._layer, self).width
         fires = self._exhaustive.fire_set(batch)
         firing = np.bincount(fires.samples, minlength=len(batch))
         at_once = max(1, DRAWN_AT_ONCE // width)

@@ -16,7 +16,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_within_limit
 from fewfire.networks.descent import Step
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 
 TERMS = 8  # float32 numbers kept of each row: its scale, two of the error band, FLOAT_COLUMNS
 FLOAT_COLUMNS = TERMS - 3
@@ -45,17 +45,17 @@ class ScreenedIndex(Index):
     name: ClassVar[str] = "screened"
     is_open: ClassVar[bool] = True
 
-    def build(self, network: TwoLayerNetwork, inputs: Inputs, progress: Progress | None = None) -> None:
-        require_fitting(network, inputs)
-        blocks, fours = -(-network.width // BLOCK), -(-network.n_features // 4)
-        needed = blocks * BLOCK * (4 * fours + 4 + 4 * TERMS) + 4 * min(FLOAT_COLUMNS, network.n_features)
+    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
+        require_fitting(layer, inputs)
+        blocks, fours = -(-layer.width // BLOCK), -(-layer.n_features // 4)
+        needed = blocks * BLOCK * (4 * fours + 4 + 4 * TERMS) + 4 * min(FLOAT_COLUMNS, layer.n_features)
         require_within_limit(self, needed, "exhaustive")
         self._columns = largest_columns(inputs)
         self._bytes = aligned_empty((blocks, fours, 4 * BLOCK), np.int8)
         self._offsets = np.zeros((blocks, BLOCK), np.int32)
         self._terms = np.zeros((blocks, TERMS, BLOCK), np.float32)
-        self._inputs, self._network = inputs, network
-        self._refresh(np.ones(network.width))
+        self._inputs, self._layer = inputs, layer
+        self._refresh(np.ones(layer.width))
 
     def _screened(self) -> dict[str, NDArray]:
         return {
@@ -66,16 +66,14 @@ class ScreenedIndex(Index):
         }
 
     def _refresh(self, lengths: NDArray[np.float64]) -> None:
-        network = require_built(self._network, self)
-        _core.screened_refresh(network.kernel_rows, lengths, **self._screened())
+        layer = require_built(self._layer, self)
+        _core.screened_refresh(layer.core_view, lengths, **self._screened())
 
     def fire_set(self, batch: Inputs) -> FireSet:
-        network = require_built(self._network, self)
-        require_fitting(network, batch)
-        found = _core.screened_fire_set(
-            network.kernel_rows, batch.kernel_rows, network.threshold, **self._screened()
-        )
-        self.work.multiplied += network.width * len(batch)
+        layer = require_built(self._layer, self)
+        require_fitting(layer, batch)
+        found = _core.screened_fire_set(layer.core_view, batch.core_view, layer.threshold, **self._screened())
+        self.work.multiplied += layer.width * len(batch)
         return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
@@ -83,21 +81,21 @@ class ScreenedIndex(Index):
 
     @property
     def nbytes(self) -> int:
-        return 0 if self._network is None else sum(array.nbytes for array in self._screened().values())
+        return 0 if self._layer is None else sum(array.nbytes for array in self._screened().values())
 
     def bounds(self, batch: Inputs) -> NDArray[np.float32]:
         """Upper bounds on all pre-activations, (m, n); NaN or infinity where nothing is known."""
-        network = require_built(self._network, self)
-        require_fitting(network, batch)
+        layer = require_built(self._layer, self)
+        require_fitting(layer, batch)
         bounds = np.empty((len(self._bytes), len(batch), BLOCK), np.float32)
         _core.screened_bounds(batch.rows, bounds, **self._screened())
-        return bounds.transpose(0, 2, 1).reshape(-1, len(batch))[: network.width]
+        return bounds.transpose(0, 2, 1).reshape(-1, len(batch))[: layer.width]
 
     def check_invariants(self) -> None:
         """The bounds hold in float64 for every pair of the inputs that it was built on."""
-        network, inputs = require_built(self._network, self), self._inputs
+        layer, inputs = require_built(self._layer, self), self._inputs
         with np.errstate(over="ignore", invalid="ignore"):
-            exact = network.present_weights().astype(np.float64) @ inputs.samples.astype(np.float64).T
+            exact = layer.present_weights().astype(np.float64) @ inputs.samples.astype(np.float64).T
             too_low = self.bounds(inputs) < exact - 1e-12 * np.abs(exact) - 1e-37
         assert not too_low.any(), "a pre-activation lies above its bound"
 

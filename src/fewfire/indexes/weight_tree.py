@@ -17,7 +17,7 @@ from fewfire.errors import MemoryLimitError
 from fewfire.halfspace.tree import NOTHING_DONE, count, tree_over
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting
 from fewfire.networks.descent import Step
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 
 # A row written again takes as long as so many pairs that are proposed and do not fire. Measured:
 # docs/decisions/0016-half-space-tree.md.
@@ -51,46 +51,44 @@ class WeightTreeIndex(Index):
     refresh_of_build: ClassVar[float] = 1 / 10
 
     def build(
-        self, network: TwoLayerNetwork, inputs: Inputs | None = None,
+        self, layer: Layer, inputs: Inputs | None = None,
         progress: Progress | None = None,
     ) -> None:  # fmt: skip
         if inputs is not None:
-            require_fitting(network, inputs)
-        self._network = None
-        points = np.zeros((network.width, network.n_features + 1), network.dtype)  # the last is the drift
-        points[:, :-1] = network.present_weights()
+            require_fitting(layer, inputs)
+        self._layer = None
+        points = np.zeros((layer.width, layer.n_features + 1), layer.dtype)  # the last is the drift
+        points[:, :-1] = layer.present_weights()
         self._tree: Any = tree_over(points)
         if self.memory_limit is not None and self._tree.nbytes > self.memory_limit:
             raise MemoryLimitError(
                 f"the weight tree needs {self._tree.nbytes:,} bytes. Got a limit of {self.memory_limit:,}. "
                 "Raise the limit, or use the exhaustive index."
             )
-        self._network = network
+        self._layer = layer
         self._wasted = 0  # pairs proposed in vain since the last refresh
         self._worn = 0  # refreshes that such pairs have led to
         self._counted = count(self.work, self._tree, NOTHING_DONE)
 
     def fire_set(self, batch: Inputs) -> FireSet:
-        network = require_built(self._network, self)
-        require_fitting(network, batch)
-        questions = padded(np.column_stack((batch.samples, batch.norms)), network.dtype)
-        thresholds = np.full(len(batch), network.threshold, network.dtype)
-        begins, samples = self._tree.proposed_to(questions, thresholds, network.width)
+        layer = require_built(self._layer, self)
+        require_fitting(layer, batch)
+        questions = padded(np.column_stack((batch.samples, batch.norms)), layer.dtype)
+        thresholds = np.full(len(batch), layer.threshold, layer.dtype)
+        begins, samples = self._tree.proposed_to(questions, thresholds, layer.width)
         self._counted = count(self.work, self._tree, self._counted)
-        found = _core.proposed_fire_set(
-            begins, samples, network.kernel_rows, batch.kernel_rows, network.threshold
-        )
+        found = _core.proposed_fire_set(begins, samples, layer.core_view, batch.core_view, layer.threshold)
         dots = self.work.dots
         fires = self._fire_set_of(found, len(batch))
         self._wasted += self.work.dots - dots - len(fires)
         return fires
 
     def moved(self, step: Step) -> None:
-        network = require_built(self._network, self)
+        layer = require_built(self._layer, self)
         due = self._wasted >= self._price
-        if due or network.coasting is not None:
-            _core.weight_tree_refresh(self._tree, network.kernel_rows)
-            self.work.refreshed += -(-network.width // BLOCK)
+        if due or step.coasting:
+            _core.weight_tree_refresh(self._tree, layer.core_view)
+            self.work.refreshed += -(-layer.width // BLOCK)
             self._worn += due
             self._wasted = 0
         else:
@@ -99,7 +97,7 @@ class WeightTreeIndex(Index):
     @property
     def _price(self) -> float:
         """Of a refresh, in pairs proposed in vain."""
-        return REFRESH_PAIRS * require_built(self._network, self).width
+        return REFRESH_PAIRS * require_built(self._layer, self).width
 
     @property
     def wear(self) -> float:
@@ -107,15 +105,15 @@ class WeightTreeIndex(Index):
 
     @property
     def nbytes(self) -> int:
-        return 0 if self._network is None else self._tree.nbytes
+        return 0 if self._layer is None else self._tree.nbytes
 
     def check_invariants(self) -> None:
         """The tree is sound, and no row has moved further from what it holds than its drift says."""
-        network = require_built(self._network, self)
+        layer = require_built(self._layer, self)
         assert self._tree.consistent, "the tree is not what it should be"
-        points = np.empty((network.width, network.n_features + 1), network.dtype)
-        self._tree.copy(np.arange(network.width, dtype=np.int32), points)
+        points = np.empty((layer.width, layer.n_features + 1), layer.dtype)
+        self._tree.copy(np.arange(layer.width, dtype=np.int32), points)
         held, drifts = points[:, :-1].astype(np.float64), points[:, -1].astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            moved = np.linalg.norm(network.present_weights() - held, axis=1)
+            moved = np.linalg.norm(layer.present_weights() - held, axis=1)
         assert not (moved > drifts * (1 + 1e-12)).any(), "a neuron has drifted further than its bound"

@@ -12,6 +12,9 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import padded
 from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.velocities import Flow
+
+STAYS: Flow = (1.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class Step:
         Upper bounds on how far each neuron moved, rounding included; 0 where it did not.
     batch : Inputs
     gain : float
-        1, but where weights coast: then neurons move by gain times as much, and their velocities by 1.
+        1, but where neurons coast: then the step moves them by gain times as much, and their velocities by 1.
+    coasting : bool
+        Whether all neurons moved by the flow of the step, too.
     """
 
     fires: FireSet
@@ -36,6 +41,12 @@ class Step:
     lengths: NDArray[np.float64]
     batch: Inputs
     gain: float = 1.0
+    coasting: bool = False
+
+    @property
+    def moved(self) -> NDArray[np.bool_]:
+        """Which neurons moved, (width,)."""
+        return np.ones(len(self.lengths), bool) if self.coasting else self.lengths != 0
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class Descent:
     a_r <- a_r - rate / (B sqrt(m)) sum_i (<w_r, x_i> - b) residual_i  where the output weights train too
 
     Both from the old values. d (and c) multiply-adds a firing pair; silent neurons are not touched.
-    Where the weights of the network coast, its optimizer makes the step of the gradient.
+    With momentum or weight decay (`flow`) the step moves velocities, and all neurons coast by the flow.
 
     Attributes
     ----------
@@ -54,6 +65,12 @@ class Descent:
         Derivative of each sample's loss by its outputs.
     learning_rate, output_learning_rate : float
         The second is 0 where the output weights stay as they are.
+    flow : (p, q, r, s), or None
+        Where the step takes (w, v) without a gradient; None where neurons stay that do not fire. With a flow
+        the layer has velocities.
+    gain : float
+        How far w moves for a gradient that adds 1 to v.
+    output_velocities : (m, stride), or None without momentum
     """
 
     network: TwoLayerNetwork
@@ -62,28 +79,35 @@ class Descent:
     residuals: NDArray
     learning_rate: float
     output_learning_rate: float = 0.0
+    flow: Flow | None = None
+    gain: float = 1.0
+    output_velocities: NDArray | None = None
 
     @cached_property
     def step(self) -> Step:
         """How the weights move; filled in when the step is taken."""
-        coasting, rate = self.network.coasting, self.learning_rate
-        gain = 1.0 if coasting is None else coasting.optimizer.gain(rate)
-        return Step(self.fires, np.empty(len(self.fires), self.network.dtype), np.empty(self.network.width),
-                    self.batch, gain)  # fmt: skip
+        pairs, width = len(self.fires), self.network.width
+        return Step(
+            self.fires, np.empty(pairs, self.network.dtype), np.empty(width), self.batch, self.gain,
+            coasting=self.flow is not None,
+        )  # fmt: skip
 
     def begin(self) -> Any:
-        """The step as the compiled core takes it, at once: where weights coast, time goes on."""
-        network, fires, n_samples = self.network, self.fires, len(self.batch)
+        """The step as the compiled core takes it, at once: where neurons coast, time goes on."""
+        network, layer, fires, n_samples = self.network, self.network.layer, self.fires, len(self.batch)
         rate, output_rate = self.learning_rate, self.output_learning_rate
-        output_velocities, flow = network.output_rows[:0], (1.0, 0.0, 0.0, 1.0)
-        if network.coasting is not None:
-            output_velocities, flow = network.coasting.output_velocity_rows, network.coasting.advance(rate)
+        output_velocities = self.output_velocities
+        if output_velocities is None:
+            output_velocities = network.output_rows[:0]
+        if self.flow is not None:
+            assert layer.velocities is not None
+            layer.velocities.advance(self.flow)
             rate, output_rate = 1.0, float(output_rate > 0)  # of the velocities
         return getattr(_core, f"Descent_{network.dtype}")(
             fires.begins, fires.samples, fires.values, padded(self.residuals, network.dtype),
-            self.batch.kernel_rows, network.threshold, network.scale, rate / n_samples,
-            output_rate / n_samples, network.kernel_rows, network.output_rows, self.step.coefficients,
-            self.step.lengths, output_velocities, flow, self.step.gain,
+            self.batch.core_view, network.threshold, network.scale, rate / n_samples,
+            output_rate / n_samples, layer.core_view, network.output_rows, self.step.coefficients,
+            self.step.lengths, output_velocities, self.flow or STAYS, self.gain,
         )  # fmt: skip
 
     def take(self) -> Step:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 
-Flow = tuple[float, float, float, float]  # p, q, r, s: (w, v) becomes (p w + q v, r w + s v)
+from fewfire.networks.velocities import Flow
 
 
 @dataclass(frozen=True)

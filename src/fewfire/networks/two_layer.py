@@ -1,8 +1,8 @@
 """The two-layer network f(x) = m^(-1/2) sum_r a_r max(<w_r, x> - b, 0): its parameters."""
 
+from functools import partial
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.rows import padded, padded_zeros, require_float, stride_of
+from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights
 from fewfire.networks.threshold import paper_threshold, threshold_for_fire_rate
-from fewfire.networks.velocities import Velocities
 from fewfire.system.tensors import read_tensors, write_tensors
 
 INITS = ("gaussian", "structured")
@@ -32,16 +32,22 @@ class TwoLayerNetwork:
     threshold : float, >= 0
         b: a neuron fires where <w_r, x> > b, strictly.
     dtype : float32 or float64
+    scale : float, optional
+        What the sum over the neurons is multiplied by; m^(-1/2) by default.
 
     Attributes
     ----------
+    layer : Layer
+        The hidden layer, which indexes are asked about.
     weights, output_weights : views that may be written to (tell the index what `moved`)
-    weight_rows, output_rows : the same, padded, as the kernels want them
-    structure : StructuredWeights or None
-        What the weights were made of, where they were initialized so; neither copied nor saved.
-    coasting : Velocities or None
-        Velocities, in training with momentum or weight decay, where `weights` are up to date only once they
-        are settled; neither copied nor saved.
+    output_rows : (m, stride)
+        The output weights, padded, as the compiled core wants them.
+
+    Raises
+    ------
+    ValueError
+        Weights and output weights do not have one row per neuron each, are empty or not finite in `dtype`;
+        `dtype` is another; or the threshold is negative or not finite.
 
     Notes
     -----
@@ -60,6 +66,8 @@ class TwoLayerNetwork:
         output_weights: ArrayLike,
         threshold: float,
         dtype: DTypeLike = np.float32,
+        *,
+        scale: float | None = None,
     ) -> None:
         require_float(dtype)
         weights, output_weights = np.asarray(weights), np.asarray(output_weights)
@@ -79,26 +87,19 @@ class TwoLayerNetwork:
                 f"weights must be finite in {np.dtype(dtype)}. Got NaN, infinity or numbers beyond it. "
                 "Remove or rescale them."
             )
-        self._set(weight_rows, weights.shape[1], output_rows, output_weights.shape[1], threshold)
+        whole = float(len(weights) ** -0.5)
+        layer = Layer(weight_rows, weights.shape[1], threshold, whole if scale is None else scale)
+        self._set(layer, output_rows, output_weights.shape[1])
 
-    def _set(
-        self,
-        weight_rows: NDArray,
-        n_features: int,
-        output_rows: NDArray,
-        n_outputs: int,
-        threshold: float,
-    ) -> None:
-        dtype = weight_rows.dtype
-        if not 0 <= threshold <= float(np.finfo(dtype).max):
-            raise ValueError(
-                f"threshold must be a finite number >= 0. Got {threshold}. Use threshold=0 for a plain ReLU."
-            )
-        self.weight_rows, self.n_features = weight_rows, n_features
-        self.output_rows, self.n_outputs = output_rows, n_outputs
-        self.threshold = float(dtype.type(threshold))
-        self.structure: StructuredWeights | None = None
-        self.coasting: Velocities | None = None
+    def _set(self, layer: Layer, output_rows: NDArray, n_outputs: int) -> None:
+        self.layer, self.output_rows, self.n_outputs = layer, output_rows, n_outputs
+
+    @classmethod
+    def _of(cls, layer: Layer, output_rows: NDArray, n_outputs: int) -> "TwoLayerNetwork":
+        """A network of these very rows."""
+        network = cls.__new__(cls)
+        network._set(layer, output_rows, n_outputs)
+        return network
 
     @classmethod
     def initialize(
@@ -166,45 +167,39 @@ class TwoLayerNetwork:
                 )
             weight_rows[1::2] = weight_rows[::2]
             output_rows[1::2] = -output_rows[::2]
-        network = cls.__new__(cls)
-        network._set(weight_rows, n_features, output_rows, n_outputs, float(threshold))
-        network.structure = structure
-        return network
+        layer = Layer(weight_rows, n_features, float(threshold), width**-0.5)
+        layer.structure = structure
+        return cls._of(layer, output_rows, n_outputs)
 
     @property
     def weights(self) -> NDArray:
-        return self.weight_rows[:, : self.n_features]
+        return self.layer.weights
 
     @property
     def output_weights(self) -> NDArray:
         return self.output_rows[:, : self.n_outputs]
 
-    def present_weights(self) -> NDArray:
-        """The weights as they are now, settled or not: a copy (m, d)."""
-        rows = np.empty_like(self.weight_rows)
-        self.kernel_rows.present(rows)
-        return rows[:, : self.n_features]
-
-    @property
-    def kernel_rows(self) -> Any:
-        """The weights, as they are now, as the compiled core takes them."""
-        if self.coasting is not None:
-            return self.coasting.kernel_rows
-        nothing = np.empty((0, self.weight_rows.shape[1]), self.dtype), np.empty(0, np.int32)
-        return getattr(_core, f"Weights_{self.dtype}")(self.weight_rows, *nothing)
-
     @property
     def width(self) -> int:
-        return len(self.weight_rows)
+        return self.layer.width
+
+    @property
+    def n_features(self) -> int:
+        return self.layer.n_features
 
     @property
     def dtype(self) -> np.dtype:
-        return self.weight_rows.dtype
+        return self.layer.dtype
+
+    @property
+    def threshold(self) -> float:
+        """b."""
+        return self.layer.threshold
 
     @property
     def scale(self) -> float:
-        """m^(-1/2)."""
-        return self.width**-0.5
+        """m^(-1/2), unless another was given."""
+        return self.layer.scale
 
     def __repr__(self) -> str:
         return (
@@ -214,11 +209,25 @@ class TwoLayerNetwork:
 
     def __reduce__(self) -> tuple:
         """Pickled as made: the rows are aligned anew, and may be written to."""
+        make = partial(TwoLayerNetwork, scale=self.scale)
         weights, output_weights = np.array(self.weights), np.array(self.output_weights)
-        return TwoLayerNetwork, (weights, output_weights, self.threshold, self.dtype.name)
+        return make, (weights, output_weights, self.threshold, self.dtype.name)
 
     def copy(self) -> "TwoLayerNetwork":
-        return TwoLayerNetwork(self.weights, self.output_weights, self.threshold, self.dtype)
+        return self.part(np.arange(self.width))
+
+    def part(self, neurons: NDArray[np.int64]) -> "TwoLayerNetwork":
+        """A network of copies of these neurons, with the scale of the whole.
+
+        In a step for the same residuals a neuron moves as far as it would among all the others.
+        """
+        layer = self.layer.part(neurons)
+        return TwoLayerNetwork._of(layer, padded(self.output_weights[neurons], self.dtype), self.n_outputs)
+
+    def arrange(self, order: NDArray[np.int32]) -> None:
+        """Put neuron order[r] in the place of neuron r, for all r: the same function."""
+        self.layer.arrange(order)
+        self.output_rows[:] = self.output_rows[order]
 
     def outputs(self, fires: FireSet, threshold: float | None = None) -> NDArray:
         """Outputs (n, c) from a fire set: c multiply-adds a firing pair.
@@ -250,6 +259,7 @@ class TwoLayerNetwork:
             "weights": np.ascontiguousarray(self.weights),
             "output_weights": np.ascontiguousarray(self.output_weights),
             "threshold": np.array(self.threshold, dtype=np.float64),
+            "scale": np.array(self.scale, dtype=np.float64),
         }
         write_tensors(path, KIND, tensors)
 
@@ -260,12 +270,13 @@ class TwoLayerNetwork:
             tensors, _ = read_tensors(path, KIND)
             weights, output_weights = tensors["weights"], tensors["output_weights"]
             threshold = tensors["threshold"].item()
+            scale = tensors["scale"].item() if "scale" in tensors else None
         except (KeyError, ValueError) as error:
             raise ValueError(
                 f"{path} must be a safetensors file with weights, output_weights and threshold. "
                 f"Got: {error}. Give a model that fewfire saved."
             ) from error
-        return cls(weights, output_weights, threshold, weights.dtype)
+        return cls(weights, output_weights, threshold, weights.dtype, scale=scale)
 
 
 def require_init(init: str) -> None:

@@ -1,4 +1,4 @@
-"""Neurons that coast: with momentum or weight decay they move on though they do not fire.
+"""Velocities: with momentum or weight decay a neuron moves on though it does not fire.
 
 Between two steps on which it fires, the row w of a neuron and its velocity v go through a linear map of four
 numbers, the same for all neurons. So a neuron's rows are written only when it fires; what they have become
@@ -12,58 +12,55 @@ from numpy.typing import NDArray
 
 from fewfire import _core
 from fewfire.core.rows import padded_zeros
-from fewfire.networks.momentum import Flow, Momentum
 
-# After as many steps all rows are settled: the maps from each of them to the present are kept.
+Flow = tuple[float, float, float, float]  # p, q, r, s: (w, v) becomes (p w + q v, r w + s v)
+
+# After so many steps all rows are settled: the maps from each of them to the present are kept.
 SETTLED_AFTER = 256
 
 
 class Velocities:
-    """Velocities of a network, and the time at which each neuron's rows were last written.
+    """The velocities of a layer, and the time at which each neuron's rows were last written.
 
     Parameters
     ----------
-    weight_rows, output_rows : of the network
-    optimizer : Momentum
-        Without momentum there are no velocities.
+    weight_rows : (width, stride)
+        The padded weights of the layer.
+    with_momentum : bool
+        Without momentum weights decay, and there are no velocities.
 
     Attributes
     ----------
-    velocity_rows, output_velocity_rows : like the weights, or without rows
-    kernel_rows : the weights as the compiled core takes them
+    rows : (width, stride), or (0, stride) without momentum
+    core_view : the weights with their velocities and times, as the compiled core takes them
     """
 
-    def __init__(self, weight_rows: NDArray, output_rows: NDArray, optimizer: Momentum) -> None:
-        width, dtype = len(weight_rows), weight_rows.dtype
-        rows = width if optimizer.momentum else 0
-        self.optimizer = optimizer
-        self.velocity_rows = padded_zeros(rows, weight_rows.shape[1], dtype)
-        self.output_velocity_rows = padded_zeros(rows, output_rows.shape[1], dtype)
+    def __init__(self, weight_rows: NDArray, *, with_momentum: bool) -> None:
+        width, stride = weight_rows.shape
+        self.rows = padded_zeros(width if with_momentum else 0, stride, weight_rows.dtype)
         self._since = np.zeros(width, np.int32)
-        self.kernel_rows: Any = getattr(_core, f"Weights_{dtype}")(
-            weight_rows, self.velocity_rows, self._since
+        self.core_view: Any = getattr(_core, f"Weights_{weight_rows.dtype}")(
+            weight_rows, self.rows, self._since
         )
 
     @property
     def settled(self) -> bool:
         """Whether all rows are written as they are now."""
-        return self.kernel_rows.now == 0
+        return self.core_view.now == 0
 
     @property
     def due(self) -> bool:
         """Whether it is time to settle."""
-        return self.kernel_rows.now >= SETTLED_AFTER
+        return self.core_view.now >= SETTLED_AFTER
 
-    def advance(self, rate: float) -> Flow:
-        """A step begins: all neurons coast by the map that is returned."""
-        flow = self.optimizer.flow(rate)
-        self.kernel_rows.advance(flow)
-        return flow
+    def advance(self, flow: Flow) -> None:
+        """A step begins: all neurons coast by this map."""
+        self.core_view.advance(flow)
 
     def settle(self) -> None:
         """Write all rows as they are now. What the weights are now does not change by a bit."""
-        self.kernel_rows.settle()
+        self.core_view.settle()
 
     def restart(self) -> None:
         """Take all rows as they are written for those of now."""
-        self.kernel_rows.restart()
+        self.core_view.restart()

@@ -5,22 +5,22 @@ machine to machine, the result cannot. docs/decisions/0015-auto.md says what was
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice, pairwise
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.core.rows import BLOCK
 from fewfire.errors import MemoryLimitError
-from fewfire.indexes import INDEXES, SCREENED_FEATURES
+from fewfire.indexes import INDEXES, index_named, rules
+from fewfire.indexes.choice import Choice, Prediction
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import threads
-
-if TYPE_CHECKING:
-    from fewfire.training.trainer import Trainer
+from fewfire.training.methods.base import Method
+from fewfire.training.problem import Problem
+from fewfire.training.trainer import Trainer
 
 BUDGET = 0.08  # share of the predicted run that probing may take: a tenth, with what cannot be foreseen
 PROBE_STEPS = 8  # at most, of which the fastest counts
@@ -29,58 +29,6 @@ PROBED_BLOCKS = 4  # of neurons a thread, at least
 ENOUGH_WORK = 1 << 28  # multiply-adds in a step, of which a pair takes some whatever its features:
 PAIR_WORK = 64
 LOST = 1.5  # times the best run predicted: no more steps
-
-TREE_FEATURES = 6  # at most: in more, half-spaces cut nearly every box
-BYTES_FEATURES = 16  # at least: with fewer there is little to multiply
-
-# Which indexes are worth a probe, the cheapest probe first; those not named here are never chosen.
-WORTH_A_PROBE: dict[str, Callable[["Trainer"], bool]] = {
-    "exhaustive": lambda trainer: True,
-    "weight_tree": lambda trainer: trainer.network.n_features <= TREE_FEATURES,
-    "screened": lambda trainer: BYTES_FEATURES <= trainer.network.n_features <= SCREENED_FEATURES,
-    "drift": lambda trainer: trainer.network.n_features > TREE_FEATURES or trainer.steps_per_epoch == 1,
-}
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a whole run through an index would take, in seconds."""
-
-    name: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen, and why.
-
-    Attributes
-    ----------
-    predictions : of all indexes that were probed, the best first
-    unprobed : names of those for which there was no time
-    probe_seconds : float
-    """
-
-    predictions: tuple[Prediction, ...]
-    unprobed: tuple[str, ...]
-    probe_seconds: float
-
-    @property
-    def name(self) -> str:
-        return self.predictions[0].name
-
-    def __str__(self) -> str:
-        best, *others = self.predictions
-        rivals = "".join(f"; {other.name} {_written(other.seconds)}" for other in others)
-        untried = f"; no time to try {', '.join(self.unprobed)}" if self.unprobed else ""
-        return (
-            f"index auto: {best.name} (predicted {_written(best.seconds)}{rivals}{untried}; "
-            f"probed in {_written(self.probe_seconds)})"
-        )
-
-
-def _written(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 0.1 else f"{1e3 * seconds:.2g} ms"
 
 
 @dataclass(frozen=True)
@@ -146,15 +94,26 @@ def worn(first: float, growth: float, steps: int) -> float:
     return (first + root) * steps  # one each 2 / (first + root) steps, as dear as what led to it
 
 
-def choose_index(trainer: "Trainer", epochs: int, *, clock: Callable[[], float] = perf_counter) -> Choice:
+def choose_index(
+    problem: Problem,
+    method: Method,
+    epochs: int,
+    *,
+    memory_limit: int | None = None,
+    clock: Callable[[], float] = perf_counter,
+) -> Choice:
     """The exact index through which a run would take the least time, by a short probe of each.
 
     Parameters
     ----------
-    trainer : Trainer
+    problem : Problem
         Not touched: the probes train copies of some of its neurons.
+    method : Method
+        With a learning rate that is a number.
     epochs : int
         How many will be trained.
+    memory_limit : int, optional
+        Bytes that the index may hold.
     clock : callable
         Tells the time in seconds.
 
@@ -171,13 +130,16 @@ def choose_index(trainer: "Trainer", epochs: int, *, clock: Callable[[], float] 
     for the caches only with all the neurons, and whatever else the machine does in the meantime.
     """
     begin = clock()
-    network, epochs = trainer.network, max(1, epochs)
-    steps = epochs * trainer.steps_per_epoch
-    batches = list(islice(cycle(trainer.batches(1)), PROBE_STEPS + 1))
-    names = [name for name, worth in WORTH_A_PROBE.items() if worth(trainer)]
+    network, epochs = problem.network, max(1, epochs)
+    steps = epochs * problem.steps_per_epoch
+    batches = list(islice(cycle(problem.batches(1)), PROBE_STEPS + 1))
+    names = rules.worth_a_probe(network.n_features, problem.steps_per_epoch)
+
+    def probing(neurons: NDArray[np.int64], name: str) -> Trainer:
+        return probe_trainer(problem, method, neurons, name, memory_limit)
 
     few = evenly(network, BLOCK * threads())
-    *_, least = probes(trainer.sliced(few, "exhaustive"), batches[:4], clock)
+    *_, least = probes(probing(few, "exhaustive"), batches[:4], clock)
     overhead, unprobed = 0.0, []
     running: dict[str, Iterator[Probe]] = {}
     latest: dict[str, Probe] = {}
@@ -190,7 +152,7 @@ def choose_index(trainer: "Trainer", epochs: int, *, clock: Callable[[], float] 
         # Its first steps as a share of a run through the exhaustive index, if it were all neurons. A bound
         # index takes in all samples, as an epoch does.
         whole = COLD_STEPS / steps + (0.0 if INDEXES[name].is_open else 1 / epochs)
-        count = probed_count(network, trainer.batch_size, BUDGET / 2 / len(names) / whole)
+        count = probed_count(network, problem.batch_size, BUDGET / 2 / len(names) / whole)
         scales[name] = network.width / count
         if latest:
             known = predictions()
@@ -199,7 +161,7 @@ def choose_index(trainer: "Trainer", epochs: int, *, clock: Callable[[], float] 
                 unprobed.append(name)
                 continue
         try:
-            running[name] = probes(trainer.sliced(evenly(network, count), name), batches, clock)
+            running[name] = probes(probing(evenly(network, count), name), batches, clock)
             latest[name] = next(running[name])
         except MemoryLimitError:
             continue
@@ -220,6 +182,22 @@ def choose_index(trainer: "Trainer", epochs: int, *, clock: Callable[[], float] 
     return Choice(tuple(ranked), tuple(unprobed), clock() - begin)
 
 
+def probe_trainer(
+    problem: Problem, method: Method, neurons: NDArray[np.int64], index: str, memory_limit: int | None
+) -> Trainer:
+    """A trainer of copies of these neurons alone, through an index of its own.
+
+    The scale is that of the whole network: for the same residuals a neuron moves as far in a step as it would
+    among all the others.
+    """
+    if memory_limit is not None:
+        # What an index keeps of the samples alone is no less for fewer neurons.
+        share = len(neurons) / problem.network.width
+        memory_limit = int(memory_limit * share) + problem.inputs.rows.nbytes
+    part = replace(problem, network=problem.network.part(neurons))
+    return Trainer(part, method, index_named(index, memory_limit))
+
+
 def evenly(network: TwoLayerNetwork, count: int) -> NDArray[np.int64]:
     """Ids of so many neurons, or of all, evenly from their order."""
     return np.linspace(0, network.width - 1, min(count, network.width)).astype(np.int64)
@@ -237,9 +215,7 @@ def intercept(x: float, y: float, later_x: float, later_y: float) -> float:
     return max(0.0, (y * later_x - later_y * x) / (later_x - x))
 
 
-def probes(
-    trainer: "Trainer", batches: list[NDArray[np.int64]], clock: Callable[[], float]
-) -> Iterator[Probe]:
+def probes(trainer: Trainer, batches: list[NDArray[np.int64]], clock: Callable[[], float]) -> Iterator[Probe]:
     """Build the index of a trainer and take a few steps; what is known after each, from the second on."""
     begin = clock()
     starts = [begin]  # of what is in proportion to the neurons

@@ -30,7 +30,7 @@ class Selection:
     preparation : Preparation
     threshold : float
     ridge : float
-        As `GaussNewtonTrainer` takes it.
+        As `GaussNewton` takes it.
     error : float or None
         Mean squared error of leaving one out, with the wide kernel; None where there was nothing to choose.
     """

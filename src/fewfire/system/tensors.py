@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from fewfire._version import __version__
 from fewfire.system.files import write_atomically
 
-VERSION = 1  # of what the metadata mean; a reader takes no other
 NAMES = {"float32": "F32", "float64": "F64", "int32": "I32"}  # of types, in safetensors
 NO_SEAL = "0" * 64  # stands in place of the checksum while it is taken
 
 
 def write_tensors(
-    path: str | Path, kind: str, tensors: Mapping[str, NDArray], notes: Mapping[str, str] | None = None
+    path: str | Path,
+    kind: str,
+    tensors: Mapping[str, NDArray],
+    notes: Mapping[str, str] | None = None,
+    *,
+    version: int = 1,
 ) -> None:
     """Write arrays to a safetensors file, atomically and without a copy of them.
 
@@ -31,12 +35,14 @@ def write_tensors(
     tensors : float32, float64 or int32 arrays, C-contiguous
     notes : texts by name, optional
         Further metadata.
+    version : int
+        Of the format of this kind of file; a reader takes no other.
     """
     in_order = sorted(tensors.items(), key=lambda item: -item[1].itemsize)  # each on a multiple of its size
     metadata = {
         "sha256": NO_SEAL,
         "format": kind,
-        "version": str(VERSION),
+        "version": str(version),
         "fewfire": __version__,
         "bytes": str(sum(tensor.nbytes for _, tensor in in_order)),
         **(notes or {}),
@@ -59,7 +65,9 @@ def write_tensors(
     write_atomically(path, *parts)
 
 
-def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, NDArray], dict[str, str]]:
+def read_tensors(
+    path: str | Path, kind: str, *, version: int = 1
+) -> tuple[dict[str, NDArray], dict[str, str]]:
     """The arrays and the metadata of a file that `write_tensors` wrote, once its checksum is verified.
 
     A safetensors file without any metadata, of another program, is taken as it is.
@@ -76,14 +84,14 @@ def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, NDArray], dict[
     from safetensors.numpy import load
 
     content = Path(path).read_bytes()
-    metadata = _verified(memoryview(content), kind)
+    metadata = _verified(memoryview(content), kind, version)
     try:
         return load(content), metadata
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"a file that is not in the format safetensors: {error}") from error
 
 
-def _verified(content: memoryview, kind: str) -> dict[str, str]:
+def _verified(content: memoryview, kind: str, known: int) -> dict[str, str]:
     """The metadata of a file that is what it says."""
     length = int.from_bytes(content[:8], "little")
     text, data = bytes(content[8 : 8 + length]), content[8 + length :]
@@ -100,10 +108,10 @@ def _verified(content: memoryview, kind: str) -> dict[str, str]:
         raise ValueError(f"a file that is not in the format safetensors, or cut off: {error}") from error
     if found != kind:
         raise ValueError(f"a file that is no {kind} but {found!r}")
-    if version != str(VERSION):
+    if version != str(known):
         raise ValueError(
             f"version {version} of the format, written by fewfire {writer}, where this fewfire "
-            f"({__version__}) reads version {VERSION} alone"
+            f"({__version__}) reads version {known} alone"
         )
     if size != str(len(data)):
         raise ValueError(f"{len(data):,} bytes of arrays in place of {size}: the file was cut off or changed")

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fewfire import _core
 from fewfire.core.inputs import Inputs
-from fewfire.indexes import open_index
+from fewfire.indexes import index_for_new_inputs
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.tangent.gram import FiringGram
 
@@ -23,7 +23,7 @@ def firing_kernel(
 
     Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), H^dis.
     """
-    fires, ones = open_index(network, inputs).fire_set(inputs), np.ones(network.width)
+    fires, ones = index_for_new_inputs(network.layer, inputs).fire_set(inputs), np.ones(network.width)
     counts = np.square(network.output_weights, dtype=np.float64).mean(axis=1)
     pattern = FiringGram(network, inputs, fires).pattern(counts)
     kernel = inputs.inner_products * (pattern / network.width)

@@ -35,14 +35,14 @@ class FiringGram:
         network, fires = self.network, self.fires
         products = np.empty(len(fires), network.dtype)
         _core.gram_dots(fires.begins, fires.samples, network.output_rows,
-                        padded(values, network.dtype), self.batch.kernel_rows, products)  # fmt: skip
+                        padded(values, network.dtype), self.batch.core_view, products)  # fmt: skip
         return network.scale * self._summed(products)
 
     def response(self, rows: NDArray) -> Floats:
         """J D, (n, c), of rows D (m, stride) in the shape of the weights: how outputs follow such a move."""
         network, fires = self.network, self.fires
         products = np.empty(len(fires), network.dtype)
-        _core.fire_dots(fires.begins, fires.samples, rows, self.batch.kernel_rows, products)
+        _core.fire_dots(fires.begins, fires.samples, rows, self.batch.core_view, products)
         return self._summed(products)
 
     def _summed(self, products: NDArray) -> Floats:

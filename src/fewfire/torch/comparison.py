@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fewfire.system.machine import threads
 from fewfire.torch.rivals import DENSE_STEPS, DenseStep
 from fewfire.training import Trainer
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 TURN = 2  # steps at a turn at the least; the last one counts
 TURN_SECONDS = 0.06  # of dense steps at the least: after that the other's threads do not spin any more
@@ -63,7 +64,7 @@ def compare_dense(
     if steps < 1:
         raise ValueError(f"steps must be >= 1. Got {steps}. Take 20 for medians that are worth a look.")
     say = on_progress or (lambda message: None)
-    batches = trainer.batches(len(trainer.history) + 1)
+    batches = trainer.problem.batches(len(trainer.history) + 1)
     batches = [ids for ids in batches if len(ids) == len(batches[0])]  # torch.compile compiles for one size
     torch.set_num_threads(threads())
     say("trying ways to write the dense step")
@@ -81,7 +82,7 @@ def compare_dense(
         ours.append([_timed(trainer.step, *ids) for ids in zip(turn[:-1], turn[1:], strict=True)][-1])
         seconds = []
         for number, ids in enumerate(turn[:-1], start=begin + first):
-            dense.rate, dense.output_rate = _rates(trainer, number)
+            dense.descend_at(trainer.stepper.rate_of(number))
             seconds.append(_timed_step(dense, trainer, ids))
         theirs.append(seconds[-1])
         done = first + len(turn) - 1
@@ -99,13 +100,13 @@ def compare_dense(
 
 
 def _dense(name: str, trainer: Trainer) -> DenseStep:
-    return DENSE_STEPS[name](trainer.network, trainer.loss.name, *_rates(trainer, trainer.steps_taken))
-
-
-def _rates(trainer: Trainer, step: int) -> tuple[float, float]:
-    """Of both layers at a step of the trainer's."""
-    rate = trainer.rate_of(step)
-    return rate, rate if trainer.train_output_weights else 0.0
+    stepper = trainer.stepper
+    if not isinstance(stepper, DescentStepper):
+        raise ValueError(
+            f"dense PyTorch is compared with gradient descent. Got {trainer.method.name}. Train with "
+            "GradientDescent, or leave the comparison out."
+        )
+    return DENSE_STEPS[name](stepper, stepper.rate_of(stepper.steps_taken))
 
 
 def _timed(step: Callable[..., object], *ids: NDArray[np.int64]) -> float:
@@ -117,7 +118,9 @@ def _timed(step: Callable[..., object], *ids: NDArray[np.int64]) -> float:
 def _timed_step(dense: DenseStep, trainer: Trainer, ids: NDArray[np.int64]) -> float:
     """Seconds of one dense step, with the gathering of the batch, as a step of ours has it."""
     start = perf_counter()
-    dense(torch.from_numpy(trainer.inputs.samples[ids]), torch.from_numpy(trainer.targets[ids]))
+    dense(
+        torch.from_numpy(trainer.problem.inputs.samples[ids]), torch.from_numpy(trainer.problem.targets[ids])
+    )
     return perf_counter() - start
 
 

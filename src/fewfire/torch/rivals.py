@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
-from fewfire.networks.momentum import Momentum
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 
 def mean_loss(name: str, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -38,20 +37,23 @@ class DenseStep(ABC):
     The weights must be settled. Velocities are of the sign of the buffers in torch.optim.SGD.
     """
 
-    def __init__(self, network: TwoLayerNetwork, loss: str, rate: float, output_rate: float) -> None:
+    def __init__(self, stepper: DescentStepper, rate: float) -> None:
+        network, layer = stepper.problem.network, stepper.problem.network.layer
         self.weights = torch.from_numpy(network.weights.copy())
         self.output_weights = torch.from_numpy(network.output_weights.copy())
-        self.optimizer, self.velocities = Momentum(), []
-        if network.coasting is not None:
-            self.optimizer = network.coasting.optimizer
-        if network.coasting is not None and self.optimizer.momentum:
-            rows = (network.coasting.velocity_rows, network.n_features), (
-                network.coasting.output_velocity_rows, network.n_outputs,
-            )  # fmt: skip
+        self.rule, self.velocities = stepper.rule, []
+        if stepper.rule.momentum and layer.velocities is not None and stepper.output_velocities is not None:
+            rows = (layer.velocities.rows, network.n_features), (stepper.output_velocities, network.n_outputs)
             self.velocities = [torch.from_numpy(-all[:, :columns]) for all, columns in rows]
         self.threshold, self.scale = network.threshold, network.scale
-        self.loss, self.rate, self.output_rate = loss, rate, output_rate
+        self.loss = stepper.problem.loss.name
+        self._trains_output_weights = stepper.method.train_output_weights
+        self.descend_at(rate)
         self._buffers: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+    def descend_at(self, rate: float) -> None:
+        """The next steps are at this rate."""
+        self.rate, self.output_rate = rate, rate if self._trains_output_weights else 0.0
 
     def _two_arrays(self, n_rows: int, n_columns: int) -> tuple[Tensor, Tensor]:
         """Two work arrays of a shape, the same ones each time: fresh memory would cost more than the sums."""
@@ -67,10 +69,10 @@ class DenseStep(ABC):
     def _descend(self, layer: int, left: Tensor, right: Tensor, rate: float) -> None:
         """Move a layer down the gradient left @ right, in as few passes over the weights as can be."""
         weights = (self.weights, self.output_weights)[layer]
-        momentum, decay = self.optimizer.momentum, self.optimizer.weight_decay
+        momentum, decay = self.rule.momentum, self.rule.weight_decay
         if not momentum:
             weights.addmm_(left, right, beta=1 - rate * decay, alpha=-rate)
-        elif not self.optimizer.nesterov:
+        elif not self.rule.nesterov:
             velocity = self.velocities[layer].addmm_(left, right, beta=momentum)
             if decay:
                 velocity.add_(weights, alpha=decay)
@@ -117,14 +119,14 @@ class HandWrittenTransposed(DenseStep):
 class Autograd(DenseStep):
     """As most users write it: a loss, backward(), and torch.optim.SGD."""
 
-    def __init__(self, network: TwoLayerNetwork, loss: str, rate: float, output_rate: float) -> None:
-        super().__init__(network, loss, rate, output_rate)
+    def __init__(self, stepper: DescentStepper, rate: float) -> None:
+        super().__init__(stepper, rate)
         self.weights.requires_grad_()
-        self.output_weights.requires_grad_(output_rate > 0)
+        self.output_weights.requires_grad_(self.output_rate > 0)
         self._loss_of = self._forward
         parameters = self.weights, self.output_weights
         self._descent = torch.optim.SGD([{"params": [p], "lr": rate} for p in parameters],
-                                        **asdict(self.optimizer))  # fmt: skip
+                                        **asdict(self.rule))  # fmt: skip
         for parameter, velocity in zip(parameters, self.velocities, strict=False):
             self._descent.state[parameter]["momentum_buffer"] = velocity
 
@@ -143,8 +145,8 @@ class Autograd(DenseStep):
 class Compiled(Autograd):
     """The same through torch.compile."""
 
-    def __init__(self, network: TwoLayerNetwork, loss: str, rate: float, output_rate: float) -> None:
-        super().__init__(network, loss, rate, output_rate)
+    def __init__(self, stepper: DescentStepper, rate: float) -> None:
+        super().__init__(stepper, rate)
         self._loss_of = torch.compile(self._forward)
 
 

@@ -2,16 +2,30 @@
 
 from fewfire.training.checkpoint import State
 from fewfire.training.history import EpochRecord
-from fewfire.training.methods.gauss_newton import GaussNewtonRecord, GaussNewtonTrainer
-from fewfire.training.methods.schedules import Constant, Cosine, Schedule, StepDecay
+from fewfire.training.methods import (
+    METHODS,
+    Constant,
+    Cosine,
+    GaussNewton,
+    GaussNewtonRecord,
+    GradientDescent,
+    Method,
+    Schedule,
+    StepDecay,
+)
+from fewfire.training.problem import Problem
 from fewfire.training.trainer import Trainer
 
 __all__ = [
+    "METHODS",
     "Constant",
     "Cosine",
     "EpochRecord",
+    "GaussNewton",
     "GaussNewtonRecord",
-    "GaussNewtonTrainer",
+    "GradientDescent",
+    "Method",
+    "Problem",
     "Schedule",
     "State",
     "StepDecay",

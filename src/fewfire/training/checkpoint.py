@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fewfire.errors import DataError
 from fewfire.system.tensors import read_tensors, write_tensors
 
-KIND = "fewfire checkpoint"
+KIND, VERSION = "fewfire checkpoint", 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class State:
     def save(self, path: str | Path) -> None:
         """Write a checkpoint, atomically, with a checksum over all of it. No copy is made of the rows."""
         figures = {"progress": self.progress, "history": self.history, "terms": self.terms}
-        write_tensors(path, KIND, self.rows, {name: json.dumps(value) for name, value in figures.items()})
+        notes = {name: json.dumps(value) for name, value in figures.items()}
+        write_tensors(path, KIND, self.rows, notes, version=VERSION)
 
     @classmethod
     def load(cls, path: str | Path) -> "State":
@@ -58,7 +59,7 @@ class State:
             The file cannot be read, is cut off or changed, is no checkpoint, or is one of another version.
         """
         try:
-            rows, notes = read_tensors(path, KIND)
+            rows, notes = read_tensors(path, KIND, version=VERSION)
             figures = {name: json.loads(notes[name]) for name in ("progress", "history", "terms")}
         except KeyError as error:
             raise _unusable(path, f"a file without {error}, so no {KIND}") from error
@@ -72,9 +73,9 @@ class State:
             saved, present = self.terms.get(name), terms.get(name)
             if saved != present:
                 raise DataError(
-                    f"a checkpoint must be of the training that goes on from it. Got {name} = {saved!r} in "
-                    f"{self.origin}, where it is {present!r} now. Give the data and settings that it was "
-                    "trained with, or train anew."
+                    f"this checkpoint belongs to another training run: {self.origin} was saved with {name} = "
+                    f"{saved!r}, but the trainer has {present!r}. Use the data and settings it was saved "
+                    "with, or start again."
                 )
 
 

@@ -10,30 +10,29 @@ and delta = -J^T g - kappa (w - w_0) makes it least, where g is the solution of 
 the Gram matrix G = J J^T. J is met only through the fire set.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.errors import MemoryLimitError, TrainingError
-from fewfire.indexes import Index
+from fewfire.errors import MemoryLimitError
 from fewfire.networks.descent import Descent, Step
-from fewfire.networks.losses import Curvature, Loss
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.losses import Curvature
 from fewfire.system.machine import one_blas_thread
 from fewfire.system.memory import written
 from fewfire.tangent.gram import FiringGram, Floats
-from fewfire.training.checkpoint import State
+from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
+from fewfire.training.methods.base import Method, Stepper
 from fewfire.training.methods.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.training.methods.ridge import OfOwnPart, Ridge, ToStart
-from fewfire.training.trainer import Trainer
+from fewfire.training.problem import Problem
 
 OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: neurons hardly turn
 PRECONDITIONERS = ("exact", "shared", "sketch")
@@ -75,159 +74,158 @@ class Move:
     products: int
 
 
-class GaussNewtonTrainer(Trainer):
+@dataclass(frozen=True, kw_only=True)
+class GaussNewton(Method):
     """Levenberg-Marquardt: Gauss-Newton steps, damped so that the loss never grows.
 
     Parameters
     ----------
-    network, inputs, targets, sample_weight, index, loss, batch_size, seed, epochs
-        As of `Trainer`. By default a step is over all samples, or over as many as the memory limit allows;
-        a pass over the training set is then as many steps as there are batches.
     ridge : float >= 0
-        Adds ridge/2 |w - w_0|^2 to the sum of the losses; for several batches see `methods.ridge`.
-        In the limit of great width and with the squared loss that is kernel ridge regression with the firing
-        kernel, whose diagonal is about the fire rate.
+        Adds ridge/2 |w - w_0|^2 to the sum of the losses; for several batches see `methods.ridge`. In the
+        limit of great width and with the squared loss that is kernel ridge regression with the firing kernel,
+        whose diagonal is about the fire rate.
     damping : float > 0
-        At first, in units of the mean of the diagonal of G.
+        The first damping, in units of the mean of the diagonal of G.
     tolerance : float in (0, 1)
-        Of the residual of the linear system, relative; a factor of the exact matrix leaves far less.
+        Relative residual at which the linear system counts as solved; a factor of the exact matrix leaves far
+        less.
     preconditioner : "auto", "exact", "shared" or "sketch"
         "exact": G is formed and factored (Cholesky). "shared": conjugate gradients, preconditioned by the
         kernel that all outputs share. "sketch": by an estimate of it, as in the paper. "auto": exact up to
         1,024 samples x outputs and for one output, else shared.
-    memory_limit : int, optional
-        Bytes that index and matrices may hold; 4 GB of matrices where it is left out.
-
-    Attributes
-    ----------
-    finished : bool
-        In the last pass no step was found that decreases the loss: the weights stay as they are.
-    method : str
-        What solves the systems, and what memory it takes.
 
     Raises
     ------
-    MemoryLimitError
-        The matrices of a batch need more than the memory limit.
+    ValueError
+        A setting is out of its range.
 
     Notes
     -----
+    A step is over all samples unless a batch size is given, or over as many as the memory limit allows (4 GB
+    of matrices where there is none); a pass over the training set is as many steps as there are batches.
+    Training is finished once a pass finds no step that decreases the loss.
+
     Cost of a step: a fire set, the sum over neurons of their squared firing counts, 1/3 s^3 for a matrix of s
-    rows (n, or n c if exact), and 2 (d + c) multiply-adds a firing pair for each product. With a ridge all
+    rows (n, or n c if exact), and 2 (d + c) multiply-adds per firing pair for each product. With a ridge all
     neurons move, and the index is built anew after each step but the first.
 
     Bits: the same with every exact index. Factors come from LAPACK, whose last bits may depend on its own
     number of threads.
 
     Sources: Deng, Hu, Song, Weinstein, Zhuo, "Training Overparametrized Neural Networks in Sublinear Time"
-    (arXiv 2208.04508); damping as of Levenberg 1944 and Marquardt 1963.
+    (arXiv 2208.04508); the damping is that of Levenberg 1944 and Marquardt 1963.
     """
 
-    record_type = GaussNewtonRecord
-    progress_names = (*Trainer.progress_names, "damping")
+    name: ClassVar[str] = "gauss-newton"
+    record_type: ClassVar[type[EpochRecord]] = GaussNewtonRecord
+    ridge: float = 0.0
+    damping: float = 1e-2
+    tolerance: float = 0.1
+    preconditioner: str = "auto"
 
-    def __init__(
-        self,
-        network: TwoLayerNetwork,
-        inputs: ArrayLike | Inputs,
-        targets: ArrayLike,
-        *,
-        sample_weight: ArrayLike | None = None,
-        index: str | Index = "drift",
-        loss: str | Loss = "squared",
-        batch_size: int | None = None,
-        ridge: float = 0.0,
-        damping: float = 1e-2,
-        tolerance: float = 0.1,
-        preconditioner: str = "auto",
-        seed: int = 0,
-        memory_limit: int | None = None,
-        epochs: int = 10,
-    ) -> None:
-        if index == "auto":
-            raise ValueError(
-                "index must be one of its own for Gauss-Newton steps, whose time is in their solutions. Got "
-                "'auto', which probes gradient steps. Use 'drift'."
-            )
+    def __post_init__(self) -> None:
+        ridge, damping, tolerance = self.ridge, self.damping, self.tolerance
         _require(ridge >= 0, f"ridge must be a finite number >= 0. Got {ridge}. Use 0 for none.", ridge)
         _require(damping > 0, f"damping must be a finite number > 0. Got {damping}. Use 0.01.", damping)
         _require(0 < tolerance < 1, f"tolerance must lie between 0 and 1. Got {tolerance}. Use 0.1.")
-        if preconditioner not in ("auto", *PRECONDITIONERS):
+        if self.preconditioner not in ("auto", *PRECONDITIONERS):
             raise ValueError(
-                f"preconditioner must be auto, {', '.join(PRECONDITIONERS)}. Got {preconditioner!r}. "
+                f"preconditioner must be auto, {', '.join(PRECONDITIONERS)}. Got {self.preconditioner!r}. "
                 "Leave it out for auto."
             )
-        n, c = len(inputs if isinstance(inputs, Inputs) else np.asarray(inputs)), network.n_outputs
+
+    def sized(
+        self, n_samples: int, n_outputs: int, batch_size: int | None, memory_limit: int | None
+    ) -> tuple["GaussNewton", int | None, int]:
         limit = MATRIX_LIMIT if memory_limit is None else memory_limit
         if batch_size is None:
-            batch_size = min(n, _largest_batch(limit))
-        size = min(batch_size, n)
+            batch_size = min(n_samples, _largest_batch(limit))
+        size = min(batch_size, n_samples)
+        preconditioner = self.preconditioner
         if preconditioner == "auto":
-            small = size * c <= EXACT_SIZE and _matrix_bytes("exact", size, c) <= limit
-            preconditioner = "exact" if c == 1 or small else "shared"
-        matrix_bytes = _matrix_bytes(preconditioner, size, c)
-        if matrix_bytes > limit:
+            preconditioner = _suited_preconditioner(size, n_outputs, limit)
+        needed = _matrix_bytes(preconditioner, size, n_outputs)
+        if needed > limit:
             raise MemoryLimitError(
-                f"the matrices of a batch of {size:,} samples need {written(matrix_bytes)}. Got a limit of "
+                f"the matrices of a batch of {size:,} samples need {written(needed)}. Got a limit of "
                 f"{written(limit)}. Use batches of {_largest_batch(limit):,}, or raise the limit."
             )
-        super().__init__(
-            network,
-            inputs,
-            targets,
-            sample_weight=sample_weight,
-            index=index,
-            loss=loss,
-            batch_size=batch_size,
-            learning_rate=1.0,
-            seed=seed,
-            memory_limit=None if memory_limit is None else memory_limit - matrix_bytes,
-            epochs=epochs,
-        )
-        self.ridge, self.damping, self.tolerance = float(ridge), float(damping), float(tolerance)
-        self.preconditioner = preconditioner
-        rows = size * c if preconditioner == "exact" else size
-        how = "Cholesky" if preconditioner == "exact" else f"conjugate gradients, {preconditioner} kernel"
-        self._method = f"Gauss-Newton by {how}: matrices of {rows:,} x {rows:,}, {written(matrix_bytes)}"
-        self._ridge = Ridge()
-        if ridge:
-            self._ridge = ToStart(network) if self.steps_per_epoch == 1 else OfOwnPart(n, c)
-        self._all = np.arange(len(self.inputs))
-        self._tally: dict[str, Any] = dict(NOTHING)
-
-    @property
-    def method(self) -> str:
-        return self._method
-
-    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """As of `Trainer`; one batch of all samples is always the same object."""
-        return [self._all] if self.steps_per_epoch == 1 else super().batches(epoch)
-
-    def epoch(self, on_step: Callable[[int, int], None] | None = None) -> GaussNewtonRecord:
-        """One pass over the training set: a step for each batch. See `Trainer.epoch`."""
-        self._tally = dict(NOTHING)
-        steps = self.steps_taken
-        record = super().epoch(on_step)
-        assert isinstance(record, GaussNewtonRecord)
-        self.finished = self.steps_taken == steps
-        return record
-
-    def _further_figures(self) -> dict[str, Any]:
-        return {"damping": self.damping, **self._tally}
+        return replace(self, preconditioner=preconditioner), batch_size, needed
 
     @property
     def terms(self) -> dict[str, Any]:
-        own = {"ridge": self.ridge, "tolerance": self.tolerance, "preconditioner": self.preconditioner}
-        return super().terms | own
+        return {"ridge": self.ridge, "tolerance": self.tolerance, "preconditioner": self.preconditioner}
 
-    def _moving_rows(self) -> dict[str, NDArray]:
-        return super()._moving_rows() | self._ridge.moving_rows
+    def stepper(self, problem: Problem, asking: Asking) -> "GaussNewtonStepper":
+        return GaussNewtonStepper(self, problem, asking)
 
-    def _fixed_rows(self) -> dict[str, NDArray]:
+
+class GaussNewtonStepper(Stepper):
+    """Takes Gauss-Newton steps.
+
+    Attributes
+    ----------
+    damping : float
+        Of the next step.
+    """
+
+    def __init__(self, method: GaussNewton, problem: Problem, asking: Asking) -> None:
+        super().__init__(problem, asking)
+        n, c, size = len(problem), problem.network.n_outputs, problem.batch_size
+        self.network, self.ridge, self.tolerance = problem.network, method.ridge, method.tolerance
+        self.damping = float(method.damping)
+        self.preconditioner = method.preconditioner
+        if self.preconditioner == "auto":
+            self.preconditioner = _suited_preconditioner(size, c, MATRIX_LIMIT)
+        rows = size * c if self.preconditioner == "exact" else size
+        how = (
+            "Cholesky"
+            if self.preconditioner == "exact"
+            else f"conjugate gradients, {self.preconditioner} kernel"
+        )
+        needed = written(_matrix_bytes(self.preconditioner, size, c))
+        self._description = f"Gauss-Newton by {how}: matrices of {rows:,} x {rows:,}, {needed}"
+        self._ridge = Ridge()
+        if self.ridge:
+            one_batch = problem.steps_per_epoch == 1
+            self._ridge = ToStart(problem.network.layer) if one_batch else OfOwnPart(n, c)
+        self._steps_before = 0
+        self._tally: dict[str, Any] = dict(NOTHING)
+
+    @property
+    def description(self) -> str:
+        return self._description
+
+    @property
+    def remedy(self) -> str:
+        return ". Rescale the targets."
+
+    def rate_of(self, step: int) -> float:
+        return 1.0
+
+    def begin_epoch(self) -> None:
+        self._tally, self._steps_before = dict(NOTHING), self.steps_taken
+
+    def end_epoch(self) -> None:
+        self.finished = self.steps_taken == self._steps_before
+
+    def figures(self) -> dict[str, Any]:
+        return {"damping": self.damping, **self._tally}
+
+    @property
+    def moving_rows(self) -> dict[str, NDArray]:
+        return super().moving_rows | self._ridge.moving_rows
+
+    @property
+    def fixed_rows(self) -> dict[str, NDArray]:
         return self._ridge.fixed_rows
 
-    def _return_to(self, state: State) -> None:
-        super()._return_to(state)
+    @property
+    def numbers(self) -> dict[str, Any]:
+        return super().numbers | {"damping": self.damping}
+
+    def go_on_from(self, numbers: Mapping[str, Any]) -> None:
+        super().go_on_from(numbers)
         self._ridge.go_on_after(self.steps_taken)
 
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
@@ -238,22 +236,20 @@ class GaussNewtonTrainer(Trainer):
         (loss, correct)
             Mean loss of the batch after the step, and how many of its samples are classified rightly.
         """
-        if self._index_is_stale:
-            self.build()
         start = perf_counter()
-        batch, fires = self._found(ids)
+        batch, fires = self.asking.batch(ids)
         self.seconds["find"] += perf_counter() - start
-        base = self.network.weight_rows.copy()
+        base = self.network.layer.weight_rows.copy()
         try:
             fires = self._descend(batch, fires, ids, base)
         except BaseException:
-            self.network.weight_rows[:] = base
-            self._index_is_stale = True
+            self.network.layer.weight_rows[:] = base
+            self.asking.forget()
             raise
         if next_ids is ids:
-            self._ahead = ids, batch, fires
+            self.asking.keep(ids, batch, fires)
         outputs = self.network.outputs(fires).astype(np.float64)
-        return float(self._losses(outputs, ids).mean()), self._correct(outputs, ids)
+        return float(self.problem.losses(outputs, ids).mean()), self.problem.correct(outputs, ids)
 
     def _descend(self, batch: Inputs, fires: FireSet, ids: NDArray[np.int64], base: NDArray) -> FireSet:
         """Take the step; who fires after it."""
@@ -263,12 +259,12 @@ class GaussNewtonTrainer(Trainer):
         response = self._ridge.response(gram, ids)
         distance = self._ridge.distance()
         before = self._objective(outputs, ids, distance)
-        self._require_finite("the loss", before)
+        self.require_finite("the loss", before)
         if gram.size == 0 or before <= self._rounding(outputs):
             return fires
-        curvature = self.loss.second(outputs, self.targets[ids])
-        if self.sample_weight is not None:
-            curvature = curvature.weighted(self.sample_weight[ids].astype(np.float64))
+        curvature = self.problem.loss.second(outputs, self.problem.targets[ids])
+        if self.problem.sample_weight is not None:
+            curvature = curvature.weighted(self.problem.sample_weight[ids].astype(np.float64))
         matrix = self._matrix(gram, curvature)
         self.seconds["forward"] += perf_counter() - start
         for _ in range(MOST_TRIALS):
@@ -281,7 +277,7 @@ class GaussNewtonTrainer(Trainer):
             solved = perf_counter()
             step = self._take(batch, fires, move)
             taken = perf_counter()
-            found = self.fire_set(batch)
+            found = self.asking.fire_set(batch)
             outputs = self.network.outputs(found).astype(np.float64)
             actual = before - self._objective(outputs, ids, self._ridge.distance())
             seen = perf_counter()
@@ -306,13 +302,9 @@ class GaussNewtonTrainer(Trainer):
         """A squared loss of this size is rounding of the outputs: nothing can be gained."""
         return outputs.size * (float(np.finfo(self.network.dtype).eps) * float(np.abs(outputs).max())) ** 2
 
-    def _require_finite(self, what: str, value: float) -> None:
-        if not np.isfinite(value):
-            raise TrainingError(f"{what} must stay finite. Got {value}. Rescale the targets.")
-
     def _objective(self, outputs: Floats, ids: NDArray[np.int64], distance: float) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(self._losses(outputs, ids).sum()) + 0.5 * self.ridge * distance
+            return float(self.problem.losses(outputs, ids).sum()) + 0.5 * self.ridge * distance
 
     def _solve(
         self,
@@ -352,7 +344,7 @@ class GaussNewtonTrainer(Trainer):
             return _whitened(gram.matrix(), curvature)
         n = len(gram.batch)
         sketched = self.preconditioner == "sketch"
-        matrix = gram.sketched(SKETCH_ROWS * n, self.seed) if sketched else gram.shared()
+        matrix = gram.sketched(SKETCH_ROWS * n, self.problem.seed) if sketched else gram.shared()
         spread = np.square(curvature.scales) * (1 - np.square(curvature.directions))
         roots = np.sqrt(spread.mean(axis=1))
         matrix *= roots[:, None]
@@ -368,15 +360,15 @@ class GaussNewtonTrainer(Trainer):
 
     def _go_back(self, step: Step, base: NDArray) -> None:
         """Undo a step."""
-        self.network.weight_rows[:] = base
+        self.network.layer.weight_rows[:] = base
         self._ridge.undo()
         self._tell(Step(step.fires, -step.coefficients, step.lengths, step.batch))
 
     def _tell(self, step: Step) -> None:
         if self._ridge.moves_all:
-            self._index_is_stale = True  # all neurons moved, and not by a sum over the batch
+            self.asking.forget()  # all neurons moved, and not by a sum over the batch
         else:
-            self.index.moved(step)
+            self.asking.moved(step)
 
 
 def _inverse_of(matrix: Floats, weight: float) -> Linear:
@@ -398,6 +390,11 @@ def _whitened(gram: Floats, curvature: Curvature) -> Floats:
     factors = curvature.scales[:, :, None] * (np.eye(c) - q[:, :, None] * q[:, None, :])
     left = np.matmul(factors.transpose(0, 2, 1), gram.reshape(n, c, n * c)).reshape(n * c, n, 1, c)
     return np.matmul(left, factors).reshape(n * c, n * c)
+
+
+def _suited_preconditioner(size: int, n_outputs: int, limit: int) -> str:
+    small = size * n_outputs <= EXACT_SIZE and _matrix_bytes("exact", size, n_outputs) <= limit
+    return "exact" if n_outputs == 1 or small else "shared"
 
 
 def _matrix_bytes(preconditioner: str, size: int, n_outputs: int) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.core.rows import ROWS_AT_A_TIME
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.layer import Layer
 from fewfire.tangent.gram import FiringGram, Floats
 
 
@@ -64,8 +64,8 @@ class Ridge:
 class ToStart(Ridge):
     """To where training began: all neurons move."""
 
-    def __init__(self, network: TwoLayerNetwork) -> None:
-        self._rows, self._initial = network.weight_rows, network.weight_rows.copy()
+    def __init__(self, layer: Layer) -> None:
+        self._rows, self._initial = layer.weight_rows, layer.weight_rows.copy()
 
     @property
     def fixed_rows(self) -> dict[str, NDArray]:

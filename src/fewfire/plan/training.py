@@ -1,0 +1,95 @@
+"""From arrays and names to a trainer: what was left to fewfire is filled in here, and only here."""
+
+import logging
+from dataclasses import replace
+
+from numpy.typing import ArrayLike
+
+from fewfire.core.inputs import Inputs
+from fewfire.indexes import Index, index_named
+from fewfire.networks.losses import Loss
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.plan.index import choose_index
+from fewfire.plan.learning_rate import stable_learning_rate
+from fewfire.training.methods import GradientDescent, Method, method_named
+from fewfire.training.problem import Problem
+from fewfire.training.trainer import Trainer
+
+log = logging.getLogger("fewfire")
+
+
+def plan_trainer(
+    network: TwoLayerNetwork,
+    inputs: ArrayLike | Inputs,
+    targets: ArrayLike,
+    *,
+    method: str | Method = "sgd",
+    index: str | Index = "drift",
+    loss: str | Loss = "squared",
+    batch_size: int | None = None,
+    sample_weight: ArrayLike | None = None,
+    seed: int = 0,
+    memory_limit: int | None = None,
+    epochs: int = 10,
+) -> Trainer:
+    """A trainer of a network, not built yet; see `fewfire.train` for the arguments.
+
+    Parameters
+    ----------
+    epochs : int
+        How many are planned; only the choice of index="auto" depends on it.
+
+    Raises
+    ------
+    DataError
+        Inputs, targets or weights are of another shape than they must be, or not finite.
+    MemoryLimitError
+        The method's work arrays need more than the memory limit.
+    ValueError
+        There is no method, index or loss of that name, or a number is out of its range.
+    """
+    method = method_named(method) if isinstance(method, str) else method
+    inputs = Inputs.of_any(inputs, network.dtype)
+    method, batch_size, work_bytes = method.sized(len(inputs), network.n_outputs, batch_size, memory_limit)
+    index_limit = None if memory_limit is None else memory_limit - work_bytes
+    problem = Problem.of(
+        network, inputs, targets, loss=loss, batch_size=batch_size, sample_weight=sample_weight, seed=seed
+    )
+    if isinstance(method, GradientDescent):
+        method = with_learning_rate(method, problem)
+    choice = None
+    if index == "auto":
+        if not isinstance(method, GradientDescent):
+            raise ValueError(
+                "Gauss-Newton steps need a named index: 'auto' times gradient steps, which says nothing "
+                "about them. Use 'drift'."
+            )
+        choice = choose_index(problem, method, epochs, memory_limit=index_limit)
+        log.info("%s", choice)
+        index = choice.name
+    if isinstance(index, str):
+        index = index_named(index, index_limit)
+    return Trainer(problem, method, index, choice=choice)
+
+
+def with_learning_rate(method: GradientDescent, problem: Problem) -> GradientDescent:
+    """The same method with the largest safe learning rate where its own is "auto".
+
+    Raises
+    ------
+    ValueError
+        At that rate decay alone would turn weights around.
+    """
+    if method.learning_rate != "auto":
+        return method
+    rate = stable_learning_rate(
+        problem.network,
+        problem.inputs,
+        problem.loss,
+        problem.batch_size,
+        sample_weight=problem.sample_weight,
+        output_weights=method.train_output_weights,
+        momentum=method.momentum,
+        seed=problem.seed,
+    )
+    return replace(method, learning_rate=rate)

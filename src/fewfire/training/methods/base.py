@@ -1,0 +1,147 @@
+"""The interface of all methods: settings that say how steps are taken, and what takes them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.errors import TrainingError
+from fewfire.training.asking import Asking
+from fewfire.training.history import EpochRecord
+from fewfire.training.problem import Problem
+
+
+class Stepper(ABC):
+    """Takes the steps of a method on one problem, and holds all that they depend on beside the weights.
+
+    Attributes
+    ----------
+    problem : Problem
+    asking : Asking
+    steps_taken : int
+    finished : bool
+        Whether no step is left to be taken.
+    seconds : dict
+        Where time went: find, forward, move.
+    """
+
+    def __init__(self, problem: Problem, asking: Asking) -> None:
+        self.problem, self.asking = problem, asking
+        self.steps_taken = 0
+        self.finished = False
+        self.seconds: dict[str, float] = dict.fromkeys(("find", "forward", "move"), 0.0)
+
+    @abstractmethod
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
+        """One step on these samples.
+
+        Parameters
+        ----------
+        ids : sample ids of the batch
+        next_ids : optional
+            Those of the next step. Who fires on them may be found in the same pass over the weights.
+
+        Returns
+        -------
+        (loss, correct)
+            Mean loss of the batch, and how many of its samples were classified rightly.
+
+        Raises
+        ------
+        TrainingError
+            The loss is not finite. The weights were not moved by this step.
+        """
+
+    @abstractmethod
+    def rate_of(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """How steps are taken, in a few words for a person."""
+
+    @property
+    @abstractmethod
+    def remedy(self) -> str:
+        """How a message ends that says a number is not finite: what to do."""
+
+    def require_finite(self, what: str, value: float) -> None:
+        """Raise TrainingError where a number is infinite or NaN."""
+        if not np.isfinite(value):
+            raise TrainingError(f"{what} must stay finite. Got {value}{self.remedy}")
+
+    def settle(self) -> None:
+        """Bring the weights of the network up to date, where they coast."""
+        self.asking.settle()
+
+    def begin_epoch(self) -> None:  # noqa: B027  most have nothing to do
+        """A pass over the training set begins."""
+
+    def end_epoch(self) -> None:  # noqa: B027
+        """All steps of the pass were taken."""
+
+    def figures(self) -> dict[str, Any]:
+        """Figures of the pass that only records of this method have."""
+        return {}
+
+    # What it takes to go on after a break
+
+    @property
+    def moving_rows(self) -> dict[str, NDArray]:
+        """All rows that steps move."""
+        network = self.problem.network
+        return {"weights": network.layer.weight_rows, "output_weights": network.output_rows}
+
+    @property
+    def fixed_rows(self) -> dict[str, NDArray]:
+        """Rows that steps depend on and do not move."""
+        return {}
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """How far training has come."""
+        return {"steps_taken": self.steps_taken, "finished": self.finished}
+
+    def go_on_from(self, numbers: Mapping[str, Any]) -> None:
+        """The moving rows were replaced by those of a state with these numbers."""
+        vars(self).update(numbers)
+        self.asking.forget()
+
+
+class Method(ABC):
+    """How steps are taken: settings alone, checked when they are made.
+
+    Attributes
+    ----------
+    name : str
+        Its name in `METHODS`, in checkpoints and in the command's `--optimizer`.
+    record_type : type
+        Of the record of an epoch.
+    """
+
+    name: ClassVar[str]
+    record_type: ClassVar[type[EpochRecord]] = EpochRecord
+
+    def sized(
+        self, n_samples: int, n_outputs: int, batch_size: int | None, memory_limit: int | None
+    ) -> tuple["Method", int | None, int]:
+        """The method, batch size and bytes of work arrays for a problem of this size.
+
+        Raises
+        ------
+        MemoryLimitError
+            Its work arrays need more than the limit.
+        """
+        return self, batch_size, 0
+
+    @abstractmethod
+    def stepper(self, problem: Problem, asking: Asking) -> Stepper:
+        """What takes steps on a problem, from the network as it is."""
+
+    @property
+    @abstractmethod
+    def terms(self) -> dict[str, Any]:
+        """The settings on which the bits of the weights depend."""

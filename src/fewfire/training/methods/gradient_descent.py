@@ -1,0 +1,173 @@
+"""Gradient descent over batches, with momentum, weight decay and a schedule, as torch.optim.SGD."""
+
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.core.rows import padded_zeros
+from fewfire.networks.descent import Descent
+from fewfire.networks.momentum import Momentum
+from fewfire.networks.velocities import Velocities
+from fewfire.training.asking import Asking
+from fewfire.training.methods.base import Method, Stepper
+from fewfire.training.methods.schedules import Constant, Schedule
+from fewfire.training.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientDescent(Method):
+    """Steps down the gradient of the mean loss of a batch.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, or "auto"
+        The base rate, which the schedule takes a share of. "auto" is for `fewfire.train` and
+        `fewfire.plan.plan_trainer`, which replace it by `stable_learning_rate`.
+    schedule : Schedule
+        How the rate changes from step to step; by default not at all.
+    momentum : float in [0, 1)
+    nesterov : bool
+        Nesterov's momentum in place of a heavy ball's.
+    weight_decay : float >= 0
+        What is added to the gradient for each 1 of a weight.
+    train_output_weights : bool
+        Whether the output weights move too, at the same rate and by the same rules.
+
+    Raises
+    ------
+    ValueError
+        A setting is out of its range, or decay alone would turn weights around.
+
+    Notes
+    -----
+    Momentum, Nesterov's momentum and weight decay are those of `torch.optim.SGD`. A neuron that does not fire
+    coasts; its row in `network.weights` is brought up to date when it fires, at the end of an epoch, and by
+    `Trainer.settle`. Momentum needs twice the memory for weights.
+
+    Examples
+    --------
+    >>> GradientDescent(learning_rate=0.5, momentum=0.9, nesterov=True).rule.momentum
+    0.9
+    """
+
+    name: ClassVar[str] = "sgd"
+    learning_rate: float | str = "auto"
+    schedule: Schedule = Constant()
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    train_output_weights: bool = False
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate
+        if rate != "auto" and (isinstance(rate, str) or not (np.isfinite(rate) and rate > 0)):
+            raise ValueError(
+                f"learning_rate must be a finite number > 0, or 'auto'. Got {rate!r}. "
+                "Use 'auto' for the largest safe one."
+            )
+        if not isinstance(self.schedule, Schedule):
+            raise ValueError(
+                f"schedule must be a Schedule. Got {self.schedule!r}. Use for example "
+                "fewfire.training.Cosine(epochs=10)."
+            )
+        rule = self.rule  # which checks the other numbers
+        if not isinstance(rate, str):
+            rule.require_stable(rate)
+
+    @property
+    def rule(self) -> Momentum:
+        return Momentum(self.momentum, self.nesterov, self.weight_decay)
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        return {
+            "learning_rate": self.learning_rate,
+            "schedule": self.schedule.as_dict(),
+            **asdict(self.rule),
+            "train_output_weights": self.train_output_weights,
+        }
+
+    def stepper(self, problem: Problem, asking: Asking) -> "DescentStepper":
+        return DescentStepper(self, problem, asking)
+
+
+class DescentStepper(Stepper):
+    """Takes gradient steps; gives the layer velocities where the rule needs them."""
+
+    def __init__(self, method: GradientDescent, problem: Problem, asking: Asking) -> None:
+        super().__init__(problem, asking)
+        if isinstance(method.learning_rate, str):
+            raise ValueError(
+                "a trainer must have a learning rate that is a number. Got 'auto'. Let "
+                "fewfire.plan.plan_trainer or fewfire.train find the largest safe one."
+            )
+        self.method, self.rule, self.learning_rate = method, method.rule, float(method.learning_rate)
+        network = problem.network
+        self.output_velocities: NDArray | None = None
+        if self.rule.coasts:
+            with_momentum = self.rule.momentum > 0
+            network.layer.velocities = Velocities(network.layer.weight_rows, with_momentum=with_momentum)
+            rows = network.width if with_momentum else 0
+            self.output_velocities = padded_zeros(rows, network.output_rows.shape[1], network.dtype)
+
+    @property
+    def description(self) -> str:
+        return f"learning rate {self.learning_rate:g}"
+
+    @property
+    def remedy(self) -> str:
+        return f" at learning_rate={self.learning_rate:g}. Use a smaller one, or 'auto'."
+
+    def rate_of(self, step: int) -> float:
+        return self.learning_rate * self.method.schedule.share(step, self.problem.steps_per_epoch)
+
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
+        """One gradient step; loss and correct answers are those before it."""
+        problem = self.problem
+        start = perf_counter()
+        batch, fires = self.asking.batch(ids)
+        found = perf_counter()
+        outputs = problem.network.outputs(fires)
+        # An overflow is reported below, with its cause, rather than as a warning of NumPy's.
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = float(problem.losses(outputs, ids).mean())
+            residuals = problem.residuals(outputs, ids)
+        self.require_finite("the loss", loss)
+        correct = problem.correct(outputs, ids)
+        decided = perf_counter()
+        rate = self.rate_of(self.steps_taken)
+        output_rate = rate if self.method.train_output_weights else 0.0
+        coasts = self.rule.coasts
+        descent = Descent(
+            problem.network, batch, fires, residuals, rate, output_rate,
+            flow=self.rule.flow(rate) if coasts else None,
+            gain=self.rule.gain(rate) if coasts else 1.0,
+            output_velocities=self.output_velocities,
+        )  # fmt: skip
+        self.asking.descend(descent, next_ids)
+        self.steps_taken += 1
+        velocities = problem.network.layer.velocities
+        if velocities is not None and velocities.due:
+            self.settle()
+        taken = perf_counter()
+        self.seconds["find"] += found - start
+        self.seconds["forward"] += decided - found
+        self.seconds["move"] += taken - decided
+        return loss, correct
+
+    @property
+    def moving_rows(self) -> dict[str, NDArray]:
+        rows = super().moving_rows
+        velocities = self.problem.network.layer.velocities
+        if velocities is not None and self.output_velocities is not None:
+            rows |= {"velocities": velocities.rows, "output_velocities": self.output_velocities}
+        return rows
+
+    def go_on_from(self, numbers: Any) -> None:
+        super().go_on_from(numbers)
+        velocities = self.problem.network.layer.velocities
+        if velocities is not None:
+            velocities.restart()
