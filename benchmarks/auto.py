@@ -14,6 +14,7 @@ import numpy as np
 
 from common import one_hot, save, unit_rows
 from fewfire import Trainer, TwoLayerNetwork
+from fewfire.plan import plan_trainer
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import arrange
 
@@ -93,13 +94,13 @@ def measured(case: Case) -> dict[str, Any]:
     network = TwoLayerNetwork.initialize(case.width, case.n_features, 10, fire_rate=case.fire_rate)
     arrange(network, inputs)
     settings: dict[str, Any] = {"batch_size": case.batch_size or None, "epochs": case.epochs}
-    settings["learning_rate"] = Trainer(network, inputs, targets, **settings).learning_rate
+    settings["learning_rate"] = plan_trainer(network, inputs, targets, **settings).learning_rate
     tree = ("weight_tree",) if case.n_features <= TREE_FEATURES else ()
     seconds = {name: [] for name in ("exhaustive", "screened", "drift", *tree, "auto")}
     choices, probes = [], []
     for turn in range(TURNS):
         for name in [name for name, taken in seconds.items() if turn < 2 or sum(taken) < SHORT]:
-            trainer = Trainer(network.copy(), inputs, targets, index=name, **settings)
+            trainer = plan_trainer(network.copy(), inputs, targets, index=name, **settings)
             seconds[name].append(run(trainer))
             if trainer.choice is not None:
                 choices.append(trainer.choice.name)

@@ -59,7 +59,7 @@ def one_hot(n: int, n_classes: int = 10, seed: int = 0) -> np.ndarray:
 
 def timed_step(trainer: fewfire.Trainer, ids: np.ndarray) -> dict[str, float]:
     """Seconds of a training step on these samples, and of its parts."""
-    before, start = dict(trainer.seconds), perf_counter()
+    before, start = dict(trainer.stepper.seconds), perf_counter()
     trainer.step(ids)
-    parts = {part: trainer.seconds[part] - before[part] for part in before}
+    parts = {part: trainer.stepper.seconds[part] - before[part] for part in before}
     return parts | {"step": perf_counter() - start}

@@ -17,6 +17,7 @@ import torch
 import fewfire
 from common import one_hot, save, timed_step, unit_rows
 from fewfire import Trainer, TwoLayerNetwork
+from fewfire.plan import plan_trainer
 from fewfire.indexes import CorrelationTreeByNeuron, CorrelationTreeBySample, Index
 from fewfire.torch.rivals import HandWritten, HandWrittenTransposed
 
@@ -26,7 +27,7 @@ DENSE_SECONDS = 0.06  # of a turn at the least: then the other's threads do not 
 
 
 def trainer_of(network: TwoLayerNetwork, n: int, index: Index | str) -> Trainer:
-    trainer = Trainer(network.copy(), unit_rows(n, network.n_features), one_hot(n), index=index,
+    trainer = plan_trainer(network.copy(), unit_rows(n, network.n_features), one_hot(n), index=index,
                       learning_rate=RATE)  # fmt: skip
     trainer.build()
     return trainer

@@ -14,6 +14,7 @@ import numpy as np
 
 from common import one_hot, save, timed_step, unit_rows
 from fewfire import Inputs, Trainer, TwoLayerNetwork
+from fewfire.plan import plan_trainer
 
 WIDTH, DIMENSIONS, SAMPLES = 1 << 16, (2, 3, 4, 8), (256, 1024, 4096)
 INDEXES = ("exhaustive", "drift", "weight_tree", "data_tree")
@@ -23,7 +24,7 @@ STEPS = 7  # of which the first counts for nothing
 def measure(d: int, n: int) -> dict[str, Any]:
     network = TwoLayerNetwork.initialize(WIDTH, d, 10)
     inputs, targets, ids = Inputs.of(unit_rows(n, d)), one_hot(n), np.arange(n)
-    trainers = {name: Trainer(network.copy(), inputs, targets, index=name) for name in INDEXES}
+    trainers = {name: plan_trainer(network.copy(), inputs, targets, index=name) for name in INDEXES}
     builds = {}
     for name, trainer in trainers.items():
         start = perf_counter()

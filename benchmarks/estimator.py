@@ -18,7 +18,8 @@ from fewfire import Trainer, TwoLayerNetwork
 from fewfire.estimators.common import MOMENTUM, WideClassifier
 from fewfire.networks.threshold import fire_rate_at
 from fewfire.prepare.preparation import Preparation
-from fewfire.training import GaussNewtonTrainer
+from fewfire.plan import plan_trainer
+from fewfire.training import GaussNewton, GradientDescent
 from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 SAMPLES, FEATURES, WIDTH, CLASSES, TURNS = 3_000, 30, 8_192, 5, 12
@@ -41,13 +42,13 @@ def bare(X: np.ndarray, y: np.ndarray, optimizer: str, epochs: int) -> None:
         WIDTH, samples.shape[1], CLASSES, threshold=THRESHOLD, mirrored=True, seed=SEED
     )
     if optimizer == "sgd":
-        trainer: Trainer = Trainer(
+        trainer: Trainer = plan_trainer(
             network, samples, targets, index="exhaustive", batch_size=256, momentum=MOMENTUM, nesterov=True
         )
     else:
         network.output_weights[:] *= OUTPUT_WEIGHTS
         ridge = RIDGE * OUTPUT_WEIGHTS**2
-        trainer = GaussNewtonTrainer(network, samples, targets, index="exhaustive", ridge=ridge)
+        trainer = plan_trainer(network, samples, targets, index="exhaustive", ridge=ridge)
     trainer.build()
     for _ in range(epochs):
         trainer.epoch()

@@ -20,6 +20,7 @@ import torch
 import fewfire
 from common import save
 from fewfire import Trainer, TwoLayerNetwork
+from fewfire.plan import plan_trainer
 from fewfire.data import load_dataset
 from fewfire.prepare import Classes, InputScaling
 from fewfire.system import machine
@@ -34,7 +35,7 @@ targets = classes.one_hot(classes.encode(dataset.labels))
 
 
 def start(width: int, index: str) -> tuple[Trainer, list[np.ndarray]]:
-    trainer = Trainer(
+    trainer = plan_trainer(
         TwoLayerNetwork.initialize(width, inputs.shape[1], 10),
         inputs,
         targets,
@@ -43,7 +44,7 @@ def start(width: int, index: str) -> tuple[Trainer, list[np.ndarray]]:
         learning_rate=200.0,
     )
     trainer.build()
-    batches = [ids for epoch in range(1, 20) for ids in trainer.batches(epoch)][:STEPS]
+    batches = [ids for epoch in range(1, 20) for ids in trainer.problem.batches(epoch)][:STEPS]
     return trainer, batches
 
 
@@ -105,14 +106,14 @@ class PyTorch32(HandWritten):
 def beside(rival_class: type, width: int) -> dict:
     trainer, batches = start(width, "drift")
     network = trainer.network
-    rival = rival_class(network, trainer.learning_rate)
+    rival = rival_class(network, trainer.stepper.learning_rate)
     decided_differently = unexplained = in_rounding_band = pairs = 0
     largest = []
     for ids in batches:
         x, y = inputs[ids].astype(np.float64), targets[ids].astype(np.float64)
         ours = network.weights.astype(np.float64)
         theirs = np.asarray(rival.weights, dtype=np.float64)
-        fires = trainer.index.fire_set(trainer.inputs.batch(ids))
+        fires = trainer.index.fire_set(trainer.problem.inputs.batch(ids))
         mine = np.zeros((width, len(ids)), bool)
         mine[fires.neurons(), fires.samples] = True
         their_pre_activations = theirs @ x.T

@@ -25,7 +25,8 @@ from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.prepare import Classes, InputScaling
 from fewfire.tangent.gram import FiringGram
 from fewfire.torch.rivals import HandWritten
-from fewfire.training import GaussNewtonTrainer
+from fewfire.plan import plan_trainer
+from fewfire.training import GaussNewton, GradientDescent
 from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 WIDTH, SAMPLES, STEPS, BATCH = 65_536, 5_000, 3, 256
@@ -48,7 +49,7 @@ def random_labels(dtype: type) -> dict[str, Any]:
     """Squared residuals after each step: 256 samples of 32 features, labels of random signs."""
     samples, labels = unit_rows(256, 32), np.random.default_rng(1).choice([-1.0, 1.0], (256, 1))
     network = network_of(32, 1, dtype)
-    trainer = GaussNewtonTrainer(network, samples, labels)
+    trainer = plan_trainer(network, samples, labels)
     start = perf_counter()
     trainer.build()
     squares = [float(np.sum((network.forward(samples) - labels) ** 2, dtype=np.float64))]
@@ -64,7 +65,7 @@ def fitted(
     start = perf_counter()
     network = network_of(inputs.n_features, targets.shape[1], near_kernel=near_kernel)
     arrange(network, inputs)
-    trainer = GaussNewtonTrainer(network, inputs, targets, preconditioner=preconditioner)
+    trainer = plan_trainer(network, inputs, targets, preconditioner=preconditioner)
     trainer.build()
     taken = []
     for _ in range(steps):
@@ -117,7 +118,7 @@ def gram_costs(inputs: Inputs) -> dict[str, float]:
     """Seconds for the exact counts, and for the sketch of the paper."""
     network = network_of(inputs.n_features, 10)
     index = ExhaustiveIndex()
-    index.build(network, inputs)
+    index.build(network.layer, inputs)
     gram = FiringGram(network, inputs, index.fire_set(inputs))
     seconds = {}
     start = perf_counter()

@@ -9,6 +9,7 @@ from itertools import product
 
 from common import one_hot, save, unit_rows
 from fewfire import Trainer, TwoLayerNetwork
+from fewfire.plan import plan_trainer
 from fewfire.torch import compare_dense
 
 N_SAMPLES, STEPS = 2_048, 16
@@ -18,7 +19,7 @@ FIRE_RATES = (0.02, 0.1, 0.25, 0.5)
 figures = []
 for width, n_features, batch, fire_rate in product(WIDTHS, FEATURES, BATCHES, FIRE_RATES):
     network = TwoLayerNetwork.initialize(width, n_features, 10, fire_rate=fire_rate)
-    trainer = Trainer(network, unit_rows(N_SAMPLES, n_features), one_hot(N_SAMPLES), batch_size=batch)
+    trainer = plan_trainer(network, unit_rows(N_SAMPLES, n_features), one_hot(N_SAMPLES), batch_size=batch)
     trainer.build()
     record = trainer.epoch()
     comparison = compare_dense(trainer, STEPS, ways=("hand-written", "hand-written, transposed"))

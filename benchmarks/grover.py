@@ -27,7 +27,7 @@ def figures_of(width: int) -> dict[str, float]:
     """All of them a sample, on average."""
     inputs = Inputs.of(unit_rows(N_SAMPLES, N_FEATURES))
     network, index = TwoLayerNetwork.initialize(width, N_FEATURES, 1), GroverIndex()
-    index.build(network, inputs)
+    index.build(network.layer, inputs)
     fires = index.fire_set(inputs)
     reports = [expected_report(width, k) for k in np.bincount(fires.samples, minlength=N_SAMPLES)]
     expected, missed = np.mean(reports, axis=0)

@@ -21,6 +21,7 @@ from sklearn.neighbors import BallTree, KDTree
 import fewfire
 from common import DATA, save, unit_rows
 from fewfire import HalfspaceReporter, Inputs, Trainer, TwoLayerNetwork
+from fewfire.plan import plan_trainer
 from fewfire.indexes import ExhaustiveIndex, WeightTreeIndex
 from fewfire.networks.threshold import paper_threshold
 from fewfire.prepare import InputScaling
@@ -59,8 +60,8 @@ def questions(d: int) -> dict[str, Any]:
     points, inputs = np.ascontiguousarray(network.weights), Inputs.of(unit_rows(QUESTIONS, d))
     build = seconds_of(lambda: HalfspaceReporter(points), 3)
     reporter, exhaustive, tree = HalfspaceReporter(points), ExhaustiveIndex(), WeightTreeIndex()
-    exhaustive.build(network)
-    tree.build(network)
+    exhaustive.build(network.layer)
+    tree.build(network.layer)
     assert tree.fire_set(inputs).identical(exhaustive.fire_set(inputs))
     before = reporter.work
     begins, _ = reporter.report_batch(inputs.samples, THRESHOLD)
@@ -138,9 +139,9 @@ def training(name: str, folder: Path) -> dict[str, Any]:
     weights = []
     for index in ("exhaustive", "weight_tree"):
         network = TwoLayerNetwork.initialize(WIDTH, inputs.shape[1], 1)
-        trainer = Trainer(network, inputs, targets, index=index, batch_size=BATCH)
+        trainer = plan_trainer(network, inputs, targets, index=index, batch_size=BATCH)
         trainer.build()
-        batches = islice(chain.from_iterable(trainer.batches(epoch) for epoch in count(1)), STEPS)
+        batches = islice(chain.from_iterable(trainer.problem.batches(epoch) for epoch in count(1)), STEPS)
         start = perf_counter()
         for ids in batches:
             trainer.step(ids)

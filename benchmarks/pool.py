@@ -23,7 +23,7 @@ torch.set_num_threads(threads())
 network = TwoLayerNetwork.initialize(16_384, 784, 10)
 inputs = Inputs.of(unit_rows(256, 784))
 index = ExhaustiveIndex()
-index.build(network)
+index.build(network.layer)
 w, x = torch.from_numpy(network.weights.copy()), torch.from_numpy(inputs.samples.copy())
 out = torch.empty(len(w), len(x))
 tasks: dict[str, Callable[[], object]] = {

@@ -32,7 +32,7 @@ def seconds_of(index: Index, batch: Inputs) -> float:
 
 def build_seconds(index: Index, network: TwoLayerNetwork, inputs: Inputs) -> float:
     start = perf_counter()
-    index.build(network, inputs)
+    index.build(network.layer, inputs)
     return perf_counter() - start
 
 
@@ -46,7 +46,7 @@ figures = []
 for instruction_set in (name for name in machine.available_instruction_sets() if name != "base"):
     machine.use_instruction_set(instruction_set)
     exhaustive, screened = ExhaustiveIndex(), ScreenedIndex()
-    exhaustive.build(network, inputs)
+    exhaustive.build(network.layer, inputs)
     build = median(build_seconds(screened, network, inputs) for _ in range(TURNS))
     for size in BATCHES:
         batch = inputs.batch(np.arange(size))

@@ -14,6 +14,7 @@ import numpy as np
 
 from common import DATA, save
 from fewfire import Inputs, Trainer, TwoLayerNetwork
+from fewfire.plan import plan_trainer
 from fewfire.data import load_dataset
 from fewfire.indexes import arrange
 from fewfire.prepare import Classes, InputScaling
@@ -31,7 +32,7 @@ trainers: list[Trainer] = []
 for power in POWERS:
     network = TwoLayerNetwork.initialize(2**power, inputs.n_features, targets.shape[1], init="structured")
     arrange(network, inputs)
-    trainers.append(Trainer(network, inputs, targets, batch_size=BATCH))
+    trainers.append(plan_trainer(network, inputs, targets, batch_size=BATCH))
     trainers[-1].build()
     print(f"width {2**power:>7,}: built", flush=True)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from common import DATA, save
 from fewfire import Inputs, Trainer, TwoLayerNetwork, predict
+from fewfire.plan import plan_trainer
 from fewfire.data import Dataset, load_dataset
 from fewfire.indexes import DriftIndex
 from fewfire.networks.two_layer import INITS
@@ -53,14 +54,14 @@ def run(data: Data, width: int, epochs: int, init: str, seed: int) -> tuple[dict
     network = data.network(width, init, seed)
     kernel = firing_kernel(network, data.few)
     start_rate = fire_rate(network, data.few)
-    trainer = Trainer(network, data.inputs, data.targets, batch_size=256, seed=seed)
+    trainer = plan_trainer(network, data.inputs, data.targets, batch_size=256, seed=seed)
     trainer.build()
     for _ in range(epochs):
         record = trainer.epoch()
     figures = {
         "init": init,
         "seed": seed,
-        "learning_rate": trainer.learning_rate,
+        "learning_rate": trainer.stepper.learning_rate,
         "fire_rate_at_start": start_rate,
         "fire_rate_at_end": fire_rate(network, data.few),
         "train_loss": record.loss,
@@ -86,7 +87,7 @@ def kernel_differences(kernels: dict[tuple[str, int], np.ndarray]) -> dict[str, 
 def build_seconds(data: Data, init: str) -> float:
     network, index = data.network(BUILD_WIDTH, init, 0), DriftIndex()
     start = perf_counter()
-    index.build(network, data.inputs)
+    index.build(network.layer, data.inputs)
     return perf_counter() - start
 
 

@@ -22,6 +22,7 @@ import torch
 
 from common import DATA, RESULTS, save
 from fewfire import Inputs, Trainer, TwoLayerNetwork, predict, threads
+from fewfire.plan import plan_trainer
 from fewfire.data import load_dataset
 from fewfire.indexes import arrange
 from fewfire.prepare import Classes, InputScaling
@@ -124,7 +125,7 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
                                          fire_rate=case.fire_rate)  # fmt: skip
     arrange(network, inputs)
     limit = None if case.memory_limit is None else bytes_of(case.memory_limit)
-    trainer = Trainer(network, inputs, targets, batch_size=case.batch_size, memory_limit=limit,
+    trainer = plan_trainer(network, inputs, targets, batch_size=case.batch_size, memory_limit=limit,
                       learning_rate=case.learning_rate)  # fmt: skip
     build_start = perf_counter()
     trainer.build()
@@ -143,12 +144,12 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
     spent = trainer.index.work - before
     taken = trainer.steps_taken - steps
 
-    fires = trainer.index.fire_set(inputs.batch(trainer.batches(1)[0]))
+    fires = trainer.index.fire_set(inputs.batch(trainer.problem.batches(1)[0]))
     touched = int(np.count_nonzero(np.diff(fires.begins)))
-    row_bytes = network.weight_rows.shape[1] * network.dtype.itemsize
+    row_bytes = network.layer.weight_rows.shape[1] * network.dtype.itemsize
     rates = {
         "multiply_adds_per_second": gemm_rate(case.width, case.batch_size, inputs.n_features),
-        "copied_bytes_per_second": copy_rate(network.weight_rows.nbytes),
+        "copied_bytes_per_second": copy_rate(network.layer.weight_rows.nbytes),
     }
     arithmetic = 2 * len(fires) * inputs.n_features / rates["multiply_adds_per_second"]
     traffic = 2 * touched * row_bytes / rates["copied_bytes_per_second"]
@@ -156,7 +157,7 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
         "samples": len(inputs),
         "threads": threads(),
         "threshold": network.threshold,
-        "rate": trainer.learning_rate,
+        "rate": trainer.stepper.learning_rate,
         "test_accuracy": accuracy,
         "build_seconds": build_seconds,
         "run_seconds": run_seconds,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from common import DATA, save
 from fewfire import Trainer, TwoLayerNetwork
+from fewfire.plan import plan_trainer
 from fewfire.data import load_dataset
 from fewfire.prepare import Classes, InputScaling
 from fewfire.torch import compare_dense
@@ -26,7 +27,7 @@ targets = classes.one_hot(classes.encode(dataset.labels[:N_SAMPLES]))
 figures = []
 for power in range(12, 19):
     network = TwoLayerNetwork.initialize(2**power, inputs.shape[1], 10)
-    trainer = Trainer(network, inputs, targets, batch_size=256)
+    trainer = plan_trainer(network, inputs, targets, batch_size=256)
     trainer.build()
     built = trainer.index.work.copy()
     for _ in range(EPOCHS):
@@ -35,7 +36,7 @@ for power in range(12, 19):
     row = {
         "width": 2**power,
         "threshold": network.threshold,
-        "learning_rate": trainer.learning_rate,
+        "learning_rate": trainer.stepper.learning_rate,
         "fire_rate": record.fire_rate,
         "near_rate": record.near_rate,
         "dot_rate": record.dot_rate,

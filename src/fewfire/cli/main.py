@@ -348,10 +348,7 @@ def info() -> None:
       fewfire info
       FEWFIRE_NUM_THREADS=1 FEWFIRE_SIMD=base fewfire info
     """
-    typer.echo(f"fewfire {fewfire.__version__}")
-    available = ", ".join(machine.available_instruction_sets())
-    typer.echo(f"instruction set: {machine.instruction_set()} (available: {available}; FEWFIRE_SIMD chooses)")
-    typer.echo(f"threads: {fewfire.threads()} (FEWFIRE_NUM_THREADS chooses)")
+    typer.echo(str(fewfire.info()))
 
 
 def _number(option: str, text: str, word: str) -> float | str:

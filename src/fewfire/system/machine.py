@@ -2,8 +2,10 @@
 
 import os
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from fewfire import _core
+from fewfire._version import __version__
 
 MOST_THREADS = 1024
 
@@ -56,6 +58,46 @@ def use_instruction_set(name: str) -> None:
     All those with fused multiply-add (avx512, avx2, neon) give the same bits; base does not have it.
     """
     _core.use_instruction_set(name)
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a figure depends on beside the code.
+
+    Attributes
+    ----------
+    version : str
+        Of fewfire.
+    instruction_set : str
+        The one in use; the environment variable FEWFIRE_SIMD chooses another.
+    available_instruction_sets : tuple of str
+    threads : int
+        The environment variable FEWFIRE_NUM_THREADS chooses another number.
+    """
+
+    version: str
+    instruction_set: str
+    available_instruction_sets: tuple[str, ...]
+    threads: int
+
+    def __str__(self) -> str:
+        available = ", ".join(self.available_instruction_sets)
+        return (
+            f"fewfire {self.version}\n"
+            f"instruction set: {self.instruction_set} (available: {available}; FEWFIRE_SIMD chooses)\n"
+            f"threads: {self.threads} (FEWFIRE_NUM_THREADS chooses)"
+        )
+
+
+def info() -> Info:
+    """The version of fewfire, the instruction set and the number of threads.
+
+    Examples
+    --------
+    >>> info().threads == threads()
+    True
+    """
+    return Info(__version__, instruction_set(), tuple(available_instruction_sets()), threads())
 
 
 def _configure_from_environment() -> None:
