@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from common import save
-from fewfire import Trainer, TwoLayerNetwork
+from fewfire import GaussNewton, GradientDescent, Trainer, TwoLayerNetwork
 from fewfire.estimators.common import MOMENTUM, WideClassifier
 from fewfire.networks.threshold import fire_rate_at
-from fewfire.prepare.preparation import Preparation
 from fewfire.plan import plan_trainer
-from fewfire.training import GaussNewton, GradientDescent
+from fewfire.prepare.preparation import Preparation
 from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 SAMPLES, FEATURES, WIDTH, CLASSES, TURNS = 3_000, 30, 8_192, 5, 12
@@ -43,12 +42,13 @@ def bare(X: np.ndarray, y: np.ndarray, optimizer: str, epochs: int) -> None:
     )
     if optimizer == "sgd":
         trainer: Trainer = plan_trainer(
-            network, samples, targets, index="exhaustive", batch_size=256, momentum=MOMENTUM, nesterov=True
-        )
+            network, samples, targets, index="exhaustive", batch_size=256,
+            method=GradientDescent(momentum=MOMENTUM, nesterov=True),
+        )  # fmt: skip
     else:
         network.output_weights[:] *= OUTPUT_WEIGHTS
         ridge = RIDGE * OUTPUT_WEIGHTS**2
-        trainer = plan_trainer(network, samples, targets, index="exhaustive", ridge=ridge)
+        trainer = plan_trainer(network, samples, targets, index="exhaustive", method=GaussNewton(ridge=ridge))
     trainer.build()
     for _ in range(epochs):
         trainer.epoch()

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from common import DATA, save
-from fewfire import Inputs, Trainer, TwoLayerNetwork, predict
+from fewfire import GaussNewton, GradientDescent, Inputs, Trainer, TwoLayerNetwork, predict
 from fewfire.data import Dataset, load_dataset
 from fewfire.indexes import arrange
 from fewfire.networks.threshold import fire_rate_at, paper_threshold
-from fewfire.prepare import Classes, InputScaling
 from fewfire.plan import plan_trainer
-from fewfire.training import GaussNewton, GradientDescent
+from fewfire.prepare import Classes, InputScaling
 from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 WIDTH, BATCH, PASSES, EPOCHS, RIDGE = 16_384, 4_000, 3, 40, 0.05  # ridge over the fire rate
@@ -56,9 +55,12 @@ def main(folder: Path) -> None:
     mean = targets.mean(axis=0)
     network = network_of(inputs)
     ridge = RIDGE * fire_rate_at(network.threshold) * OUTPUT_WEIGHTS**2
-    steps = plan_trainer(network, inputs, targets - mean, batch_size=BATCH, ridge=ridge)
+    steps = plan_trainer(network, inputs, targets - mean, batch_size=BATCH, method=GaussNewton(ridge=ridge))
     gauss_newton = measure(steps, PASSES, dataset, test, mean, classes)
-    descent = plan_trainer(network_of(inputs), inputs, targets - mean, batch_size=256, momentum=0.9, nesterov=True)
+    descent = plan_trainer(
+        network_of(inputs), inputs, targets - mean, batch_size=256,
+        method=GradientDescent(momentum=0.9, nesterov=True),
+    )  # fmt: skip
     figures = {
         "width": WIDTH,
         "batch": BATCH,
