@@ -29,7 +29,13 @@ INDEXES: dict[str, type[Index]] = {
 
 
 def index_named(name: str, memory_limit: int | None = None) -> Index:
-    """A new index of this name, one of INDEXES."""
+    """A new index of this name, one of INDEXES.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
     if name not in INDEXES:
         raise ValueError(f"the index must be one of {', '.join(INDEXES)}. Got {name!r}. Choose one of them.")
     return INDEXES[name](memory_limit=memory_limit)

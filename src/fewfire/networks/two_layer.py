@@ -130,6 +130,12 @@ class TwoLayerNetwork:
             training adds is all there is. Needs an even width, and Gaussian weights.
         seed : int
         dtype : float32 or float64
+
+        Raises
+        ------
+        ValueError
+            A size is no whole number >= 1, a name or a number is none that the argument takes, or both a
+            threshold and a fire rate are given.
         """
         for name, count in [("width", width), ("n_features", n_features), ("n_outputs", n_outputs)]:
             if not isinstance(count, int | np.integer) or count < 1:
@@ -254,7 +260,13 @@ class TwoLayerNetwork:
         return outputs * self.dtype.type(self.scale)
 
     def save(self, path: str | Path) -> None:
-        """Write the parameters to a safetensors file, atomically, with a checksum."""
+        """Write the parameters to a safetensors file, atomically, with a checksum.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; one that was there is as it was.
+        """
         tensors = {
             "weights": np.ascontiguousarray(self.weights),
             "output_weights": np.ascontiguousarray(self.output_weights),
@@ -265,7 +277,15 @@ class TwoLayerNetwork:
 
     @classmethod
     def load(cls, path: str | Path) -> "TwoLayerNetwork":
-        """Read the parameters back, bit for bit."""
+        """Read the parameters back, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            The file is not one that `save` wrote, or it was cut off or changed.
+        OSError
+            The file cannot be read.
+        """
         try:
             tensors, _ = read_tensors(path, KIND)
             weights, output_weights = tensors["weights"], tensors["output_weights"]
