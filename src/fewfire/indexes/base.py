@@ -73,7 +73,7 @@ class Index(ABC):
         RuntimeError
             The index is not built.
         ValueError
-            The batch does not fit the layer; or the index is bound, and the batch is none of its training set.
+            The batch does not fit the layer, or a bound index is asked about other samples than its own.
         """
 
     @abstractmethod
