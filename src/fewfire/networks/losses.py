@@ -33,7 +33,7 @@ class Curvature:
     whitened: NDArray[np.float64]
 
     def weighted(self, weights: NDArray[np.float64]) -> "Curvature":
-        """Of losses that count as much as these weights (n,) say."""
+        """The curvature of the losses times these weights (n,)."""
         roots = np.sqrt(weights)[:, None]
         return Curvature(roots * self.scales, self.directions, roots * self.whitened)
 

@@ -26,9 +26,9 @@ class TwoLayerNetwork:
     Parameters
     ----------
     weights : (m, d)
-        One row w_r a neuron.
+        One row w_r per neuron.
     output_weights : (m, c)
-        One row a_r a neuron; of signs at initialization.
+        One row a_r per neuron; random signs at initialization.
     threshold : float, >= 0
         b: a neuron fires where <w_r, x> > b, strictly.
     dtype : float32 or float64
@@ -74,7 +74,7 @@ class TwoLayerNetwork:
         if weights.ndim != 2 or output_weights.ndim != 2 or len(weights) != len(output_weights):
             raise ValueError(
                 "weights must be (m, d) and output_weights (m, c) with the same m. Got shapes "
-                f"{weights.shape} and {output_weights.shape}. Give one row a neuron in both."
+                f"{weights.shape} and {output_weights.shape}. Give one row per neuron in both."
             )
         if 0 in weights.shape or 0 in output_weights.shape:
             raise ValueError(
@@ -236,7 +236,7 @@ class TwoLayerNetwork:
         self.output_rows[:] = self.output_rows[order]
 
     def outputs(self, fires: FireSet, threshold: float | None = None) -> NDArray:
-        """Outputs (n, c) from a fire set: c multiply-adds a firing pair.
+        """Outputs (n, c) from a fire set: c multiply-adds per firing pair.
 
         With another threshold than the network's: m^(-1/2) sum_r a_r (value - threshold) over the same pairs.
         """

@@ -166,7 +166,7 @@ class GaussNewtonStepper(Stepper):
     Attributes
     ----------
     damping : float
-        Of the next step.
+        Damping of the next step, in units of the mean of the diagonal of G.
     """
 
     def __init__(self, method: GaussNewton, problem: Problem, asking: Asking) -> None:

@@ -41,7 +41,7 @@ class Cosine(Schedule):
     Parameters
     ----------
     epochs : int >= 1
-        Of the whole run.
+        Epochs of the whole run.
     final : float in [0, 1]
     """
 
@@ -97,8 +97,8 @@ def schedule_named(
 
     Parameters
     ----------
-    every, gamma : of "step" alone
-        By default a third of the epochs, and 0.1.
+    every, gamma : optional, for "step" alone
+        The defaults are a third of the epochs, and 0.1.
     """
     if name not in SCHEDULES:
         raise ValueError(
