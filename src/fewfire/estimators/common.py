@@ -27,8 +27,7 @@ from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
-from fewfire.prepare.frame import FrameCategories, is_frame
-from fewfire.prepare.one_hot import perhaps_categories
+from fewfire.prepare.categories import FrameCategories, is_frame, perhaps_categories
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import written
 from fewfire.training import GaussNewton, GradientDescent, Trainer
@@ -393,7 +392,7 @@ class WideClassifier(ClassifierMixin, _WideNetwork):
         The appended feature, over the root mean square norm of the standardized rows.
     categories : sequence of int or str, or "auto"
         Columns, by number or by name in a DataFrame, whose values are categories, to be coded by a column
-        each; a category that training has not seen, or a missing one, is 0 in all. A DataFrame's columns of
+        each; a missing value is one where training has it, and what training has not seen is 0 in all. A DataFrame's columns of
         texts and categories are so in any case. "auto": besides them all columns of 3 to 12 different
         whole numbers, or none, whichever errs less.
     index : str
