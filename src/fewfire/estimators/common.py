@@ -23,6 +23,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fewfire.api import predict
 from fewfire.errors import MemoryLimitError
 from fewfire.indexes import index_named, rules
+from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
 from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
@@ -31,7 +32,6 @@ from fewfire.prepare.categories import FrameCategories, is_frame, perhaps_catego
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import written
 from fewfire.training import GaussNewton, GradientDescent, Trainer
-from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.methods.gradient_descent import DescentStepper
 
 _validated: Callable[..., Any] = validate_data  # whose defaults hide its types
@@ -159,16 +159,16 @@ class _WideNetwork(BaseEstimator):
         )
         self.preparation_, self.threshold_ = selection.preparation, selection.threshold
         self.ridge_, self.error_ = selection.ridge, selection.error
-        self.network_ = TwoLayerNetwork.initialize(
-            self.width + self.width % 2,
-            len(self.preparation_.scaling.mean) + 1,
-            targets.shape[1],
-            threshold=self.threshold_,
-            mirrored=True,
-            seed=self._seed,
-        )
+        n_features, n_outputs = len(self.preparation_.scaling.mean) + 1, targets.shape[1]
         if self.optimizer_ == GAUSS_NEWTON:
-            self.network_.output_weights[:] *= OUTPUT_WEIGHTS
+            self.network_ = near_kernel_network(
+                self.width, n_features, n_outputs, threshold=self.threshold_, seed=self._seed
+            )
+        else:
+            self.network_ = TwoLayerNetwork.initialize(
+                self.width + self.width % 2, n_features, n_outputs, threshold=self.threshold_, mirrored=True,
+                seed=self._seed,
+            )  # fmt: skip
         self.learning_rate_: float | None = None
         self.history_: list[Any] = []
 
@@ -222,7 +222,7 @@ class _WideNetwork(BaseEstimator):
             rate = self.learning_rate_  # of the first samples: the same for all that come in parts
         second_order = self.optimizer_ == GAUSS_NEWTON
         method = (
-            GaussNewton(ridge=self.ridge_ * OUTPUT_WEIGHTS**2)
+            GaussNewton(ridge=near_kernel_ridge(self.ridge_))
             if second_order
             else GradientDescent(learning_rate=rate, momentum=momentum, nesterov=momentum > 0)
         )
@@ -392,8 +392,8 @@ class WideClassifier(ClassifierMixin, _WideNetwork):
         The appended feature, over the root mean square norm of the standardized rows.
     categories : sequence of int or str, or "auto"
         Columns, by number or by name in a DataFrame, whose values are categories, to be coded by a column
-        each; a missing value is one where training has it, and what training has not seen is 0 in all. A DataFrame's columns of
-        texts and categories are so in any case. "auto": besides them all columns of 3 to 12 different
+        each; a missing value is one where training has it, and what training has not seen is 0 in all. A
+        DataFrame's columns of texts and categories are so in any case. "auto": besides them all columns of 3 to 12 different
         whole numbers, or none, whichever errs less.
     index : str
         Who fires? One of `fewfire.indexes.INDEXES`; all exact ones lead to the same network. "auto": the

@@ -1,7 +1,6 @@
 """The two-layer network f(x) = m^(-1/2) sum_r a_r max(<w_r, x> - b, 0): its parameters."""
 
 from functools import partial
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.rows import padded, padded_zeros, require_float, stride_of
 from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights
-from fewfire.networks.threshold import paper_threshold, threshold_for_fire_rate
+from fewfire.networks.threshold import threshold_of
 from fewfire.system.tensors import read_tensors, write_tensors
 
 INITS = ("gaussian", "structured")
@@ -140,17 +139,7 @@ class TwoLayerNetwork:
         for name, count in [("width", width), ("n_features", n_features), ("n_outputs", n_outputs)]:
             if not isinstance(count, int | np.integer) or count < 1:
                 raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
-        if fire_rate is not None:
-            if threshold != "paper":
-                raise ValueError(
-                    f"give a threshold or a fire rate, not both. Got threshold={threshold} and "
-                    f"fire_rate={fire_rate}. Leave one out."
-                )
-            threshold = threshold_for_fire_rate(fire_rate)
-        elif threshold == "paper":
-            threshold = paper_threshold(width)
-        elif not isinstance(threshold, Real):
-            raise ValueError(f"threshold must be a number or 'paper'. Got {threshold!r}.")
+        threshold = threshold_of(threshold, width, fire_rate=fire_rate)
         require_init(init)
         random = np.random.default_rng(seed)
         require_float(dtype)
@@ -173,7 +162,7 @@ class TwoLayerNetwork:
                 )
             weight_rows[1::2] = weight_rows[::2]
             output_rows[1::2] = -output_rows[::2]
-        layer = Layer(weight_rows, n_features, float(threshold), width**-0.5)
+        layer = Layer(weight_rows, n_features, threshold, width**-0.5)
         layer.structure = structure
         return cls._of(layer, output_rows, n_outputs)
 

@@ -34,7 +34,6 @@ from fewfire.training.methods.conjugate_gradients import Linear, conjugate_gradi
 from fewfire.training.methods.ridge import OfOwnPart, Ridge, ToStart
 from fewfire.training.problem import Problem
 
-OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: neurons hardly turn
 PRECONDITIONERS = ("exact", "shared", "sketch")
 MATRIX_LIMIT = 4_000_000_000  # bytes of all matrices, where no limit is given
 EXACT_SIZE = 1024  # samples x outputs: beyond it several outputs are solved by iteration
