@@ -28,7 +28,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from common import DATA, RESULTS, save
-from fewfire.estimators.common import WideClassifier
+from fewfire.estimators import WideClassifier
 from fewfire.prepare.categories import OneHot, perhaps_categories
 
 SPLITS, MOST_TRAINED, MOST_TESTED = 4, 2_000, 3_000

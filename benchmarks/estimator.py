@@ -15,7 +15,7 @@ import numpy as np
 
 from common import save
 from fewfire import GaussNewton, GradientDescent, Trainer, TwoLayerNetwork
-from fewfire.estimators.common import MOMENTUM, WideClassifier
+from fewfire.estimators import MOMENTUM, WideClassifier
 from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
 from fewfire.networks.threshold import fire_rate_at
 from fewfire.plan import plan_trainer

@@ -10,6 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.system.words import require_one_of
+
 LEAST_PROBABILITY = 1e-12  # a smaller one has no curvature to divide by
 
 
@@ -139,8 +141,7 @@ LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredLoss(), SoftmaxLo
 
 def loss_named(name: str) -> Loss:
     """The loss of this name: squared, softmax or logistic."""
-    if name not in LOSSES:
-        raise ValueError(f"the loss must be one of {', '.join(LOSSES)}. Got {name!r}. Choose one.")
+    require_one_of(name, LOSSES, "the loss")
     return LOSSES[name]
 
 

@@ -13,6 +13,7 @@ from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights
 from fewfire.networks.threshold import threshold_of
 from fewfire.system.tensors import read_tensors, write_tensors
+from fewfire.system.words import require_one_of
 
 INITS = ("gaussian", "structured")
 KIND = "fewfire network"  # of a file
@@ -289,5 +290,5 @@ class TwoLayerNetwork:
 
 
 def require_init(init: str) -> None:
-    if init not in INITS:
-        raise ValueError(f"init must be one of {', '.join(INITS)}. Got {init!r}. Choose one of them.")
+    """Raise ValueError unless this is a name of initial weights."""
+    require_one_of(init, INITS, "init")

@@ -26,6 +26,7 @@ from fewfire.networks.descent import Descent, Step
 from fewfire.networks.losses import Curvature
 from fewfire.system.machine import one_blas_thread
 from fewfire.system.memory import written
+from fewfire.system.words import require_one_of
 from fewfire.tangent.gram import FiringGram, Floats
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
@@ -127,11 +128,7 @@ class GaussNewton(Method):
         _require(ridge >= 0, f"ridge must be a finite number >= 0. Got {ridge}. Use 0 for none.", ridge)
         _require(damping > 0, f"damping must be a finite number > 0. Got {damping}. Use 0.01.", damping)
         _require(0 < tolerance < 1, f"tolerance must lie between 0 and 1. Got {tolerance}. Use 0.1.")
-        if self.preconditioner not in ("auto", *PRECONDITIONERS):
-            raise ValueError(
-                f"preconditioner must be auto, {', '.join(PRECONDITIONERS)}. Got {self.preconditioner!r}. "
-                "Leave it out for auto."
-            )
+        require_one_of(self.preconditioner, ("auto", *PRECONDITIONERS), "preconditioner")
 
     def sized(
         self, n_samples: int, n_outputs: int, batch_size: int | None, memory_limit: int | None
