@@ -13,7 +13,7 @@ from fewfire.plan.training import plan_trainer
 from fewfire.training.epochs import train_epochs
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods import Method
-from fewfire.training.observer import Observer
+from fewfire.training.observer import AfterEpoch
 from fewfire.training.trainer import Trainer
 
 
@@ -99,10 +99,7 @@ def train(
         network, inputs, targets, method=method, index=index, loss=loss, batch_size=batch_size,
         sample_weight=sample_weight, seed=seed, memory_limit=memory_limit, epochs=epochs,
     )  # fmt: skip
-    observer = Observer()
-    if on_epoch is not None:
-        observer.epoch_done = on_epoch
-    train_epochs(trainer, epochs, observer)
+    train_epochs(trainer, epochs, None if on_epoch is None else AfterEpoch(on_epoch))
     return trainer.history
 
 

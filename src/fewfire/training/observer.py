@@ -1,5 +1,6 @@
 """Who watches training: displays, logs, checkpoint writers and studies listen, and training never prints."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fewfire.training.history import EpochRecord
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """What is called while a trainer is at work; this one does nothing, and a subclass overrides what it needs.
+    """What is called while a trainer is at work; this one does nothing.
 
     Examples
     --------
@@ -51,3 +52,13 @@ class Observers(Observer):
 
     def epoch_done(self, record: EpochRecord, trainer: "Trainer") -> bool:
         return any([observer.epoch_done(record, trainer) for observer in self.observers])
+
+
+class AfterEpoch(Observer):
+    """Calls a function `on_epoch(record, trainer)` after each epoch; training stops where it returns True."""
+
+    def __init__(self, on_epoch: "Callable[[EpochRecord, Trainer], bool | None]") -> None:
+        self.on_epoch = on_epoch
+
+    def epoch_done(self, record: EpochRecord, trainer: "Trainer") -> bool | None:
+        return self.on_epoch(record, trainer)
