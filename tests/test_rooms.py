@@ -74,7 +74,7 @@ def test_the_reference_imports_numpy_and_nothing_of_ours():
         ("qiskit_aer", ("quantum/",)),
         ("typer", ("cli/",)),
         ("rich", ("cli/",)),
-        ("fewfire.torch", ("torch/", "cli/")),
+        ("fewfire.torch", ("torch/", "runs/")),
         ("fewfire.cli", ("cli/",)),
         ("fewfire.report", ("report/", "cli/")),
         ("fewfire.reference", ("reference/",)),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from command import fewfire
-from fewfire.runs.folder import RunFolder, scores
+from fewfire.prepare.scores import scores
+from fewfire.runs.folder import RunFolder
 
 USER_ERROR = 2
 SMALL = ("--width", 256, "--epochs", 4, "--batch-size", 64, "--threads", 2, "--json")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fewfire.diagnose.exactness import Exactness
+from fewfire.indexes import INDEXES, ExhaustiveIndex
 from fewfire.runs.folder import Run
 from fewfire.system.memory import written
 
@@ -19,41 +19,34 @@ def named(runs: Sequence[Run]) -> dict[str, Run]:
 
 def title_of(run: Run) -> str:
     """What was trained on what."""
-    settings = run.settings
-    optimizer = settings.get("optimizer", "sgd")
-    return (
-        f"{Path(settings['data']).name}, width {settings['width']:,}, {settings['index']} index, {optimizer}"
-    )
+    asked = run.settings.options
+    return f"{Path(asked.data).name}, width {asked.width:,}, {asked.index} index, {asked.optimizer}"
 
 
 def trouble_of(run: Run) -> str | None:
     """How the run ended, where it did not end well."""
-    epochs = f"{len(run.history):,} of {run.settings['epochs']:,} epochs"
-    if "failed" in run.settings:
-        return f"Training failed after {epochs}: {run.settings['failed']}"
-    if run.settings.get("interrupted"):
+    epochs = f"{len(run.history):,} of {run.settings.options.epochs:,} epochs"
+    if run.settings.failed is not None:
+        return f"Training failed after {epochs}: {run.settings.failed}"
+    if run.settings.interrupted:
         return f"Interrupted after {epochs}."
     if run.result is None:
         return f"Not finished: there is no result.json, and {epochs} were saved."
-    exactness = exactness_of(run)
+    exactness = run.result.exactness
     if exactness is not None and not exactness.equal:
         return f"{exactness}: the weights may be wrong. This is a bug of fewfire."
     return None
-
-
-def exactness_of(run: Run) -> Exactness | None:
-    compared = (run.result or {}).get("exactness")
-    return None if compared is None else Exactness(**compared)
 
 
 def why_not_compared(run: Run) -> str:
     """Why a run has no check of its exactness."""
     if run.result is None:
         return "not compared: the run did not finish"
-    if "exactness" not in run.result:
-        return "not compared: the run is of an earlier version"
-    if run.result.get("chosen_index") == "exhaustive":
+    if run.result.chosen_index == ExhaustiveIndex.name:
         return "is exhaustive search itself"
+    index = INDEXES.get(run.result.chosen_index)
+    if index is not None and index.exact:
+        return "not compared: the run is of an earlier version"
     return "not compared: the index does not claim to be exact"
 
 
@@ -93,7 +86,7 @@ ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
 
 def figures_of(run: Run) -> dict[str, str]:
     """By label, what is known of a run, also of one that did not finish."""
-    known = _of_history(run) | (run.result or {})
+    known = _of_history(run) | ({} if run.result is None else run.result.as_dict())
     return {label: write(known[name]) for label, name, write in ROWS if known.get(name) is not None}
 
 
@@ -132,9 +125,9 @@ def seconds_of(run: Run) -> dict[str, float]:
     training = sum(record.seconds for record in history)
     if run.result is None:
         return parts | {"rest": max(0.0, training - sum(parts.values()))}
-    training, build = run.result["training_seconds"], run.result["build_seconds"]
+    training, build = run.result.training_seconds, run.result.build_seconds
     rest = max(0.0, training - sum(parts.values()))
-    around = max(0.0, run.result["total_seconds"] - training - build)
+    around = max(0.0, run.result.total_seconds - training - build)
     return {"build": build, **parts, "rest": rest, "around": around}
 
 
@@ -143,7 +136,7 @@ def settings_written(run: Run) -> dict[str, str]:
     outcome = ("failed", "interrupted")
     return {
         name: _setting(value)
-        for name, value in run.settings.items()
+        for name, value in run.settings.as_dict().items()
         if name == "schedule" or not (name in outcome or isinstance(value, list | dict))
     }
 

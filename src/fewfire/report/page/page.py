@@ -10,7 +10,6 @@ from fewfire.report.page.chart import drawn, swatch, thinned
 from fewfire.report.page.curves import charts_of
 from fewfire.report.page.elements import document, element
 from fewfire.report.page.figures import (
-    exactness_of,
     figures_of,
     named,
     percent,
@@ -22,6 +21,7 @@ from fewfire.report.page.figures import (
     why_not_compared,
 )
 from fewfire.runs.folder import Run
+from fewfire.runs.result import Result
 from fewfire.system.memory import written
 from fewfire.training import EpochRecord
 
@@ -71,9 +71,8 @@ def _header(runs: Mapping[str, Run]) -> Element:
     for name, run in runs.items():
         if len(runs) == 1:
             header.append(element("p", title_of(run), class_="soft"))
-            reason = (run.result or {}).get("index_reason")
-            if reason is not None:
-                header.append(element("p", reason, class_="soft"))
+            if run.result is not None and run.result.index_reason is not None:
+                header.append(element("p", run.result.index_reason, class_="soft"))
         trouble = trouble_of(run)
         if trouble is not None:
             header.append(element("p", element("strong", f"{name}: "), trouble, class_="trouble"))
@@ -128,9 +127,9 @@ def _curves(runs: Mapping[str, Run]) -> Element:
 def _work(runs: Mapping[str, Run]) -> Element:
     bars = []
     for name, run in runs.items():
-        share = (run.result or {}).get("work_share")
-        if share is not None:
-            bars.append(Bar(name, percent(share), [("of dense", 0, share)], _beside_dense(run)))
+        if run.result is not None:
+            share = run.result.work_share
+            bars.append(Bar(name, percent(share), [("of dense", 0, share)], _beside_dense(run.result)))
     if not bars:
         return _section("Work against dense", "Only known of a run that finished.")
     text = (
@@ -141,14 +140,13 @@ def _work(runs: Mapping[str, Run]) -> Element:
     return _section("Work against dense", text, drawn_bars(bars, full=1.0))
 
 
-def _beside_dense(run: Run) -> list[Element | str]:
-    result = run.result or {}
-    if result.get("speedup") is None:
+def _beside_dense(result: Result) -> list[Element | str]:
+    if result.speedup is None:
         return []
     return [
-        f"By the clock {result['speedup']:.1f} times as fast a step as dense PyTorch "
-        f"({result['dense_step']}), {result['whole_run_speedup']:.1f} times the whole run; weights "
-        f"{result['max_weight_difference']:.1e} apart after {result['compared_steps']} steps."
+        f"By the clock {result.speedup:.1f} times as fast a step as dense PyTorch "
+        f"({result.dense_step}), {result.whole_run_speedup:.1f} times the whole run; weights "
+        f"{result.max_weight_difference:.1e} apart after {result.compared_steps} steps."
     ]
 
 
@@ -180,9 +178,9 @@ def _memory(runs: Mapping[str, Run]) -> Element:
     for name, run in runs.items():
         if run.history:
             held = {"index": run.history[-1].index_bytes}
-            held["weights"] = 4 * run.settings["width"] * run.settings["n_features"]
+            held["weights"] = 4 * run.settings.options.width * run.settings.n_features
             if run.result is not None:
-                held["the whole process at its peak"] = run.result["peak_memory_bytes"]
+                held["the whole process at its peak"] = run.result.peak_memory_bytes
             if len(runs) == 1:
                 bars = [Bar(what, written(held[what]), [(what, 0, held[what])]) for what in held]
             else:
@@ -197,7 +195,7 @@ def _memory(runs: Mapping[str, Run]) -> Element:
 def _exactness(runs: Mapping[str, Run]) -> Element:
     lines = []
     for name, run in runs.items():
-        exactness = exactness_of(run)
+        exactness = None if run.result is None else run.result.exactness
         if exactness is None:
             mark, text = "–", why_not_compared(run)
         else:
