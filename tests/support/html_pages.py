@@ -21,7 +21,8 @@ RESULT: dict[str, Any] = {
     "work_share": 0.1234, "steps": 9, "seconds_per_step": 0.5, "build_seconds": 1.0, "training_seconds": 4.0,
     "total_seconds": 8.0, "index_bytes": 4_163_000, "peak_memory_bytes": 5_000_000_000,
     "refreshes": 0, "table_bits": 8, "tabled_share": 1.0, "index_reason": None, "oracle_queries": None,
-    "test_seconds": 0.5, "chosen_index": "drift", "speedup": None, "exactness": {"pairs": 4096, "fired": 77, "equal": True},
+    "test_seconds": 0.5, "chosen_index": "drift", "speedup": None,
+    "exactness": {"pairs": 4096, "fired": 77, "equal": True},
 }  # fmt: skip
 COMPARED = {
     "speedup": 10.04, "whole_run_speedup": 8.0, "dense_step": "torch.compile",
