@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import train_digits
 
+from command import train_digits
 from corruption import corruptions
 from fewfire import DataError
-from fewfire.training import EpochRecord
 from fewfire.prepare.scores import targets_of
 from fewfire.runs.folder import RunFolder
+from fewfire.training import EpochRecord
 
 
 def test_history_comes_back_as_it_was(digits_run, tmp_path):

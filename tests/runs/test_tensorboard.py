@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from command import fewfire, train_digits
-from histories import records
 
-from fewfire.runs.tensorboard import FIGURES, tensorboard_log
+from command import fewfire, train_digits
 from fewfire.runs.folder import RunFolder
+from fewfire.runs.tensorboard import FIGURES, tensorboard_log
+from histories import records
 
 
 def read_back(folder) -> dict[str, list[tuple[int, float]]]:
