@@ -14,8 +14,8 @@ from trainers import descent_trainer
 
 RESULT = {
     "train_loss": 0.5, "train_accuracy": 0.9, "refreshes": 0, "chosen_index": "drift", "index_reason": None,
-    "test_seconds": 0.1, "total_seconds": 65.0, "test_accuracy": 0.98765,
-    "fire_rate": 0.0234, "work_share": 0.1234, "build_seconds": 1.26,
+    "test_seconds": 0.1, "total_seconds": 65.0,
+    "test_accuracy": 0.98765, "fire_rate": 0.0234, "work_share": 0.1234, "build_seconds": 1.26,
     "index_bytes": 4_163_000_000, "table_bits": 4, "tabled_share": 1.0, "oracle_queries": None,
     "training_seconds": 60.04, "steps": 2340,
     "peak_memory_bytes": 5_000_000_000, "seconds_per_step": 0.025, "dense_seconds_per_step": 0.25,

@@ -12,6 +12,7 @@ import fewfire.runs.run as run_module
 from command import SCRIPT, fewfire, train_digits
 from fewfire import Trainer, TwoLayerNetwork
 from fewfire.runs.folder import RunFolder
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 INTERRUPTED = 130
 WHOLE = {"model.safetensors", "scaling.safetensors", "settings.json", "history.jsonl", "history.png"}
@@ -61,16 +62,17 @@ def test_ctrl_c_while_building_saves_the_start(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_saves_neurons_that_coast_as_they_are_now(tmp_path, monkeypatch):
-    step, present = Trainer.step, []
+    step, present = DescentStepper.step, []
 
-    def nine_steps(trainer, *ids):
-        if trainer.steps_taken == 9:
-            assert not trainer.network.coasting.settled
-            present.append(trainer.network.present_weights())
+    def nine_steps(stepper, *ids):
+        if stepper.steps_taken == 9:
+            layer = stepper.problem.network.layer
+            assert not layer.velocities.settled
+            present.append(layer.present_weights())
             interrupt()
-        return step(trainer, *ids)
+        return step(stepper, *ids)
 
-    monkeypatch.setattr(Trainer, "step", nine_steps)
+    monkeypatch.setattr(DescentStepper, "step", nine_steps)
     assert train_digits(tmp_path / "run", "--momentum", 0.9).code == INTERRUPTED
     assert np.array_equal(RunFolder(tmp_path / "run").load_model().network.weights, present[0])
 

@@ -17,6 +17,7 @@ import pytest
 from command import SCRIPT, fewfire, train_digits
 from fewfire.runs.folder import RunFolder
 from fewfire.training import State, Trainer
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 USER_ERROR, INTERRUPTED, KILLED = 2, 130, 9
 EPOCHS = 5
@@ -152,16 +153,16 @@ def test_the_data_may_be_given_from_another_folder(tmp_path, monkeypatch):
 
 
 def test_a_run_that_is_interrupted_in_an_epoch_goes_on_from_its_beginning(tmp_path, undisturbed, monkeypatch):
-    step = Trainer.step
+    step = DescentStepper.step
 
-    def interrupted(trainer, *ids):
-        if trainer.steps_taken == 15:  # of 6 an epoch
+    def interrupted(stepper, *ids):
+        if stepper.steps_taken == 15:  # of 6 per epoch
             raise KeyboardInterrupt
-        return step(trainer, *ids)
+        return step(stepper, *ids)
 
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", interrupted)
+        patch.setattr(DescentStepper, "step", interrupted)
         ended = train(folder, "--checkpoint-every", 0)
     assert ended.code == INTERRUPTED
     goes_on = f"Saved in {folder}; `fewfire resume {folder}` goes on"
@@ -289,8 +290,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         shutil.copy(path, folder)
     assert_refused(
         folder,
-        r"a checkpoint must be of the training that goes on from it\. Got learning_rate = 1\.0 in "
-        r".*checkpoint-000003\.safetensors, where it is .* now\. Give the data and settings",
+        r"this checkpoint belongs to another training run: .*checkpoint-000003\.safetensors was saved with "
+        r"learning_rate = 1\.0, but the trainer has .*\. Use the data and settings it was saved with",
     )
 
 
