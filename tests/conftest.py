@@ -8,6 +8,7 @@ import fewfire
 from command import Ended, train_digits
 from fewfire.runs.folder import RunFolder
 from fewfire.system import machine
+from html_pages import CHROMIUM
 from index_factories import INDEXES, Factory
 
 # The same examples each time, so that a change is to blame for a failure; `--hypothesis-profile=nightly`
@@ -15,6 +16,11 @@ from index_factories import INDEXES, Factory
 settings.register_profile("fast", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("nightly", deadline=None, max_examples=1000)
 settings.load_profile("fast")
+
+
+def pytest_report_header() -> str | None:
+    if CHROMIUM is None:
+        return "Chromium is not installed, so the tests of the report in a browser are skipped."
 
 
 @pytest.fixture(autouse=True)

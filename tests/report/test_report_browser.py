@@ -2,18 +2,17 @@
 
 import json
 import re
-import shutil
 import subprocess
 from html import escape, unescape
 
 import pytest
 
 from fewfire.report.page.page import report
-from html_pages import COMPARED, RESULT, a_run
+from html_pages import CHROMIUM, COMPARED, RESULT, a_run
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium to look at the page")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium, which looks at pages, is not installed"
+)
 
 # The page stands in frames of several widths; the frame around them measures it once all are there.
 MEASURE = """

@@ -1,5 +1,6 @@
 """Reports as a reader of HTML sees them, and runs to make them of."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -8,6 +9,8 @@ from typing import Any
 
 from fewfire.runs import Result, Run, Settings
 from histories import records
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 SETTINGS: dict[str, Any] = {
     "data": "digits", "width": 4096, "index": "drift", "optimizer": "sgd", "epochs": 3, "n_features": 65,
