@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import fewfire
+from fewfire._version import __version__
 from fewfire.data import Dataset
 from fewfire.data.load import DIGITS
 from fewfire.prepare.model import Model
@@ -76,7 +76,7 @@ class Settings:
             threshold=network.threshold,
             learning_rate=rate,
             schedule=schedule.as_dict(),
-            fewfire=fewfire.__version__,
+            fewfire=__version__,
             instruction_set=machine.instruction_set(),
             n_samples=len(problem),
             n_features=network.n_features,
