@@ -20,13 +20,13 @@ from fewfire import GaussNewton, GradientDescent, Inputs, TwoLayerNetwork
 from fewfire.data import load_dataset
 from fewfire.indexes import ExhaustiveIndex, arrange
 from fewfire.networks.losses import loss_named
+from fewfire.networks.near_kernel import near_kernel_network
 from fewfire.networks.threshold import paper_threshold
 from fewfire.plan import plan_trainer
 from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.prepare import Classes, InputScaling
 from fewfire.tangent.gram import FiringGram
 from fewfire.torch.rivals import HandWritten
-from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 WIDTH, SAMPLES, STEPS, BATCH = 65_536, 5_000, 3, 256
 RATES, TUNING_EPOCHS, PATIENCE = (1.0, 2.0, 4.0), 3, 25  # rates over the one that is taken for stable
@@ -34,14 +34,9 @@ RATES, TUNING_EPOCHS, PATIENCE = (1.0, 2.0, 4.0), 3, 25  # rates over the one th
 
 def network_of(n_features: int, n_outputs: int, dtype: type = np.float32, *,
                near_kernel: bool = False) -> TwoLayerNetwork:  # fmt: skip
-    """Near its kernel: mirrored, with output weights of 10 (docs/theory/gauss_newton.md)."""
+    make = near_kernel_network if near_kernel else TwoLayerNetwork.initialize
     threshold = paper_threshold(WIDTH, second_order=True)
-    network = TwoLayerNetwork.initialize(
-        WIDTH, n_features, n_outputs, threshold=threshold, dtype=dtype, mirrored=near_kernel
-    )
-    if near_kernel:
-        network.output_weights[:] *= OUTPUT_WEIGHTS
-    return network
+    return make(WIDTH, n_features, n_outputs, threshold=threshold, dtype=dtype)
 
 
 def random_labels(dtype: type) -> dict[str, Any]:

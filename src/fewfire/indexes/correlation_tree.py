@@ -146,7 +146,7 @@ class CorrelationTrees(Index):
             norm, spread = self._bounds.T
             assert not (np.linalg.norm(weights, axis=1) > norm * (1 + 1e-12)).any(), "a norm is too low"
             slack = 1e-12 * (1 + np.abs(exact))
-            terms = inputs.rows.shape[1] + 8  # as rounding() in csrc/rows.h
+            terms = inputs.rows.shape[1] + 8  # as rounding() in csrc/core/rows.h
             error = terms * float(np.finfo(layer.dtype).eps) * norm
             above = self.correlations().astype(np.float64) - exact
             assert not (above + slack < np.outer(error, lengths)).any(), "a correlation lies below its bound"

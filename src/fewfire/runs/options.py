@@ -6,10 +6,11 @@ from pathlib import Path
 
 from fewfire.indexes import index_named
 from fewfire.networks.losses import loss_named
-from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
+from fewfire.networks.near_kernel import near_kernel_ridge
+from fewfire.networks.threshold import fire_rate_at, threshold_of
 from fewfire.networks.two_layer import require_init
+from fewfire.system.words import require_one_of
 from fewfire.training import METHODS, GaussNewton, GradientDescent, Method, Schedule
-from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.methods.schedules import schedule_named
 
 AUTO = "auto"
@@ -114,18 +115,13 @@ class TrainOptions:
             index_named(self.index)
         if self.loss != AUTO:
             loss_named(self.loss)
-        _ = self.decay, self.method  # which check their own settings
+        _ = self.decay, self.method, self.first_threshold  # which check their own settings
         require_init(self.init)
-        if self.fire_rate is not None:
-            threshold_for_fire_rate(self.fire_rate)
         self._require_packages()
 
     def _require_optimizer(self) -> None:
         """Options of another method must be left as they are."""
-        if self.optimizer not in METHODS:
-            raise ValueError(
-                f"--optimizer must be one of {', '.join(METHODS)}. Got {self.optimizer!r}. Choose one."
-            )
+        require_one_of(self.optimizer, METHODS, "--optimizer")
         others = [name for method, names in OF_METHOD.items() if method != self.optimizer for name in names]
         given = [name for name in others if getattr(self, name) != DEFAULTS[name]]
         if given:
@@ -159,7 +155,7 @@ class TrainOptions:
     def method(self) -> Method:
         """How steps are taken."""
         if self.second_order:
-            return GaussNewton(ridge=self.ridge * OUTPUT_WEIGHTS**2)  # as for output weights of 1
+            return GaussNewton(ridge=near_kernel_ridge(self.ridge))
         return GradientDescent(
             learning_rate=self.learning_rate,
             schedule=self.decay,
@@ -177,11 +173,9 @@ class TrainOptions:
     @property
     def first_threshold(self) -> float:
         """The threshold that the options ask for, as a number."""
-        if self.fire_rate is not None:
-            return threshold_for_fire_rate(self.fire_rate)
-        if isinstance(self.threshold, str):
-            return paper_threshold(self.width, second_order=self.second_order)
-        return self.threshold
+        return threshold_of(
+            self.threshold, self.width, fire_rate=self.fire_rate, second_order=self.second_order
+        )
 
     @property
     def first_fire_rate(self) -> float:

@@ -6,6 +6,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.data import Dataset, load_dataset
 from fewfire.errors import MemoryLimitError
 from fewfire.indexes import arrange
+from fewfire.networks.near_kernel import near_kernel_network
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.plan.memory import training_memory
@@ -17,7 +18,6 @@ from fewfire.runs.settings import Settings
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import resident_bytes, written
 from fewfire.training import Trainer
-from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 SPARE_BYTES = 256_000_000  # work arrays and libraries, beside what is counted
 
@@ -101,23 +101,15 @@ def _loss(name: str, classes: Classes) -> str:
 
 
 def _first_network(options: TrainOptions, n_features: int, n_outputs: int) -> TwoLayerNetwork:
-    near_kernel = options.second_order
-    threshold = options.threshold
-    if near_kernel and isinstance(threshold, str) and options.fire_rate is None:
-        threshold = options.first_threshold
-    network = TwoLayerNetwork.initialize(
+    make = near_kernel_network if options.second_order else TwoLayerNetwork.initialize
+    return make(
         options.width,
         n_features,
         n_outputs,
-        threshold=threshold,
-        fire_rate=options.fire_rate,
+        threshold=options.first_threshold,
         init=options.init,
-        mirrored=near_kernel and options.init == "gaussian" and options.width % 2 == 0,
         seed=options.seed,
     )
-    if near_kernel:
-        network.output_weights[:] *= OUTPUT_WEIGHTS
-    return network
 
 
 def _left_to_the_index(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int | None:

@@ -218,6 +218,8 @@ def _carry_out(
         build_seconds, seconds = train_and_save(
             trainer, settings.options.epochs, folder, save, observer, log, checkpoints
         )
+    if trainer.choice is not None:
+        build_seconds += trainer.choice.probe_seconds
     result = _result(prepared, build_seconds, seconds + before, start - before)
     run = Run(folder.path, settings, trainer.history, result)
     folder.save_result(run)
