@@ -12,7 +12,6 @@ from command import fewfire
 from commands import COMMANDS, kinds
 from fewfire import Trainer
 from fewfire.data import load_dataset
-from fewfire.training import Trainer
 
 # No number among them makes a network that is large and yet fits.
 NUMBERS = [
