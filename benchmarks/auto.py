@@ -7,6 +7,8 @@ in turn while they are short, and the fastest counts.
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -14,9 +16,9 @@ import numpy as np
 
 from common import one_hot, save, unit_rows
 from fewfire import Trainer, TwoLayerNetwork
-from fewfire.plan import plan_trainer
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import arrange
+from fewfire.plan import plan_trainer
 
 
 class Case(NamedTuple):
@@ -80,13 +82,14 @@ def samples_of(case: Case) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def run(trainer: Trainer) -> float:
-    """Seconds of a whole run."""
+def run(make: Callable[[], Trainer], epochs: int) -> tuple[Trainer, float]:
+    """A trainer after a whole run, and the seconds of it, the choice of the index included."""
     begin = perf_counter()
+    trainer = make()
     trainer.build()
-    for _ in range(trainer.epochs):
+    for _ in range(epochs):
         trainer.epoch()
-    return perf_counter() - begin
+    return trainer, perf_counter() - begin
 
 
 def measured(case: Case) -> dict[str, Any]:
@@ -94,14 +97,15 @@ def measured(case: Case) -> dict[str, Any]:
     network = TwoLayerNetwork.initialize(case.width, case.n_features, 10, fire_rate=case.fire_rate)
     arrange(network, inputs)
     settings: dict[str, Any] = {"batch_size": case.batch_size or None, "epochs": case.epochs}
-    settings["learning_rate"] = plan_trainer(network, inputs, targets, **settings).learning_rate
+    settings["method"] = plan_trainer(network, inputs, targets, **settings).method
     tree = ("weight_tree",) if case.n_features <= TREE_FEATURES else ()
     seconds = {name: [] for name in ("exhaustive", "screened", "drift", *tree, "auto")}
     choices, probes = [], []
     for turn in range(TURNS):
         for name in [name for name, taken in seconds.items() if turn < 2 or sum(taken) < SHORT]:
-            trainer = plan_trainer(network.copy(), inputs, targets, index=name, **settings)
-            seconds[name].append(run(trainer))
+            make = partial(plan_trainer, network.copy(), inputs, targets, index=name, **settings)
+            trainer, taken = run(make, case.epochs)
+            seconds[name].append(taken)
             if trainer.choice is not None:
                 choices.append(trainer.choice.name)
                 probes.append(trainer.choice.probe_seconds / seconds[name][-1])

@@ -28,8 +28,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from common import DATA, RESULTS, save
-from fewfire.estimators.common import WideClassifier
-from fewfire.prepare.one_hot import OneHot, perhaps_categories
+from fewfire.estimators import WideClassifier
+from fewfire.prepare.categories import OneHot, perhaps_categories
 
 SPLITS, MOST_TRAINED, MOST_TESTED = 4, 2_000, 3_000
 COSTS, GAMMAS = (0.1, 1.0, 10.0, 100.0), (0.1, 0.3, 1.0, 3.0)  # gammas over the number of columns

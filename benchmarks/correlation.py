@@ -16,9 +16,9 @@ import torch
 
 import fewfire
 from common import one_hot, save, timed_step, unit_rows
-from fewfire import Trainer, TwoLayerNetwork
-from fewfire.plan import plan_trainer
+from fewfire import GradientDescent, Trainer, TwoLayerNetwork
 from fewfire.indexes import CorrelationTreeByNeuron, CorrelationTreeBySample, Index
+from fewfire.plan import plan_trainer
 from fewfire.torch.rivals import HandWritten, HandWrittenTransposed
 
 SAMPLES, WIDTHS, FEATURES = (64, 128, 256, 512), (1 << 13, 1 << 14, 1 << 15, 1 << 16), (32, 784)
@@ -28,7 +28,7 @@ DENSE_SECONDS = 0.06  # of a turn at the least: then the other's threads do not 
 
 def trainer_of(network: TwoLayerNetwork, n: int, index: Index | str) -> Trainer:
     trainer = plan_trainer(network.copy(), unit_rows(n, network.n_features), one_hot(n), index=index,
-                      learning_rate=RATE)  # fmt: skip
+                           method=GradientDescent(learning_rate=RATE))  # fmt: skip
     trainer.build()
     return trainer
 
@@ -40,10 +40,7 @@ def measure(n: int, width: int, n_features: int) -> dict[str, Any]:
         trainers[f"{make.name}, Gram"] = trainer_of(network, n, make())
         limit = trainers[f"{make.name}, Gram"].index.nbytes - 1
         trainers[f"{make.name}, recomputed"] = trainer_of(network, n, make(memory_limit=limit))
-    rates = (RATE, 0.0)
-    dense = [
-        way(network, trainers["drift"].loss.name, *rates) for way in (HandWritten, HandWrittenTransposed)
-    ]
+    dense = [way(trainers["drift"].stepper, RATE) for way in (HandWritten, HandWrittenTransposed)]
     built = {name: trainer.index.work.copy() for name, trainer in trainers.items()}
     ids, samples = np.arange(n), torch.from_numpy(unit_rows(n, n_features))
     targets = torch.from_numpy(one_hot(n))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from common import one_hot, save, timed_step, unit_rows
-from fewfire import Inputs, Trainer, TwoLayerNetwork
+from fewfire import Inputs, TwoLayerNetwork
 from fewfire.plan import plan_trainer
 
 WIDTH, DIMENSIONS, SAMPLES = 1 << 16, (2, 3, 4, 8), (256, 1024, 4096)

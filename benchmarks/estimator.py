@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from common import save
-from fewfire import Trainer, TwoLayerNetwork
-from fewfire.estimators.common import MOMENTUM, WideClassifier
+from fewfire import GaussNewton, GradientDescent, Trainer, TwoLayerNetwork
+from fewfire.estimators import MOMENTUM, WideClassifier
+from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
 from fewfire.networks.threshold import fire_rate_at
-from fewfire.prepare.preparation import Preparation
 from fewfire.plan import plan_trainer
-from fewfire.training import GaussNewton, GradientDescent
-from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
+from fewfire.prepare.preparation import Preparation
 
 SAMPLES, FEATURES, WIDTH, CLASSES, TURNS = 3_000, 30, 8_192, 5, 12
 THRESHOLD, RIDGE, SEED = 1.0, 0.01, 0
@@ -35,20 +34,20 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
 
 
 def bare(X: np.ndarray, y: np.ndarray, optimizer: str, epochs: int) -> None:
-    samples = Preparation.fit(X, (), 1.0).transform(X)
+    samples = Preparation.fit_each(X, (), [1.0])[0].transform(X)
     targets = np.eye(CLASSES)[y]
     targets -= targets.mean(axis=0)
-    network = TwoLayerNetwork.initialize(
-        WIDTH, samples.shape[1], CLASSES, threshold=THRESHOLD, mirrored=True, seed=SEED
-    )
+    size = (WIDTH, samples.shape[1], CLASSES)
     if optimizer == "sgd":
+        network = TwoLayerNetwork.initialize(*size, threshold=THRESHOLD, mirrored=True, seed=SEED)
         trainer: Trainer = plan_trainer(
-            network, samples, targets, index="exhaustive", batch_size=256, momentum=MOMENTUM, nesterov=True
-        )
+            network, samples, targets, index="exhaustive", batch_size=256,
+            method=GradientDescent(momentum=MOMENTUM, nesterov=True),
+        )  # fmt: skip
     else:
-        network.output_weights[:] *= OUTPUT_WEIGHTS
-        ridge = RIDGE * OUTPUT_WEIGHTS**2
-        trainer = plan_trainer(network, samples, targets, index="exhaustive", ridge=ridge)
+        network = near_kernel_network(*size, threshold=THRESHOLD, seed=SEED)
+        method = GaussNewton(ridge=near_kernel_ridge(RIDGE))
+        trainer = plan_trainer(network, samples, targets, index="exhaustive", method=method)
     trainer.build()
     for _ in range(epochs):
         trainer.epoch()

@@ -19,12 +19,13 @@ import torch
 
 import fewfire
 from common import save
-from fewfire import Trainer, TwoLayerNetwork
-from fewfire.plan import plan_trainer
+from fewfire import GradientDescent, Trainer, TwoLayerNetwork
 from fewfire.data import load_dataset
+from fewfire.plan import plan_trainer
 from fewfire.prepare import Classes, InputScaling
 from fewfire.system import machine
 from fewfire.torch.rivals import HandWritten
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 STEPS, BATCH, WIDTHS = 200, 64, (1, 1_000, 16_384)
 
@@ -41,7 +42,7 @@ def start(width: int, index: str) -> tuple[Trainer, list[np.ndarray]]:
         targets,
         index=index,
         batch_size=BATCH,
-        learning_rate=200.0,
+        method=GradientDescent(learning_rate=200.0),
     )
     trainer.build()
     batches = [ids for epoch in range(1, 20) for ids in trainer.problem.batches(epoch)][:STEPS]
@@ -79,7 +80,8 @@ def bit_equality() -> list[dict]:
 class NumPy64:
     """The plain formulas in float64."""
 
-    def __init__(self, network: TwoLayerNetwork, rate: float) -> None:
+    def __init__(self, stepper: DescentStepper, rate: float) -> None:
+        network = stepper.problem.network
         self.weights = network.weights.astype(np.float64)
         self.a, self.b, self.scale = (
             network.output_weights.astype(np.float64),
@@ -96,9 +98,6 @@ class NumPy64:
 
 
 class PyTorch32(HandWritten):
-    def __init__(self, network: TwoLayerNetwork, rate: float) -> None:
-        super().__init__(network, "squared", rate, 0.0)
-
     def step(self, x: np.ndarray, y: np.ndarray) -> None:
         self(torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.astype(np.float32)))
 
@@ -106,7 +105,7 @@ class PyTorch32(HandWritten):
 def beside(rival_class: type, width: int) -> dict:
     trainer, batches = start(width, "drift")
     network = trainer.network
-    rival = rival_class(network, trainer.stepper.learning_rate)
+    rival = rival_class(trainer.stepper, trainer.stepper.learning_rate)
     decided_differently = unexplained = in_rounding_band = pairs = 0
     largest = []
     for ids in batches:

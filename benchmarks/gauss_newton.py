@@ -16,18 +16,17 @@ import numpy as np
 import torch
 
 from common import DATA, save, unit_rows
-from fewfire import Inputs, TwoLayerNetwork
+from fewfire import GaussNewton, GradientDescent, Inputs, TwoLayerNetwork
 from fewfire.data import load_dataset
 from fewfire.indexes import ExhaustiveIndex, arrange
 from fewfire.networks.losses import loss_named
+from fewfire.networks.near_kernel import near_kernel_network
 from fewfire.networks.threshold import paper_threshold
+from fewfire.plan import plan_trainer
 from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.prepare import Classes, InputScaling
 from fewfire.tangent.gram import FiringGram
 from fewfire.torch.rivals import HandWritten
-from fewfire.plan import plan_trainer
-from fewfire.training import GaussNewton, GradientDescent
-from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 
 WIDTH, SAMPLES, STEPS, BATCH = 65_536, 5_000, 3, 256
 RATES, TUNING_EPOCHS, PATIENCE = (1.0, 2.0, 4.0), 3, 25  # rates over the one that is taken for stable
@@ -35,21 +34,16 @@ RATES, TUNING_EPOCHS, PATIENCE = (1.0, 2.0, 4.0), 3, 25  # rates over the one th
 
 def network_of(n_features: int, n_outputs: int, dtype: type = np.float32, *,
                near_kernel: bool = False) -> TwoLayerNetwork:  # fmt: skip
-    """Near its kernel: mirrored, with output weights of 10 (docs/theory/gauss_newton.md)."""
+    make = near_kernel_network if near_kernel else TwoLayerNetwork.initialize
     threshold = paper_threshold(WIDTH, second_order=True)
-    network = TwoLayerNetwork.initialize(
-        WIDTH, n_features, n_outputs, threshold=threshold, dtype=dtype, mirrored=near_kernel
-    )
-    if near_kernel:
-        network.output_weights[:] *= OUTPUT_WEIGHTS
-    return network
+    return make(WIDTH, n_features, n_outputs, threshold=threshold, dtype=dtype)
 
 
 def random_labels(dtype: type) -> dict[str, Any]:
     """Squared residuals after each step: 256 samples of 32 features, labels of random signs."""
     samples, labels = unit_rows(256, 32), np.random.default_rng(1).choice([-1.0, 1.0], (256, 1))
     network = network_of(32, 1, dtype)
-    trainer = plan_trainer(network, samples, labels)
+    trainer = plan_trainer(network, samples, labels, method=GaussNewton())
     start = perf_counter()
     trainer.build()
     squares = [float(np.sum((network.forward(samples) - labels) ** 2, dtype=np.float64))]
@@ -65,7 +59,7 @@ def fitted(
     start = perf_counter()
     network = network_of(inputs.n_features, targets.shape[1], near_kernel=near_kernel)
     arrange(network, inputs)
-    trainer = plan_trainer(network, inputs, targets, preconditioner=preconditioner)
+    trainer = plan_trainer(network, inputs, targets, method=GaussNewton(preconditioner=preconditioner))
     trainer.build()
     taken = []
     for _ in range(steps):
@@ -75,7 +69,7 @@ def fitted(
                       "find": record.seconds_find, "solve": record.seconds_forward})  # fmt: skip
         print(f"  {preconditioner}: {taken[-1]}", flush=True)
     return {"preconditioner": preconditioner, "near_kernel": near_kernel, "steps": taken,
-            "seconds": perf_counter() - start, "method": trainer.method}  # fmt: skip
+            "seconds": perf_counter() - start, "method": trainer.stepper.description}  # fmt: skip
 
 
 def descend(
@@ -83,7 +77,9 @@ def descend(
 ) -> dict[str, Any]:
     """Dense gradient descent by batches, until the mean loss before the steps of an epoch is that small."""
     network = network_of(inputs.n_features, targets.shape[1], near_kernel=near_kernel)
-    dense = HandWritten(network, "squared", rate, 0.0)
+    method = GradientDescent(learning_rate=rate)
+    stepper = plan_trainer(network, inputs, targets, method=method, index="exhaustive").stepper
+    dense = HandWritten(stepper, rate)
     x, y = torch.from_numpy(inputs.samples.copy()), torch.from_numpy(targets)
     random, spent, losses = np.random.default_rng(0), 0.0, []
     while spent < seconds:

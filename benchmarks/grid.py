@@ -8,7 +8,7 @@ Random inputs on the unit sphere, 2,048 samples, one epoch, then steps in turn.
 from itertools import product
 
 from common import one_hot, save, unit_rows
-from fewfire import Trainer, TwoLayerNetwork
+from fewfire import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.torch import compare_dense
 

@@ -20,10 +20,10 @@ from sklearn.neighbors import BallTree, KDTree
 
 import fewfire
 from common import DATA, save, unit_rows
-from fewfire import HalfspaceReporter, Inputs, Trainer, TwoLayerNetwork
-from fewfire.plan import plan_trainer
+from fewfire import HalfspaceReporter, Inputs, TwoLayerNetwork
 from fewfire.indexes import ExhaustiveIndex, WeightTreeIndex
 from fewfire.networks.threshold import paper_threshold
+from fewfire.plan import plan_trainer
 from fewfire.prepare import InputScaling
 
 WIDTH, QUESTIONS, DIMENSIONS, TREE_DIMENSIONS = 2**17, 256, (1, 2, 3, 4, 6, 8, 16), (2, 3, 4)

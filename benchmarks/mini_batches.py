@@ -13,22 +13,20 @@ from typing import Any
 import numpy as np
 
 from common import DATA, save
-from fewfire import Inputs, Trainer, TwoLayerNetwork, predict
+from fewfire import GaussNewton, GradientDescent, Inputs, Trainer, TwoLayerNetwork, predict
 from fewfire.data import Dataset, load_dataset
 from fewfire.indexes import arrange
+from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
 from fewfire.networks.threshold import fire_rate_at, paper_threshold
-from fewfire.prepare import Classes, InputScaling
 from fewfire.plan import plan_trainer
-from fewfire.training import GaussNewton, GradientDescent
-from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
+from fewfire.prepare import Classes, InputScaling
 
 WIDTH, BATCH, PASSES, EPOCHS, RIDGE = 16_384, 4_000, 3, 40, 0.05  # ridge over the fire rate
 
 
 def network_of(inputs: Inputs) -> TwoLayerNetwork:
     threshold = paper_threshold(WIDTH, second_order=True)
-    network = TwoLayerNetwork.initialize(WIDTH, inputs.n_features, 10, threshold=threshold, mirrored=True)
-    network.output_weights[:] *= OUTPUT_WEIGHTS
+    network = near_kernel_network(WIDTH, inputs.n_features, 10, threshold=threshold)
     arrange(network, inputs)
     return network
 
@@ -55,10 +53,13 @@ def main(folder: Path) -> None:
     targets = classes.one_hot(classes.encode(dataset.labels), np.float32)
     mean = targets.mean(axis=0)
     network = network_of(inputs)
-    ridge = RIDGE * fire_rate_at(network.threshold) * OUTPUT_WEIGHTS**2
-    steps = plan_trainer(network, inputs, targets - mean, batch_size=BATCH, ridge=ridge)
+    ridge = near_kernel_ridge(RIDGE * fire_rate_at(network.threshold))
+    steps = plan_trainer(network, inputs, targets - mean, batch_size=BATCH, method=GaussNewton(ridge=ridge))
     gauss_newton = measure(steps, PASSES, dataset, test, mean, classes)
-    descent = plan_trainer(network_of(inputs), inputs, targets - mean, batch_size=256, momentum=0.9, nesterov=True)
+    descent = plan_trainer(
+        network_of(inputs), inputs, targets - mean, batch_size=256,
+        method=GradientDescent(momentum=0.9, nesterov=True),
+    )  # fmt: skip
     figures = {
         "width": WIDTH,
         "batch": BATCH,

@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from common import DATA, RESULTS, save
-from fewfire.estimators.common import WideRegressor
+from fewfire.estimators import WideRegressor
 
 SPLITS, MOST_ROWS = 2, 5_000
 TWICE = {"537_houses", "201_pol"}  # of PMLB: as california_housing and UCI's pol

@@ -14,9 +14,9 @@ import numpy as np
 
 from common import DATA, save
 from fewfire import Inputs, Trainer, TwoLayerNetwork
-from fewfire.plan import plan_trainer
 from fewfire.data import load_dataset
 from fewfire.indexes import arrange
+from fewfire.plan import plan_trainer
 from fewfire.prepare import Classes, InputScaling
 
 N_SAMPLES, BATCH, STEPS, POWERS = 8_192, 4_096, 10, range(13, 19)

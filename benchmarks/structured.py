@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from common import DATA, save
-from fewfire import Inputs, Trainer, TwoLayerNetwork, predict
-from fewfire.plan import plan_trainer
+from fewfire import Inputs, TwoLayerNetwork, predict
 from fewfire.data import Dataset, load_dataset
 from fewfire.indexes import DriftIndex
 from fewfire.networks.two_layer import INITS
+from fewfire.plan import plan_trainer
 from fewfire.prepare import Classes, InputScaling
 from fewfire.tangent.empirical import firing_kernel
 

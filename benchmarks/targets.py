@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from common import DATA, RESULTS, save
-from fewfire import Inputs, Trainer, TwoLayerNetwork, predict, threads
-from fewfire.plan import plan_trainer
+from fewfire import GradientDescent, Inputs, TwoLayerNetwork, predict, threads
 from fewfire.data import load_dataset
 from fewfire.indexes import arrange
+from fewfire.plan import plan_trainer
 from fewfire.prepare import Classes, InputScaling
 from fewfire.system.memory import bytes_of, peak_bytes
 from fewfire.torch import compare_dense
@@ -125,8 +125,10 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
                                          fire_rate=case.fire_rate)  # fmt: skip
     arrange(network, inputs)
     limit = None if case.memory_limit is None else bytes_of(case.memory_limit)
-    trainer = plan_trainer(network, inputs, targets, batch_size=case.batch_size, memory_limit=limit,
-                      learning_rate=case.learning_rate)  # fmt: skip
+    method = GradientDescent(learning_rate=case.learning_rate)
+    trainer = plan_trainer(
+        network, inputs, targets, method=method, batch_size=case.batch_size, memory_limit=limit
+    )
     build_start = perf_counter()
     trainer.build()
     build_seconds = perf_counter() - build_start

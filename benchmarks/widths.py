@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from common import DATA, save
-from fewfire import Trainer, TwoLayerNetwork
-from fewfire.plan import plan_trainer
+from fewfire import TwoLayerNetwork
 from fewfire.data import load_dataset
+from fewfire.plan import plan_trainer
 from fewfire.prepare import Classes, InputScaling
 from fewfire.torch import compare_dense
 

@@ -49,7 +49,8 @@ def test_importing_fewfire_loads_numpy_and_the_core_only():
         "qiskit",
     }
     assert not loaded & heavy
-    assert not {name for name in loaded if name.startswith(("fewfire.cli", "fewfire.estimators", "fewfire.report"))}
+    own = ("fewfire.cli", "fewfire.estimators", "fewfire.report")
+    assert not {name for name in loaded if name.startswith(own)}
 
 
 def test_the_search_for_imports_finds_some():

@@ -6,7 +6,7 @@ from scipy.sparse import coo_array, csr_matrix
 from sklearn.utils.validation import check_is_fitted
 
 from fewfire.errors import FewfireError
-from fewfire.estimators.common import WideClassifier, WideRegressor
+from fewfire.estimators import WideClassifier, WideRegressor
 
 CASES = 3_000
 SMALL = {"width": 16, "threshold": 1.0, "ridge": 0.1, "constant": 1.0, "categories": (), "max_epochs": 1}

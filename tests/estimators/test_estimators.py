@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fewfire
 from fewfire import MemoryLimitError
-from fewfire.estimators.common import WideClassifier, WideRegressor
+from fewfire.estimators import WideClassifier, WideRegressor
 
 SMALL = {"width": 128, "random_state": 0}
 
@@ -102,14 +102,14 @@ def test_named_categories():
         ({"constant": np.inf}, "constant must be a finite number > 0"),
         ({"categories": "all"}, "categories must be a list of columns, or 'auto'"),
         ({"categories": [9]}, "categories must be columns of X"),
-        ({"optimizer": "adam"}, "optimizer must be 'auto', 'sgd' or 'gauss-newton'"),
+        ({"optimizer": "adam"}, "optimizer must be one of auto, sgd, gauss-newton"),
         ({"optimizer": "sgd", "ridge": 1.0}, "ridge must go with optimizer='gauss-newton'"),
         ({"threshold": 1.0, "fire_rate": 0.1}, "give a threshold or a fire rate, not both"),
         ({"tol": -1.0}, "tol must be a finite number in"),
         ({"validation_fraction": 1.0}, "validation_fraction must be a finite number in"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1"),
         ({"n_threads": 0}, "n_threads must be a whole number >= 1"),
-        ({"index": "fastest"}, "the index must be one of"),
+        ({"index": "fastest"}, "index must be one of auto, exhaustive"),
     ],
 )
 def test_bad_settings(settings, message):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
+from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate, threshold_of
 
 
 @given(fire_rate=st.floats(1e-9, 0.5))
@@ -42,3 +42,24 @@ def test_the_threshold_of_the_paper_is_zero_for_one_neuron_and_grows():
 @given(width=st.integers(2, 10**7))
 def test_at_the_threshold_of_the_paper_at_most_the_four_fifths_power_of_neurons_fire(width):
     assert width * fire_rate_at(paper_threshold(width)) <= width**0.8
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_what_was_asked_for_is_resolved_in_one_place(second_order):
+    assert threshold_of(1.5, 300, second_order=second_order) == 1.5
+    paper = paper_threshold(300, second_order=second_order)
+    assert threshold_of("paper", 300, second_order=second_order) == paper
+    found = threshold_of("paper", 300, fire_rate=0.02, second_order=second_order)
+    assert found == threshold_for_fire_rate(0.02)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"asked": 1.0, "fire_rate": 0.1}, "give a threshold or a fire rate, not both. Got threshold=1.0"),
+        ({"asked": "auto"}, "threshold must be a number or 'paper'. Got 'auto'"),
+    ],
+)
+def test_what_is_no_threshold_is_a_clear_error(settings, message):
+    with pytest.raises(ValueError, match=message):
+        threshold_of(width=100, **settings)

@@ -53,7 +53,7 @@ def test_the_threshold_is_rounded_as_the_kernels_will_see_it():
     ("weights", "output_weights", "message"),
     [
         (np.ones(3), np.ones((3, 1)), r"must be \(m, d\) .* Got shapes \(3,\) and \(3, 1\). Give one row"),
-        (np.ones((3, 2)), np.ones(3), r"Got shapes \(3, 2\) and \(3,\). Give one row a neuron in both"),
+        (np.ones((3, 2)), np.ones(3), r"Got shapes \(3, 2\) and \(3,\). Give one row per neuron in both"),
         (np.ones((3, 2)), np.ones((4, 1)), r"with the same m. Got shapes \(3, 2\) and \(4, 1\)"),
         (
             np.ones((0, 2)),

@@ -1,10 +1,13 @@
 """What is chosen for a data set, and the coding of categories."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from fewfire.plan.preparation import select
-from fewfire.prepare.one_hot import OneHot, perhaps_categories
+from fewfire.prepare import InputScaling
+from fewfire.prepare.categories import OneHot, perhaps_categories
 from fewfire.prepare.preparation import Preparation
 
 
@@ -61,6 +64,31 @@ def test_what_is_given_is_kept():
 
 def test_preparation_leads_to_the_unit_sphere():
     inputs = np.random.default_rng(0).integers(0, 4, (40, 3)).astype(float)
-    rows = Preparation.fit(inputs, [1], 0.5).transform(inputs)
+    rows = Preparation.fit_each(inputs, [1], [0.5])[0].transform(inputs)
     assert rows.shape == (40, 2 + 4 + 1)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+
+def test_the_statistics_of_a_coding_are_taken_once(monkeypatch):
+    """They do not depend on the constant, of which there are four."""
+    random, fits = np.random.default_rng(0), []
+    fit_each = InputScaling.fit_each
+    monkeypatch.setattr(
+        InputScaling, "fit_each", lambda *given, **named: fits.append(1) or fit_each(*given, **named)
+    )
+    inputs = np.column_stack([random.standard_normal(200), random.integers(0, 4, 200)])
+    select(inputs, inputs[:, :1] - inputs[:, 0].mean(), categories=[(), (1,)])
+    assert len(fits) == 2
+
+
+def test_preparing_holds_one_copy_of_the_samples_at_the_most():
+    """In the precision of the network, half of what they are given in."""
+    inputs = np.random.default_rng(0).standard_normal((100_000, 40))
+    tracemalloc.start()
+    try:
+        (preparation,) = Preparation.fit_each(inputs, (), [1.0])
+        preparation.transform(inputs)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.8 * inputs.nbytes

@@ -250,7 +250,7 @@ def test_targets_too_large():
         ({"ridge": np.inf}, "ridge must be a finite number >= 0"),
         ({"damping": 0.0}, "damping must be a finite number > 0"),
         ({"tolerance": 1.0}, "tolerance must lie between 0 and 1"),
-        ({"preconditioner": "none"}, "preconditioner must be auto, exact, shared, sketch"),
+        ({"preconditioner": "none"}, "preconditioner must be one of auto, exact, shared, sketch"),
         ({"index": "auto"}, "Gauss-Newton steps need a named index"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1"),
     ],

@@ -38,7 +38,6 @@ from fewfire.cli.train import AUTO, GAUSS_NEWTON, INTERRUPTED, OPTIMIZERS, SGD, 
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.indexes import INDEXES
 from fewfire.networks.two_layer import INITS
-from fewfire.system import machine
 from fewfire.system.memory import bytes_of
 
 app = typer.Typer(

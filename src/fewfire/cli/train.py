@@ -32,7 +32,8 @@ from fewfire.indexes import DriftIndex, arrange, index_named
 from fewfire.indexes.predict import PREDICT_BATCH
 from fewfire.networks.losses import loss_named
 from fewfire.networks.momentum import Momentum
-from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
+from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
+from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate, threshold_of
 from fewfire.networks.two_layer import TwoLayerNetwork, require_init
 from fewfire.plan import plan_trainer
 from fewfire.prepare import Classes, InputScaling
@@ -42,7 +43,6 @@ from fewfire.system import machine
 from fewfire.system.files import OutputFolder
 from fewfire.system.memory import peak_bytes, resident_bytes, written
 from fewfire.training import Constant, EpochRecord, GaussNewton, GradientDescent, Method, Trainer
-from fewfire.training.methods.gauss_newton import OUTPUT_WEIGHTS
 from fewfire.training.methods.schedules import Schedule, schedule_named
 
 INTERRUPTED, AUTO = 130, "auto"
@@ -238,22 +238,19 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
     targets = targets_of(classes, dataset.labels, loss)
     inputs = Inputs.of(scaling.transform(dataset.inputs))
     second_order = options.optimizer == GAUSS_NEWTON
-    threshold = options.threshold
-    if second_order and threshold == "paper" and options.fire_rate is None:
-        threshold = paper_threshold(options.width, second_order=True)
+    threshold = threshold_of(
+        options.threshold, options.width, fire_rate=options.fire_rate, second_order=second_order
+    )
     index_limit = _index_limit(options, inputs, targets.shape[1])
-    network = TwoLayerNetwork.initialize(
+    make = near_kernel_network if second_order else TwoLayerNetwork.initialize
+    network = make(
         options.width,
         inputs.n_features,
         targets.shape[1],
         threshold=threshold,
-        fire_rate=options.fire_rate,
         init=options.init,
-        mirrored=second_order and options.init == "gaussian" and options.width % 2 == 0,
         seed=options.seed,
     )
-    if second_order:
-        network.output_weights[:] *= OUTPUT_WEIGHTS
     arrange(network, inputs)
     trainer = plan_trainer(
         network,
@@ -272,7 +269,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> tuple[Model, Trainer]:
 
 def _method(options: TrainOptions) -> Method:
     if options.optimizer == GAUSS_NEWTON:
-        return GaussNewton(ridge=options.ridge * OUTPUT_WEIGHTS**2)  # as for output weights of 1
+        return GaussNewton(ridge=near_kernel_ridge(options.ridge))
     return GradientDescent(
         learning_rate=options.learning_rate,
         schedule=_schedule(options),

@@ -1,5 +1,6 @@
 """Wide networks behind scikit-learn's API. Needs the extra `sklearn`."""
 
-from fewfire.estimators.common import WideClassifier, WideRegressor
+from fewfire.estimators.classifier import WideClassifier
+from fewfire.estimators.regressor import WideRegressor
 
 __all__ = ["WideClassifier", "WideRegressor"]

@@ -51,7 +51,7 @@ class HalfspaceReporter:
     Attributes
     ----------
     ids : (len(self),) int32
-        Of all points, ascending.
+        Ids of all points, ascending.
     work : TreeWork
 
     Raises
@@ -61,7 +61,7 @@ class HalfspaceReporter:
 
     Notes
     -----
-    Build: O(d n log n). Memory: about 4 d + 16 bytes a point in float32. A question costs the boxes and
+    Build: O(d n log n). Memory: about 4 d + 16 bytes per point in float32. A question costs the boxes and
     points along the boundary, about n^(1 - 1/d) of them, and the points reported. In one dimension that is
     O(log n + k). Between d = 8 and d = 16 a scan becomes as good: docs/theory/halfspace.md has the table.
 
@@ -141,7 +141,7 @@ class HalfspaceReporter:
         -------
         begins : (q + 1,) int64
         ids : (begins[q],) int32
-            Those of half-space i are ids[begins[i] : begins[i + 1]], ascending.
+            The ids of half-space i are ids[begins[i] : begins[i + 1]], ascending.
         """
         return self._tree.report(*self._questions(normals, offsets), False)
 

@@ -12,6 +12,7 @@ from fewfire.indexes.grover import GroverIndex
 from fewfire.indexes.screened import ScreenedIndex
 from fewfire.indexes.weight_tree import WeightTreeIndex
 from fewfire.networks.layer import Layer
+from fewfire.system.words import require_one_of
 
 INDEXES: dict[str, type[Index]] = {
     index.name: index
@@ -29,9 +30,14 @@ INDEXES: dict[str, type[Index]] = {
 
 
 def index_named(name: str, memory_limit: int | None = None) -> Index:
-    """A new index of this name, one of INDEXES."""
-    if name not in INDEXES:
-        raise ValueError(f"the index must be one of {', '.join(INDEXES)}. Got {name!r}. Choose one of them.")
+    """A new index of this name, one of INDEXES.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    require_one_of(name, INDEXES, "the index")
     return INDEXES[name](memory_limit=memory_limit)
 
 

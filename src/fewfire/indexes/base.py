@@ -14,7 +14,7 @@ from fewfire.errors import MemoryLimitError
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
 
-Progress = Callable[[float], None]  # told the share that is done, 0 .. 1
+Progress = Callable[[float], None]  # called with the share that is done, 0 .. 1
 
 
 class Index(ABC):
@@ -44,26 +44,55 @@ class Index(ABC):
 
     @abstractmethod
     def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
-        """Take in the layer and the training set. Forgets what was built before.
+        """Take in a layer and a training set, and forget what was built before.
 
-        Of progress, 0 is told once only work in proportion to the neurons is left, if it is told at all.
+        Parameters
+        ----------
+        layer : Layer
+            Kept, not copied: `moved` must be called with every step.
+        inputs : Inputs
+            The training set; an open index only looks at it.
+        progress : callable, optional
+            Called with the share of the build that is done. It is called with 0.0 once the part that does not
+            grow with the number of neurons is finished.
+
+        Raises
+        ------
+        MemoryLimitError
+            The index needs more than its memory limit.
+        ValueError
+            The inputs have another number of features, or another dtype, than the layer.
         """
 
     @abstractmethod
     def fire_set(self, batch: Inputs) -> FireSet:
-        """All firing pairs of a batch, from the weights as they are now."""
+        """All firing pairs of a batch, from the weights as they are now.
+
+        Raises
+        ------
+        RuntimeError
+            The index is not built.
+        ValueError
+            The batch does not fit the layer, or a bound index is asked about other samples than its own.
+        """
 
     @abstractmethod
     def moved(self, step: Step) -> None:
-        """Be told how the last step moved the weights. Every move must be told, or the index is stale."""
+        """Take note of how the last step moved the layer; it must be called with every step.
+
+        Raises
+        ------
+        RuntimeError
+            The index is not built.
+        """
 
     def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
-        """Take a step, and say who fires on the next batch: what take, `moved` and `fire_set` do in turn."""
+        """Take a step and find who fires on the next batch: `take`, `moved` and `fire_set` in turn."""
         self.moved(descent.take())
         return self.fire_set(next_batch)
 
     def settle(self) -> None:  # noqa: B027  most have nothing to do
-        """Be told that all rows that coast will be written as they are now, directly after this."""
+        """Prepare for all rows that coast to be written as they are now, directly after this call."""
 
     def _fire_set_of(self, found: tuple[NDArray, ...], n_samples: int) -> FireSet:
         """The fire set that the core found on so many samples, once its work is written down."""
@@ -76,7 +105,7 @@ class Index(ABC):
 
     @property
     def wear(self) -> float:
-        """What age has cost since the index was made, in refreshes of the whole; 0 where none is needed."""
+        """What the age of the index has cost since it was made, in refreshes of the whole index."""
         return 0.0
 
     @property

@@ -15,7 +15,7 @@ class ExhaustiveIndex(Index):
 
     Parameters
     ----------
-    memory_limit : ignored; the index remembers nothing, and holds a few hundred kilobytes a thread
+    memory_limit : ignored; the index remembers nothing, and holds a few hundred kilobytes per thread
 
     Notes
     -----

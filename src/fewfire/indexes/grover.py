@@ -22,7 +22,7 @@ class GroverIndex(Index):
     ----------
     memory_limit : ignored; the index remembers nothing
     seed : int
-        Of the measurements that are drawn.
+        Seed of the measurements that are drawn.
 
     Attributes
     ----------

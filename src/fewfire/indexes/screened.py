@@ -33,7 +33,7 @@ class ScreenedIndex(Index):
 
     Notes
     -----
-    Memory: one byte a weight, and 36 bytes a neuron. Build: one pass over the weights.
+    Memory: one byte per weight, and 36 bytes per neuron. Build: one pass over the weights.
     A fire set costs m B d multiply-adds of bytes, then d of float32 for each pair that may fire within the
     error of the bytes.
 

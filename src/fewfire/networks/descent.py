@@ -24,7 +24,7 @@ class Step:
     Attributes
     ----------
     fires : FireSet
-        Of the batch, before the step.
+        Who fired on the batch before the step.
     coefficients : (n_pairs,)
         One for each firing pair, in the order of the fire set.
     lengths : (width,) float64

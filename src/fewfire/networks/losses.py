@@ -10,6 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.system.words import require_one_of
+
 LEAST_PROBABILITY = 1e-12  # a smaller one has no curvature to divide by
 
 
@@ -33,7 +35,7 @@ class Curvature:
     whitened: NDArray[np.float64]
 
     def weighted(self, weights: NDArray[np.float64]) -> "Curvature":
-        """Of losses that count as much as these weights (n,) say."""
+        """The curvature of the losses times these weights (n,)."""
         roots = np.sqrt(weights)[:, None]
         return Curvature(roots * self.scales, self.directions, roots * self.whitened)
 
@@ -139,8 +141,7 @@ LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredLoss(), SoftmaxLo
 
 def loss_named(name: str) -> Loss:
     """The loss of this name: squared, softmax or logistic."""
-    if name not in LOSSES:
-        raise ValueError(f"the loss must be one of {', '.join(LOSSES)}. Got {name!r}. Choose one.")
+    require_one_of(name, LOSSES, "the loss")
     return LOSSES[name]
 
 

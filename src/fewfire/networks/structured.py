@@ -53,7 +53,7 @@ class StructuredWeights:
         return cls(signs.astype(dtype), scales, n_features, np.arange(width, dtype=np.int32))
 
     def arranged(self, order: NDArray[np.int32]) -> "StructuredWeights":
-        """Those of a network whose neuron order[r] has become neuron r."""
+        """The structure of a network whose neuron order[r] has become neuron r."""
         return replace(self, places=self.places[order])
 
     @property

@@ -5,6 +5,7 @@ with probability Q(b) = P[N(0, 1) > b].
 """
 
 import math
+from numbers import Real
 from statistics import NormalDist
 
 
@@ -42,3 +43,37 @@ def threshold_for_fire_rate(fire_rate: float) -> float:
 def fire_rate_at(threshold: float) -> float:
     """Q(b): the share of pairs that fire at initialization on unit-norm samples."""
     return 1 - NormalDist().cdf(threshold)
+
+
+def threshold_of(
+    asked: float | str, width: int, *, fire_rate: float | None = None, second_order: bool = False
+) -> float:
+    """The threshold that was asked for: a number, "paper", or the one of a fire rate.
+
+    Parameters
+    ----------
+    asked : float >= 0, or "paper"
+        See `paper_threshold`.
+    width : int
+    fire_rate : float in (0, 0.5], optional
+        In place of a threshold; see `threshold_for_fire_rate`.
+    second_order : bool
+        Whether Gauss-Newton steps will train the network.
+
+    Raises
+    ------
+    ValueError
+        Both a threshold and a fire rate are given, or the threshold is neither a number nor "paper".
+    """
+    if fire_rate is not None:
+        if asked != "paper":
+            raise ValueError(
+                f"give a threshold or a fire rate, not both. Got threshold={asked} and "
+                f"fire_rate={fire_rate}. Leave one out."
+            )
+        return threshold_for_fire_rate(fire_rate)
+    if asked == "paper":
+        return paper_threshold(width, second_order=second_order)
+    if not isinstance(asked, Real):
+        raise ValueError(f"threshold must be a number or 'paper'. Got {asked!r}. Use 'paper' if in doubt.")
+    return float(asked)

@@ -1,7 +1,6 @@
 """The two-layer network f(x) = m^(-1/2) sum_r a_r max(<w_r, x> - b, 0): its parameters."""
 
 from functools import partial
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,9 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.rows import padded, padded_zeros, require_float, stride_of
 from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights
-from fewfire.networks.threshold import paper_threshold, threshold_for_fire_rate
+from fewfire.networks.threshold import threshold_of
 from fewfire.system.tensors import read_tensors, write_tensors
+from fewfire.system.words import require_one_of
 
 INITS = ("gaussian", "structured")
 KIND = "fewfire network"  # of a file
@@ -26,9 +26,9 @@ class TwoLayerNetwork:
     Parameters
     ----------
     weights : (m, d)
-        One row w_r a neuron.
+        One row w_r per neuron.
     output_weights : (m, c)
-        One row a_r a neuron; of signs at initialization.
+        One row a_r per neuron; random signs at initialization.
     threshold : float, >= 0
         b: a neuron fires where <w_r, x> > b, strictly.
     dtype : float32 or float64
@@ -74,7 +74,7 @@ class TwoLayerNetwork:
         if weights.ndim != 2 or output_weights.ndim != 2 or len(weights) != len(output_weights):
             raise ValueError(
                 "weights must be (m, d) and output_weights (m, c) with the same m. Got shapes "
-                f"{weights.shape} and {output_weights.shape}. Give one row a neuron in both."
+                f"{weights.shape} and {output_weights.shape}. Give one row per neuron in both."
             )
         if 0 in weights.shape or 0 in output_weights.shape:
             raise ValueError(
@@ -130,21 +130,17 @@ class TwoLayerNetwork:
             training adds is all there is. Needs an even width, and Gaussian weights.
         seed : int
         dtype : float32 or float64
+
+        Raises
+        ------
+        ValueError
+            A size is no whole number >= 1, a name or a number is none that the argument takes, or both a
+            threshold and a fire rate are given.
         """
         for name, count in [("width", width), ("n_features", n_features), ("n_outputs", n_outputs)]:
             if not isinstance(count, int | np.integer) or count < 1:
                 raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
-        if fire_rate is not None:
-            if threshold != "paper":
-                raise ValueError(
-                    f"give a threshold or a fire rate, not both. Got threshold={threshold} and "
-                    f"fire_rate={fire_rate}. Leave one out."
-                )
-            threshold = threshold_for_fire_rate(fire_rate)
-        elif threshold == "paper":
-            threshold = paper_threshold(width)
-        elif not isinstance(threshold, Real):
-            raise ValueError(f"threshold must be a number or 'paper'. Got {threshold!r}.")
+        threshold = threshold_of(threshold, width, fire_rate=fire_rate)
         require_init(init)
         random = np.random.default_rng(seed)
         require_float(dtype)
@@ -167,7 +163,7 @@ class TwoLayerNetwork:
                 )
             weight_rows[1::2] = weight_rows[::2]
             output_rows[1::2] = -output_rows[::2]
-        layer = Layer(weight_rows, n_features, float(threshold), width**-0.5)
+        layer = Layer(weight_rows, n_features, threshold, width**-0.5)
         layer.structure = structure
         return cls._of(layer, output_rows, n_outputs)
 
@@ -230,7 +226,7 @@ class TwoLayerNetwork:
         self.output_rows[:] = self.output_rows[order]
 
     def outputs(self, fires: FireSet, threshold: float | None = None) -> NDArray:
-        """Outputs (n, c) from a fire set: c multiply-adds a firing pair.
+        """Outputs (n, c) from a fire set: c multiply-adds per firing pair.
 
         With another threshold than the network's: m^(-1/2) sum_r a_r (value - threshold) over the same pairs.
         """
@@ -254,7 +250,13 @@ class TwoLayerNetwork:
         return outputs * self.dtype.type(self.scale)
 
     def save(self, path: str | Path) -> None:
-        """Write the parameters to a safetensors file, atomically, with a checksum."""
+        """Write the parameters to a safetensors file, atomically, with a checksum.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; one that was there is as it was.
+        """
         tensors = {
             "weights": np.ascontiguousarray(self.weights),
             "output_weights": np.ascontiguousarray(self.output_weights),
@@ -265,7 +267,15 @@ class TwoLayerNetwork:
 
     @classmethod
     def load(cls, path: str | Path) -> "TwoLayerNetwork":
-        """Read the parameters back, bit for bit."""
+        """Read the parameters back, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            The file is not one that `save` wrote, or it was cut off or changed.
+        OSError
+            The file cannot be read.
+        """
         try:
             tensors, _ = read_tensors(path, KIND)
             weights, output_weights = tensors["weights"], tensors["output_weights"]
@@ -280,5 +290,5 @@ class TwoLayerNetwork:
 
 
 def require_init(init: str) -> None:
-    if init not in INITS:
-        raise ValueError(f"init must be one of {', '.join(INITS)}. Got {init!r}. Choose one of them.")
+    """Raise ValueError unless this is a name of initial weights."""
+    require_one_of(init, INITS, "init")

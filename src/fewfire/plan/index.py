@@ -38,7 +38,7 @@ class Probe:
     Attributes
     ----------
     setup_seconds : float
-        Of the build, until it reports that 0 of its part in proportion to the neurons is done.
+        Seconds of the build until only work in proportion to the neurons is left.
     build_seconds : float
         The rest of it.
     step_seconds : of each step, two at least
@@ -54,7 +54,7 @@ class Probe:
     refresh_of_build: float
 
     def seconds(self, steps: int, scale: float, overhead: float = 0.0) -> float:
-        """Of a run of so many steps through `scale` times as many neurons.
+        """Predicted seconds of a run of so many steps through `scale` times as many neurons.
 
         Parameters
         ----------

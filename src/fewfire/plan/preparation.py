@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +68,11 @@ def select(
     """
     order = np.random.default_rng(seed).permutation(len(inputs))
     prepared = {
-        (tuple(columns), constant): Preparation.fit(inputs, columns, constant, sample_weight)
-        for columns, constant in product(categories, constants)
+        (tuple(columns), constant): preparation
+        for columns in categories
+        for constant, preparation in zip(
+            constants, Preparation.fit_each(inputs, columns, constants, sample_weight), strict=True
+        )
     }
 
     choices: list[tuple[Way, float]] = [(way, threshold) for way in prepared for threshold in thresholds]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.prepare.one_hot import OneHot
+from fewfire.prepare.categories import OneHot, codes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +54,7 @@ class Features:
             return inputs
         inputs = inputs.copy()
         for column, texts in self.categories.items():
-            code_of = {text: code for code, text in enumerate(texts)}
-            codes = np.array([code_of.get(text, -1) for text in found.categories[column]])
+            codes = codes_of(found.categories[column], texts)
             inputs[:, column] = codes[inputs[:, column].astype(int)]
         return self.one_hot.transform(inputs)
 

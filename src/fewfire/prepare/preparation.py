@@ -1,12 +1,12 @@
 """The way of tabular rows into a network: categories to columns, then to the unit sphere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from fewfire.prepare.one_hot import OneHot
+from fewfire.prepare.categories import OneHot
 from fewfire.prepare.scaling import InputScaling
 
 
@@ -18,19 +18,27 @@ class Preparation:
     scaling: InputScaling
 
     @classmethod
-    def fit(
+    def fit_each(
         cls,
         inputs: npt.NDArray,
         categories: Iterable[int],
-        constant: float,
+        constants: Sequence[float],
         sample_weight: npt.NDArray | None = None,
-    ) -> "Preparation":
-        """See `OneHot.of` and `InputScaling.fit`; all columns are standardized."""
+    ) -> list["Preparation"]:
+        """One preparation for each constant, from the same coding and statistics.
+
+        All columns are standardized; see `OneHot.of` and `InputScaling.fit`.
+
+        Raises
+        ------
+        DataError
+            The variance of a column is not finite.
+        """
         one_hot = OneHot.of(inputs, categories)
-        scaling = InputScaling.fit(
-            one_hot.transform(inputs), standardize=True, constant=constant, sample_weight=sample_weight
+        scalings = InputScaling.fit_each(
+            one_hot.transform(inputs), constants, standardize=True, sample_weight=sample_weight
         )
-        return cls(one_hot, scaling)
+        return [cls(one_hot, scaling) for scaling in scalings]
 
     def transform(self, inputs: npt.NDArray, dtype: npt.DTypeLike = np.float32) -> npt.NDArray:
         return self.scaling.transform(self.one_hot.transform(inputs), dtype)

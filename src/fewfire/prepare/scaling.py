@@ -1,6 +1,6 @@
 """Inputs to the unit sphere: centre, divide, append a constant feature, normalise each row."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,21 @@ class InputScaling:
         DataError
             A column's variance is not finite: its values are not, or they are too large.
         """
+        if constant is None:
+            constant = 1.0 if standardize else PICTURE_CONSTANT
+        (scaling,) = cls.fit_each(inputs, [constant], standardize=standardize, sample_weight=sample_weight)
+        return scaling
+
+    @classmethod
+    def fit_each(
+        cls,
+        inputs: np.ndarray,
+        constants: Sequence[float],
+        *,
+        standardize: bool,
+        sample_weight: np.ndarray | None = None,
+    ) -> list["InputScaling"]:
+        """One scaling for each constant, from the same statistics; see `fit`."""
         total_weight = len(inputs) if sample_weight is None else float(sample_weight.sum())
         # Relative to the first row a constant column is exactly zero, whatever its value.
         origin = inputs[0].astype(np.float64)
@@ -96,10 +111,9 @@ class InputScaling:
         if standardize:
             spreads = deviation > NO_SPREAD * np.abs(mean)
             scale = np.where(spreads, deviation, np.maximum(1.0, np.abs(mean)))
-        if constant is None:
-            constant = 1.0 if standardize else PICTURE_CONSTANT
-        constant *= float(np.sqrt(np.square(deviation / scale).sum()))
-        return cls(mean, scale, constant if constant > NO_NORM else 1.0)
+        size = float(np.sqrt(np.square(deviation / scale).sum()))  # root mean square norm of the rows
+        appended = [constant * size for constant in constants]
+        return [cls(mean, scale, constant if constant > NO_NORM else 1.0) for constant in appended]
 
     def transform(self, inputs: np.ndarray, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
         """Carry inputs to the unit sphere.

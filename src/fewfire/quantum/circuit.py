@@ -68,7 +68,7 @@ def grover_circuit(n_qubits: int, marked: Iterable[int], iterations: int) -> "Qu
 
 
 def _turn_sign(circuit: "QuantumCircuit", item: int) -> None:
-    """Of one item: turn its qubits that are 0, and apply Z to the last qubit where all the others are 1."""
+    """Mark one item: flip its qubits that are 0, then apply Z to the last where all the others are 1."""
     *others, last = circuit.qubits
     zeros = [qubit for place, qubit in enumerate(circuit.qubits) if not item >> place & 1]
     if zeros:

@@ -19,7 +19,7 @@ PATIENCE = 25  # rounds at the largest bound that find nothing, before a search 
 
 
 class Searches(NamedTuple):
-    """Of a search each: the queries it takes, and whether, or how likely, it gives up."""
+    """The queries that each search takes, and whether, or how likely, it gives up."""
 
     queries: NDArray
     gives_up: NDArray
@@ -43,7 +43,7 @@ def chances(n_items: int, marked: ArrayLike, iterations: ArrayLike) -> NDArray[n
 
 
 def round_bounds(n_items: int, patience: int = PATIENCE) -> NDArray[np.int64]:
-    """Of each round of a search, until it gives up: iterations are drawn uniformly below this."""
+    """The bounds below which each round of a search draws its iterations, until it gives up."""
     growing, bound = [], 1.0
     while bound < sqrt(n_items):
         growing.append(ceil(bound))

@@ -67,7 +67,7 @@ class Info:
     Attributes
     ----------
     version : str
-        Of fewfire.
+        Version of fewfire.
     instruction_set : str
         The one in use; the environment variable FEWFIRE_SIMD chooses another.
     available_instruction_sets : tuple of str

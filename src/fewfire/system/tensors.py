@@ -36,7 +36,7 @@ def write_tensors(
     notes : texts by name, optional
         Further metadata.
     version : int
-        Of the format of this kind of file; a reader takes no other.
+        Version of the format of this kind of file; a reader takes no other.
     """
     in_order = sorted(tensors.items(), key=lambda item: -item[1].itemsize)  # each on a multiple of its size
     metadata = {

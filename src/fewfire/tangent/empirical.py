@@ -34,7 +34,7 @@ def firing_kernel(
 
 
 def largest_eigenvalue(matrix: NDArray[np.float64]) -> float:
-    """Of a symmetric matrix without negative eigenvalues, by power iteration."""
+    """The largest eigenvalue of a symmetric matrix without negative ones, by power iteration."""
     vector = np.random.default_rng(0).random(len(matrix)) + 0.5  # the kernel is mostly positive
     value = 0.0
     for _ in range(POWER_ITERATIONS):

@@ -119,7 +119,7 @@ class Trainer:
         return self.stepper.step(ids, next_ids)
 
     def _batches_now_and_next(self, epoch: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-        """Those of this epoch and of the next: its first batch is asked about in this epoch's last step."""
+        """Batches of this epoch and of the next, whose first is asked about in this epoch's last step."""
         known = self._epoch_ahead
         now = known[1] if known is not None and known[0] == epoch else self.problem.batches(epoch)
         following = self.problem.batches(epoch + 1)

@@ -1,5 +1,6 @@
 """How a step is taken: one file a method."""
 
+from fewfire.system.words import require_one_of
 from fewfire.training.methods.base import Method, Stepper
 from fewfire.training.methods.gauss_newton import GaussNewton, GaussNewtonRecord
 from fewfire.training.methods.gradient_descent import GradientDescent
@@ -16,8 +17,7 @@ def method_named(name: str) -> Method:
     ValueError
         There is none.
     """
-    if name not in METHODS:
-        raise ValueError(f"the method must be one of {', '.join(METHODS)}. Got {name!r}. Choose one of them.")
+    require_one_of(name, METHODS, "the method")
     return METHODS[name]()
 
 

@@ -41,7 +41,7 @@ class Stepper(ABC):
         ----------
         ids : sample ids of the batch
         next_ids : optional
-            Those of the next step. Who fires on them may be found in the same pass over the weights.
+            Sample ids of the next step. Who fires on them may be found in the same pass over the weights.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class Method(ABC):
     name : str
         Its name in `METHODS`, in checkpoints and in the command's `--optimizer`.
     record_type : type
-        Of the record of an epoch.
+        Class of the record of an epoch.
     """
 
     name: ClassVar[str]

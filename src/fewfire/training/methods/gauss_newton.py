@@ -26,6 +26,7 @@ from fewfire.networks.descent import Descent, Step
 from fewfire.networks.losses import Curvature
 from fewfire.system.machine import one_blas_thread
 from fewfire.system.memory import written
+from fewfire.system.words import require_one_of
 from fewfire.tangent.gram import FiringGram, Floats
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
@@ -34,7 +35,6 @@ from fewfire.training.methods.conjugate_gradients import Linear, conjugate_gradi
 from fewfire.training.methods.ridge import OfOwnPart, Ridge, ToStart
 from fewfire.training.problem import Problem
 
-OUTPUT_WEIGHTS = 10.0  # a size that keeps a mirrored network near its kernel: neurons hardly turn
 PRECONDITIONERS = ("exact", "shared", "sketch")
 MATRIX_LIMIT = 4_000_000_000  # bytes of all matrices, where no limit is given
 EXACT_SIZE = 1024  # samples x outputs: beyond it several outputs are solved by iteration
@@ -128,11 +128,7 @@ class GaussNewton(Method):
         _require(ridge >= 0, f"ridge must be a finite number >= 0. Got {ridge}. Use 0 for none.", ridge)
         _require(damping > 0, f"damping must be a finite number > 0. Got {damping}. Use 0.01.", damping)
         _require(0 < tolerance < 1, f"tolerance must lie between 0 and 1. Got {tolerance}. Use 0.1.")
-        if self.preconditioner not in ("auto", *PRECONDITIONERS):
-            raise ValueError(
-                f"preconditioner must be auto, {', '.join(PRECONDITIONERS)}. Got {self.preconditioner!r}. "
-                "Leave it out for auto."
-            )
+        require_one_of(self.preconditioner, ("auto", *PRECONDITIONERS), "preconditioner")
 
     def sized(
         self, n_samples: int, n_outputs: int, batch_size: int | None, memory_limit: int | None
@@ -166,7 +162,7 @@ class GaussNewtonStepper(Stepper):
     Attributes
     ----------
     damping : float
-        Of the next step.
+        Damping of the next step, in units of the mean of the diagonal of G.
     """
 
     def __init__(self, method: GaussNewton, problem: Problem, asking: Asking) -> None:

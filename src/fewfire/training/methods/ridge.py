@@ -40,7 +40,7 @@ class Ridge:
         return {}
 
     def go_on_after(self, steps: int) -> None:
-        """Those rows are now as they were after so many steps."""
+        """The fixed and moving rows are now as they were after so many steps."""
 
     def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> Floats | None:
         """J D, (n, c), for a batch of these samples; None for a D of 0."""
@@ -99,7 +99,7 @@ class OfOwnPart(Ridge):
     Parameters
     ----------
     n_samples, n_outputs : int
-        Of the training set. Memory: 8 bytes for each of their product.
+        Size of the training set. Memory: 8 bytes per sample and output.
     """
 
     def __init__(self, n_samples: int, n_outputs: int) -> None:

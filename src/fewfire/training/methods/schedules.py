@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
+from fewfire.system.words import require_one_of
+
 
 @dataclass(frozen=True)
 class Schedule(ABC):
@@ -41,7 +43,7 @@ class Cosine(Schedule):
     Parameters
     ----------
     epochs : int >= 1
-        Of the whole run.
+        Epochs of the whole run.
     final : float in [0, 1]
     """
 
@@ -97,13 +99,10 @@ def schedule_named(
 
     Parameters
     ----------
-    every, gamma : of "step" alone
-        By default a third of the epochs, and 0.1.
+    every, gamma : optional, for "step" alone
+        The defaults are a third of the epochs, and 0.1.
     """
-    if name not in SCHEDULES:
-        raise ValueError(
-            f"the schedule must be one of {', '.join(SCHEDULES)}. Got {name!r}. Choose one of them."
-        )
+    require_one_of(name, SCHEDULES, "the schedule")
     if name == "step":
         third = max(1, math.ceil(epochs / 3))
         return StepDecay(third if every is None else every, 0.1 if gamma is None else gamma)

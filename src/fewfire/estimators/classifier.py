@@ -1,0 +1,210 @@
+"""A wide network that classifies, behind scikit-learn's API."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from fewfire.estimators.common import WideNetwork, descends
+
+
+class WideClassifier(ClassifierMixin, WideNetwork):
+    """A wide two-layer network that classifies, trained on squared errors.
+
+    Parameters
+    ----------
+    width : int, >= 1
+        Neurons; an odd number is raised by one.
+    threshold : float >= 0, or "auto"
+        b: a neuron fires where <w, x> > b.
+    fire_rate : float in (0, 0.5], optional
+        The share of pairs that fire at first, in place of a threshold.
+    optimizer : "auto", "gauss-newton" or "sgd"
+        "auto": Gauss-Newton steps up to 100,000 samples, in batches where they do not fit in memory together;
+        beyond, gradient descent with momentum.
+    ridge : float > 0, or "auto"
+        With Gauss-Newton steps. Over the fire rate: as `alpha` of kernel ridge regression with a kernel of
+        ones on its diagonal.
+    constant : float > 0, or "auto"
+        The appended feature, over the root mean square norm of the standardized rows.
+    categories : sequence of int or str, or "auto"
+        Columns, by number or by name in a DataFrame, whose values are categories, to be coded by a column
+        each; a missing value is one where training has it, and what training has not seen is 0 in all. A
+        DataFrame's columns of texts and categories are so in any case. "auto": besides them all columns of 3
+        to 12 different whole numbers, or none, whichever errs less.
+    index : str
+        Who fires? One of `fewfire.indexes.INDEXES`; all exact ones lead to the same network. "auto": the
+        fastest.
+    learning_rate : float > 0, or "auto"
+        Of gradient descent, for the mean loss of a batch. "auto": the largest safe one.
+    batch_size : int >= 1, or "auto"
+        "auto": 256 in gradient descent; as many as memory allows in Gauss-Newton steps.
+    max_epochs : int >= 1, optional
+        By default 5 with Gauss-Newton steps, 20 of gradient descent.
+    tol : float in [0, 1)
+        Share by which the loss must decrease to count as better; and by which a Gauss-Newton step must lower
+        the objective for another to follow.
+    early_stopping : bool
+        Hold out samples, end once their error has not decreased by `tol` for `n_iter_no_change` epochs, and
+        go back to the weights with the least.
+    validation_fraction : float in (0, 1)
+        Of the samples, to be held out.
+    n_iter_no_change : int, >= 1
+        Epochs without a better loss, or error of the samples held out, that end training.
+    warm_start : bool
+        `fit` goes on from the network that is there: preparation, threshold and ridge stay.
+    verbose : bool
+        A line an epoch.
+    n_threads : int, optional
+        While training; by default `fewfire.threads()`. It never changes a result.
+    memory_limit : int, optional
+        Bytes that index and matrices may hold.
+    random_state : int, RandomState or None
+
+    Attributes
+    ----------
+    classes_ : (k,)
+    n_features_in_ : int
+    feature_names_in_ : (d,), where X is a DataFrame with names
+    network_ : TwoLayerNetwork
+    preparation_ : Preparation
+    threshold_, ridge_ : float
+        As chosen; the ridge as that of `GaussNewton` for output weights of 1.
+    optimizer_ : str
+    learning_rate_ : float or None
+    history_ : list of EpochRecord
+
+    Notes
+    -----
+    Cost: up to 4 seconds to choose what is "auto", then the steps of `GaussNewton` (for n samples
+    n^3 / 3, and what fires) or `Trainer`. Predictions cost what fires; one fitted model may serve several
+    threads and processes at once.
+
+    Sample weights stand for copies of the samples.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> bool(WideClassifier(width=2048, random_state=0).fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "WideClassifier":
+        """Fit to samples and labels.
+
+        Parameters
+        ----------
+        X : (n, d) array, sparse matrix or DataFrame
+        y : (n,) labels; or (n, k) of 0 and 1: which of k labels each sample has
+        sample_weight : (n,), >= 0, optional
+        """
+        inputs, labels, weights = self._checked(X, y, sample_weight, reset=True, multi_output=True)
+        self._learn_classes(labels)
+        strata = labels if labels.ndim == 1 and np.unique(labels, return_counts=True)[1].min() > 1 else None
+        self._fit(inputs, self._targets(labels), weights, strata)
+        return self
+
+    @available_if(descends)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> "WideClassifier":
+        """One pass of gradient descent over some of the samples.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as of `fit`
+            The first samples decide preparation, threshold and learning rate.
+        classes : (k,), in the first call
+            All labels that there are; not needed where y is (n, k).
+        """
+        first = not hasattr(self, "network_")
+        inputs, labels, weights = self._checked(X, y, sample_weight, reset=first, multi_output=True)
+        if first and labels.ndim == 1 and classes is None:
+            raise ValueError(
+                "classes must be given in the first call of partial_fit. Got None. Name all labels."
+            )
+        if first:
+            self._learn_classes(labels if labels.ndim == 2 else np.unique(np.asarray(classes)))
+        self._partial_fit(inputs, self._targets(labels), weights)
+        return self
+
+    def _learn_classes(self, labels: NDArray) -> None:
+        check_classification_targets(labels)
+        known = getattr(self, "classes_", None) if self._goes_on else None
+        self._has_many_labels = type_of_target(labels) == "multilabel-indicator"
+        if labels.ndim == 2 and not self._has_many_labels:
+            raise ValueError(
+                f"y must be (n,) labels or (n, k) of 0 and 1. Got shape {labels.shape} with other values. "
+                "Fit one classifier a column."
+            )
+        self.classes_ = np.arange(labels.shape[1]) if self._has_many_labels else np.unique(labels)
+        if known is not None and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"a warm start must have the classes of the first. Got {self.classes_} after {known}. Set "
+                "warm_start=False."
+            )
+        if len(self.classes_) < 2 and not self._has_many_labels:
+            raise ValueError(
+                f"y must hold at least two classes. Got 1 class: {self.classes_[0]!r}. Add another's samples."
+            )
+
+    def _targets(self, labels: NDArray) -> NDArray[np.float64]:
+        """1 for a sample's labels, 0 for others: (n, k), or (n, 1) for the second of two classes."""
+        if self._has_many_labels:
+            if labels.ndim != 2 or labels.shape[1] != len(self.classes_):
+                raise ValueError(
+                    f"y must be (n, {len(self.classes_)}) of 0 and 1, as at first. Got shape {labels.shape}."
+                )
+            return labels.astype(np.float64)
+        codes = np.minimum(np.searchsorted(self.classes_, labels), len(self.classes_) - 1)
+        unknown = self.classes_[codes] != labels
+        if unknown.any():
+            raise ValueError(
+                f"y must hold the classes {self.classes_} alone. Got {labels[np.argmax(unknown)]!r} in row "
+                f"{np.argmax(unknown)}. Name all classes in the first call."
+            )
+        one_hot = np.eye(len(self.classes_))[codes]
+        return one_hot[:, 1:] if len(self.classes_) == 2 else one_hot
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Outputs (n, k), the largest for the class; for two classes (n,), above 0 for the second.
+
+        With (n, k) labels in training: above 0 for the labels that a sample has.
+        """
+        outputs = self._outputs(X)
+        if self._has_many_labels:
+            return outputs - 0.5
+        return outputs[:, 0] - 0.5 if len(self.classes_) == 2 else outputs
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Outputs as shares (n, k): squared errors are least at the probabilities, which they estimate.
+
+        With (n, k) labels in training, the probability of each.
+        """
+        outputs = np.clip(self._outputs(X), 0, 1)
+        if self._has_many_labels:
+            return outputs
+        if len(self.classes_) == 2:
+            return np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
+        outputs[outputs.sum(axis=1) == 0] = 1
+        return outputs / outputs.sum(axis=1, keepdims=True)
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Labels (n,), or (n, k) as in training."""
+        decision = self.decision_function(X)
+        if self._has_many_labels:
+            return (decision > 0).astype(int)
+        return self.classes_[(decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)]

@@ -1,0 +1,72 @@
+"""A wide network for real values, behind scikit-learn's API."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
+
+from fewfire.estimators.common import WideNetwork, descends
+
+
+class WideRegressor(RegressorMixin, WideNetwork):
+    """A wide two-layer network for real values, one or several: see `WideClassifier` for its parameters.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> bool(WideRegressor(width=2048, random_state=0).fit(X, y).score(X, y) > 0.5)
+    True
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "WideRegressor":
+        """Fit to samples X and values y, (n,) or (n, c); see `WideClassifier.fit`."""
+        inputs, targets, weights = self._checked(
+            X, y, sample_weight, reset=True, multi_output=True, y_numeric=True
+        )
+        if not self._goes_on:
+            self._learn_scale(targets, weights)
+        self._fit(inputs, self._targets(targets), weights, None)
+        return self
+
+    @available_if(descends)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> "WideRegressor":
+        """One pass of gradient descent over some of the samples, whose first decide how y is scaled, too."""
+        first = not hasattr(self, "network_")
+        inputs, targets, weights = self._checked(
+            X, y, sample_weight, reset=first, multi_output=True, y_numeric=True
+        )
+        if first:
+            self._learn_scale(targets, weights)
+        self._partial_fit(inputs, self._targets(targets), weights)
+        return self
+
+    def _learn_scale(self, targets: NDArray, weights: NDArray | None) -> None:
+        self._is_flat = targets.ndim == 1
+        targets = targets.reshape(len(targets), -1).astype(np.float64)
+        centred = targets - np.average(targets, axis=0, weights=weights)
+        self.scale_ = np.sqrt(np.average(centred**2, axis=0, weights=weights))
+        self.scale_[self.scale_ == 0] = 1
+
+    def _targets(self, targets: NDArray) -> NDArray[np.float64]:
+        targets = targets.reshape(len(targets), -1).astype(np.float64)
+        if targets.shape[1] != len(self.scale_):
+            raise ValueError(
+                f"y must have {len(self.scale_)} columns, as at first. Got {targets.shape[1]}. Make a new "
+                "regressor."
+            )
+        return targets / self.scale_
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Values, (n,) or (n, c) as in training."""
+        values = self._outputs(X) * self.scale_
+        return values[:, 0] if self._is_flat else values

@@ -1,0 +1,60 @@
+"""A start near the tangent kernel, for Gauss-Newton steps: decided here, and only here.
+
+Each neuron stands there twice with opposite output weights, so that the outputs begin at 0 and what training
+adds is all there is. Output weights of 10 in place of 1 let neurons turn ten times less for the same outputs:
+the network stays near its kernel. A ridge on the weights counts a hundred times less beside such a start, so
+it is multiplied by the square. docs/theory/gauss_newton.md derives it.
+"""
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fewfire.networks.two_layer import TwoLayerNetwork
+
+OUTPUT_WEIGHTS = 10.0
+
+
+def near_kernel_network(
+    width: int,
+    n_features: int,
+    n_outputs: int,
+    *,
+    threshold: float,
+    init: str = "gaussian",
+    seed: int = 0,
+    dtype: DTypeLike = np.float32,
+) -> TwoLayerNetwork:
+    """A network near its tangent kernel; an odd width is raised by one.
+
+    Parameters
+    ----------
+    width, n_features, n_outputs : int, >= 1
+    threshold : float, >= 0
+    init : "gaussian" or "structured"
+        Structured weights cannot be mirrored: the outputs begin as they are drawn, and the width stays.
+    seed : int
+    dtype : float32 or float64
+
+    Raises
+    ------
+    ValueError
+        See `TwoLayerNetwork.initialize`.
+    """
+    mirrored = init == "gaussian"
+    network = TwoLayerNetwork.initialize(
+        width + width % 2 if mirrored else width,
+        n_features,
+        n_outputs,
+        threshold=threshold,
+        init=init,
+        mirrored=mirrored,
+        seed=seed,
+        dtype=dtype,
+    )
+    network.output_weights[:] *= OUTPUT_WEIGHTS
+    return network
+
+
+def near_kernel_ridge(ridge: float) -> float:
+    """The ridge that counts as much beside such a network as this one beside output weights of 1."""
+    return ridge * OUTPUT_WEIGHTS**2

@@ -1,0 +1,72 @@
+"""One rule for categories: seen in training, missing, or new, whichever way rows come."""
+
+import numpy as np
+import pandas
+import pytest
+
+from fewfire.estimators import WideClassifier
+from fewfire.prepare.categories import MISSING, UNSEEN, FrameCategories, OneHot, codes_of
+from fewfire.prepare.columns import Features
+
+TRAINED = pandas.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "city": ["Rome", None, "Oslo", "Rome"]})
+
+
+def columns_of(cities) -> list[list[float]]:
+    """The columns of 0 and 1 that these cities become, after training with a missing one."""
+    known = FrameCategories.of(TRAINED)
+    one_hot = OneHot.of(known.coded(TRAINED).to_numpy(float), known.values)
+    frame = pandas.DataFrame({"x": np.zeros(len(cities)), "city": cities})
+    return one_hot.transform(known.coded(frame).to_numpy(float))[:, 1:].tolist()
+
+
+def test_a_value_that_training_has_not_seen_is_zero_in_all_columns_and_not_missing():
+    # The columns stand for a missing value, Oslo and Rome.
+    assert columns_of(["Rome", "Oslo", None, np.nan, "Lima"]) == [
+        [0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 0],
+    ]  # fmt: skip
+
+
+def test_a_missing_value_that_is_new_is_zero_in_all_columns():
+    trained = pandas.DataFrame({"city": ["Rome", "Oslo"]})
+    known = FrameCategories.of(trained)
+    one_hot = OneHot.of(known.coded(trained).to_numpy(float), known.values)
+    coded = known.coded(pandas.DataFrame({"city": [None, "Lima", "Oslo"]})).to_numpy(float)
+    assert one_hot.transform(coded).tolist() == [[0, 0], [0, 0], [1, 0]]
+
+
+def test_an_estimator_tells_an_unseen_value_from_a_missing_one():
+    random = np.random.default_rng(0)
+    city = random.choice(np.array(["Rome", "Oslo", None], object), 120)
+    frame = pandas.DataFrame({"x": random.standard_normal(120), "city": city})
+    missing = np.array([value is None for value in city]).astype(int)  # which alone decides the class
+    model = WideClassifier(width=512, random_state=0).fit(frame, missing)
+    rows = pandas.DataFrame({"x": [0.0, 0.0], "city": [None, "Lima"]})
+    assert model.predict(rows[:1]).tolist() == [1]
+    decisions = model.decision_function(rows)
+    assert decisions[0] != decisions[1]
+
+
+def test_the_command_codes_by_the_same_rule():
+    trained = Features(1, categories={0: ("", "Oslo", "Rome")})  # "" is a missing cell
+    found = Features(1, categories={0: ("Lima", "Rome", "")})
+    assert trained.code(np.array([[0.0], [1.0], [2.0]]), found).tolist() == [[0, 0, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_codes():
+    assert codes_of(["b", "z", "a"], ["a", "b"]).tolist() == [1, UNSEEN, 0]
+    assert MISSING != UNSEEN
+
+
+def test_without_categories_nothing_is_copied():
+    inputs = np.arange(6.0).reshape(3, 2)
+    assert OneHot.of(inputs, []).transform(inputs) is inputs
+
+
+@pytest.mark.parametrize("columns", [[1], [0, 1], [2, 0]])
+def test_numbers_keep_their_order_before_the_categories(columns):
+    inputs = np.array([[1.0, 5, 2], [3.0, 5, 2], [1.0, 6, 2]])
+    coded = OneHot.of(inputs, columns).transform(inputs)
+    kept = [column for column in range(3) if column not in columns]
+    np.testing.assert_array_equal(coded[:, : len(kept)], inputs[:, kept])
+    assert coded.shape[1] == len(kept) + sum(len(np.unique(inputs[:, column])) for column in columns)
+    np.testing.assert_array_equal(coded[:, len(kept) :].sum(axis=1), len(columns))
