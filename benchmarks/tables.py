@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,7 +79,7 @@ def widths() -> str:
          f"{row['speedup']:.1f}"]
         for row in content["figures"]
     ]  # fmt: skip
-    header = ["width", "fires", "needs a dot", "work share", "ms a step", "dense ms", "ratio"]
+    header = ["width", "fires", "needs a dot", "work share", "ms per step", "dense ms", "ratio"]
     return table(header, rows) + f"\n\n{made_by(content)}"
 
 
@@ -229,7 +230,7 @@ def targets() -> str:
              f"**{row['speedup']:.1f}** ({row['step_target']:.0f})", run, f"{row['times_the_limit']:.1f}",
              f"{row['test_accuracy']:.3f}", f"{row['peak_memory_bytes'] / 1e9:.1f} GB"]
         )  # fmt: skip
-    header = ["case", "samples", "width", "batch", "fires", "needs a dot", "ms a step", "dense ms",
+    header = ["case", "samples", "width", "batch", "fires", "needs a dot", "ms per step", "dense ms",
               "step: ratio (aim)", "whole run: ratio (aim)", "times the limit", "test accuracy",
               "peak memory"]  # fmt: skip
     return table(header, rows) + f"\n\n{made_by(content)}"
@@ -242,7 +243,7 @@ def slope() -> str:
          milliseconds(row["seconds_per_step"])]
         for row in content["figures"]["widths"]
     ]  # fmt: skip
-    header = ["width", "fires", "needs a dot", "ms a step"]
+    header = ["width", "fires", "needs a dot", "ms per step"]
     return (
         f"{table(header, rows)}\n\nThe time grows as the width to the power "
         f"**{content['figures']['slope']:.2f}**. {made_by(content)}"
@@ -260,7 +261,7 @@ def grover() -> str:
              f"{row['of_the_last_search']:,.0f}",
              f"{finding / (row['width'] * row['fire']) ** 0.5:.2f}", f"{row['queries'] / row['width']:.2f}"]
         )  # fmt: skip
-    header = ["width m", "k fire", "queries a sample", "expected", "apart", "of these in vain, to stop",
+    header = ["width m", "k fire", "queries per sample", "expected", "apart", "of these in vain, to stop",
               "the others over sqrt(m k)", "all over m"]  # fmt: skip
     exponents = content["figures"]["exponents"]
     finding, bound = (exponents[f"{name}without_the_last_search"] for name in ("", "bound_"))
@@ -306,14 +307,14 @@ def halfspace() -> str:
         table(["d", "reported", "tested", "boxes met", "build ms", "reporter", "NumPy scan", "FAISS Flat",
                "weight tree", "exhaustive"], asked)
         + "\n\n2^17 Gaussian points, the paper's threshold, 256 unit-norm questions; shares of the points, "
-        "microseconds a question on one thread. Reporter, NumPy and FAISS give ids (FAISS products too), "
+        "microseconds per question on one thread. Reporter, NumPy and FAISS give ids (FAISS products too), "
         "weight tree and exhaustive index whole fire sets.\n\n"
         + table(["d", "fewfire", "KDTree", "BallTree", "FAISS Flat"], libraries)
         + "\n\nSeconds for a build and 1,000 questions. The trees of scikit-learn search a ball: with one "
         "coordinate more, (L^2 - |w|^2)^(1/2), all points have the length L of the longest, and those in the "
         "half-space are those nearer to (L x, 0) than (2 L^2 - 2 L b)^(1/2). They cannot be updated.\n\n"
         + table(["d", "insert", "delete", "move a few", "move all"], updates)
-        + "\n\nMicroseconds a point: 2,048 come, go or move by 0.001; or all are moved at once.\n\n"
+        + "\n\nMicroseconds per point: 2,048 come, go or move by 0.001; or all are moved at once.\n\n"
         + table(["data", "samples", "features", "fires", "tested", "exhaustive ms", "weight tree ms", "ratio",
                  "same bits"], runs)
         + f"\n\nA step of training at width 2^17, batch 128; the features include the constant. "
@@ -454,7 +455,7 @@ def mini_batches() -> str:
          f"{other['accuracy']:.4f}"]
         for row, other in zip(figures["gauss_newton"], descent, strict=True)
     ]  # fmt: skip
-    header = [f"Gauss-Newton, {figures['batch']:,} samples a step", "", "test accuracy",
+    header = [f"Gauss-Newton, {figures['batch']:,} samples per step", "", "test accuracy",
               "gradient descent", "", "test accuracy"]  # fmt: skip
     return table(header, rows) + f"\n\nWidth {figures['width']:,}, 60,000 samples. " + made_by(content)
 
@@ -498,11 +499,16 @@ TABLES: dict[str, Callable[[], str]] = {
 }  # fmt: skip
 
 
+def wrapped(text: str) -> str:
+    """The same with its prose wrapped; the rows of a table stay as they are."""
+    return "\n".join(line if line.startswith("|") else fill(line, 110) for line in text.split("\n"))
+
+
 def filled(text: str) -> str:
     """The page with each table between its marks made anew."""
     for name, make in TABLES.items():
         marks = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
-        text = re.sub(marks, lambda m: m[1] + make() + "\n" + m[2], text, flags=re.S)  # noqa: B023
+        text = re.sub(marks, lambda m: m[1] + wrapped(make()) + "\n" + m[2], text, flags=re.S)  # noqa: B023
     return text
 
 

@@ -269,6 +269,20 @@ def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
         assert (figures["table_bits"], figures["tabled_share"] == 1) == (bits, all_tabled)
 
 
+def test_gauss_newton_steps_are_charged_for_their_copies(tmp_path):
+    """A step keeps the weights it began with; a ridge keeps the initial weights and their difference."""
+    width, needed = 2**22, {}
+    a_copy = 4 * 80 * width / 1e9  # of 65 features, padded
+    kinds = {"sgd": (), "gauss-newton": ("--optimizer", "gauss-newton")}
+    kinds["ridge"] = (*kinds["gauss-newton"], "--ridge", 0.1)
+    for name, options in kinds.items():
+        alike = ("--width", width, "--threshold", 9, "--batch-size", 1438, "--memory-limit", "1MB")
+        ended = train_digits(tmp_path / "run", *alike, *options)
+        needed[name] = float(re.search(r"must be more than ([\d.]+) GB", ended.message)[1])
+    assert needed["gauss-newton"] - needed["sgd"] == pytest.approx(a_copy, abs=0.1)
+    assert needed["ridge"] - needed["gauss-newton"] == pytest.approx(2 * a_copy, abs=0.1)
+
+
 def test_memory_that_runs_out_leaves_no_empty_folder(tmp_path, monkeypatch):
     def exhausted(*_):
         raise MemoryError("Unable to allocate 9 GiB")

@@ -11,7 +11,6 @@ import fewfire.runs.prepare as prepare_module
 from command import fewfire
 from commands import COMMANDS, kinds
 from fewfire.data import load_dataset
-from fewfire.training import Trainer
 
 # No number among them makes a network that is large and yet fits.
 NUMBERS = [

@@ -126,7 +126,7 @@ def test_the_softmax_loss_takes_one_label_a_row(several, tmp_path):
     ended = fewfire("train", several, *SMALL, "--loss", "softmax", "--out", tmp_path / "run")
     assert ended.code == USER_ERROR
     assert ended.message.startswith(
-        "fewfire: the loss softmax must have one label a row. Got data with several."
+        "fewfire: the loss softmax must have one label per row. Got data with several."
     )
     assert not (tmp_path / "run").exists()
 

@@ -14,7 +14,7 @@ from fewfire.diagnose.scaling import fits_rows
 from fewfire.runs import Result, Run, RunObserver, Settings
 from fewfire.runs.prepare import Prepared
 from fewfire.system import machine
-from fewfire.system.memory import written
+from fewfire.system.words import bytes_text
 from fewfire.training import EpochRecord, GaussNewtonRecord, Trainer
 
 
@@ -227,10 +227,10 @@ def print_result(console: Console, result: Result, folder: Path) -> None:
         *of_the_test,
         ("pairs that fired", f"{result.fire_rate:.2%}"),
         ("multiply-adds", f"{result.work_share:.2%} of dense training's (build and refreshes included)"),
-        ("index", f"built in {result.build_seconds:.1f} s, {written(result.index_bytes)}"),
+        ("index", f"built in {result.build_seconds:.1f} s, {bytes_text(result.index_bytes)}"),
         *of_the_index,
         ("training", f"{result.training_seconds:.1f} s, {result.steps:,} steps"),
-        ("peak memory", written(result.peak_memory_bytes)),
+        ("peak memory", bytes_text(result.peak_memory_bytes)),
         *of_exactness,
         ("saved in", str(folder)),
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-import fewfire
+from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.display import DriftTable, TrainingDisplay, console_of, print_drift, print_scaling
 from fewfire.cli.options import Json, Quiet, Seed, Threads, takes
@@ -141,7 +141,7 @@ def scaling(
             status.update(f"{point.index}: {point.axis} = {point.size:,}")
     rows = fits(points)
     summary = {
-        "fewfire": fewfire.__version__,
+        "fewfire": __version__,
         "instruction_set": machine.instruction_set(),
         "threads": threads,
         "seed": seed,

@@ -30,7 +30,7 @@ from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import FrameCategories, is_frame, perhaps_categories
 from fewfire.system.machine import set_threads, threads
-from fewfire.system.memory import written
+from fewfire.system.words import bytes_text
 from fewfire.training import GaussNewton, GradientDescent, Trainer, train_epochs
 from fewfire.training.methods.gradient_descent import DescentStepper
 
@@ -287,8 +287,8 @@ class WideNetwork(BaseEstimator):
         if needed > limit:
             raise MemoryLimitError(
                 f"X must fit in memory as a dense array. Got {inputs.shape[0]:,} x {inputs.shape[1]:,} "
-                f"numbers, {written(needed)}, with a limit of {written(limit)}. Give fewer columns, or raise "
-                "memory_limit."
+                f"numbers, {bytes_text(needed)}, with a limit of {bytes_text(limit)}. Give fewer columns, or "
+                "raise memory_limit."
             )
         return inputs.toarray()
 

@@ -16,7 +16,8 @@ from fewfire.prepare.scores import targets_of
 from fewfire.runs.options import AUTO, TrainOptions
 from fewfire.runs.settings import Settings
 from fewfire.system.machine import set_threads, threads
-from fewfire.system.memory import resident_bytes, written
+from fewfire.system.memory import resident_bytes
+from fewfire.system.words import bytes_text
 from fewfire.training import Trainer
 
 SPARE_BYTES = 256_000_000  # work arrays and libraries, beside what is counted
@@ -133,7 +134,7 @@ def _left_to_the_index(options: TrainOptions, inputs: Inputs, n_outputs: int) ->
     used = resident_bytes() + memory.total + SPARE_BYTES
     if used >= options.memory_limit:
         raise MemoryLimitError(
-            f"--memory-limit must be more than {written(used)}, which data and network need before any "
-            f"index. Got {written(options.memory_limit)}. Raise it, or lower --width."
+            f"--memory-limit must be more than {bytes_text(used)}, which data and network need before any "
+            f"index. Got {bytes_text(options.memory_limit)}. Raise it, or lower --width."
         )
     return options.memory_limit - used

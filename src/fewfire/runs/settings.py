@@ -116,13 +116,15 @@ class Settings:
         asked |= {"decay_every": schedule.get("every"), "decay_gamma": schedule.get("gamma")}
         if asked.get("optimizer", GradientDescent.name) != GradientDescent.name:
             del asked["learning_rate"]  # which is 1 with every other optimizer, and no option there
+        if content.get("fire_rate") is not None:
+            del asked["threshold"]  # which follows from it
         own = {name: content[name] for name in OWN if name in content}
         return cls(options=TrainOptions(**asked), **own)
 
     @property
     def to_resume(self) -> TrainOptions:
         """The options with which the run goes on: what depended on the data is as it was found."""
-        return replace(self.options, fire_rate=None)  # the threshold is known
+        return replace(self.options, threshold=self.threshold, fire_rate=None)
 
     def begun(self) -> "Settings":
         """The same settings as when the run began."""

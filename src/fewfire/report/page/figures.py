@@ -6,7 +6,7 @@ from typing import Any
 
 from fewfire.indexes import INDEXES, ExhaustiveIndex
 from fewfire.runs.folder import Run
-from fewfire.system.memory import written
+from fewfire.system.words import bytes_text, seconds_text
 
 
 def named(runs: Sequence[Run]) -> dict[str, Run]:
@@ -50,12 +50,6 @@ def why_not_compared(run: Run) -> str:
     return "not compared: the index does not claim to be exact"
 
 
-def seconds_written(seconds: float) -> str:
-    if seconds < 0.9995:
-        return f"{1e3 * seconds:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
-
-
 def percent(share: float) -> str:
     return f"{share:.2%}"
 
@@ -70,15 +64,15 @@ ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("work, of dense", "work_share", percent),
     ("epochs", "epochs_done", "{:,}".format),
     ("steps", "steps", "{:,}".format),
-    ("time of a step", "seconds_per_step", seconds_written),
-    ("time to build the index", "build_seconds", seconds_written),
-    ("time of training", "training_seconds", seconds_written),
-    ("time of the whole run", "total_seconds", seconds_written),
+    ("time of a step", "seconds_per_step", seconds_text),
+    ("time to build the index", "build_seconds", seconds_text),
+    ("time of training", "training_seconds", seconds_text),
+    ("time of the whole run", "total_seconds", seconds_text),
     ("index", "chosen_index", str),
-    ("size of the index", "index_bytes", written),
+    ("size of the index", "index_bytes", bytes_text),
     ("neurons with a table", "tabled_share", percent),
     ("oracle queries, simulated", "oracle_queries", "{:,}".format),
-    ("peak memory", "peak_memory_bytes", written),
+    ("peak memory", "peak_memory_bytes", bytes_text),
     ("step, than dense PyTorch", "speedup", "{:.1f} × faster".format),
     ("run, than dense PyTorch", "whole_run_speedup", "{:.1f} × faster".format),
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-import fewfire
+from fewfire._version import __version__
 from fewfire.report.page.bars import Bar, drawn_bars
 from fewfire.report.page.chart import drawn, swatch, thinned
 from fewfire.report.page.curves import charts_of
@@ -14,7 +14,6 @@ from fewfire.report.page.figures import (
     named,
     percent,
     seconds_of,
-    seconds_written,
     settings_written,
     title_of,
     trouble_of,
@@ -22,7 +21,7 @@ from fewfire.report.page.figures import (
 )
 from fewfire.runs.folder import Run
 from fewfire.runs.result import Result
-from fewfire.system.memory import written
+from fewfire.system.words import bytes_text, seconds_text
 from fewfire.training import EpochRecord
 
 STYLE = Path(__file__).with_name("page.css")
@@ -49,7 +48,7 @@ def report(runs: Sequence[Run]) -> str:
     title = f"Run {next(iter(by_name))}" if one else f"{len(by_name)} runs compared"
     parts = [_header, _tiles if one else _results, *SECTIONS]
     body = element("body", element("h1", title), *(part(by_name) for part in parts))
-    body.append(element("footer", f"Made by fewfire report, fewfire {fewfire.__version__}."))
+    body.append(element("footer", f"Made by fewfire report, fewfire {__version__}."))
     return document(element("html", _head(title), body, lang="en"))
 
 
@@ -162,11 +161,11 @@ def _time(runs: Mapping[str, Run]) -> Element:
                 "span",
                 element("b", class_=f"dot colour{style + 1}"),
                 f"{what} ",
-                element("span", seconds_written(spent)),
+                element("span", seconds_text(spent)),
             )
             for what, style, spent in parts
         ]
-        bars.append(Bar(name, seconds_written(sum(seconds.values())), parts, below))
+        bars.append(Bar(name, seconds_text(sum(seconds.values())), parts, below))
     if not bars:
         return _section("Where time went", "No epoch was finished.")
     text = "Seconds by the clock, on one scale. Steps find who fires next while they move the weights."
@@ -182,11 +181,11 @@ def _memory(runs: Mapping[str, Run]) -> Element:
             if run.result is not None:
                 held["the whole process at its peak"] = run.result.peak_memory_bytes
             if len(runs) == 1:
-                bars = [Bar(what, written(held[what]), [(what, 0, held[what])]) for what in held]
+                bars = [Bar(what, bytes_text(held[what]), [(what, 0, held[what])]) for what in held]
             else:
                 index = held.pop("index")
-                below = ", ".join(f"{what} {written(size)}" for what, size in held.items())
-                bars.append(Bar(name, written(index), [("index", 0, index)], [f"Beside it: {below}."]))
+                below = ", ".join(f"{what} {bytes_text(size)}" for what, size in held.items())
+                bars.append(Bar(name, bytes_text(index), [("index", 0, index)], [f"Beside it: {below}."]))
     if not bars:
         return _section("Size of the index", "Not known before the first epoch.")
     return _section("Size of the index", "Bytes that the index holds, beside the weights.", drawn_bars(bars))
