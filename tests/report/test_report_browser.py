@@ -10,9 +10,7 @@ import pytest
 from fewfire.report.page.page import report
 from html_pages import CHROMIUM, COMPARED, RESULT, a_run
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium, which looks at pages, is not installed"
-)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium, which looks at pages, is not installed")
 
 # The page stands in frames of several widths; the frame around them measures it once all are there.
 MEASURE = """
