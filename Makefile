@@ -1,7 +1,8 @@
 # Everything is set up in .venv/ on a machine that has Python 3.10 or newer, make and g++.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*.h csrc/*.cpp csrc/simd/*.h csrc/simd/*.cpp)
+CPP := $(wildcard $(foreach room,csrc/* csrc/*/*,$(room)/*.h $(room)/*.cpp))
+SOURCES := pyproject.toml CMakeLists.txt $(CPP)
 
 .PHONY: train test lint format benchmarks docs clean
 
@@ -14,13 +15,13 @@ test: .venv/installed lint  ## Check the style, then run every test
 lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/clang-format --dry-run --Werror csrc/*.h csrc/*.cpp csrc/simd/*.h csrc/simd/*.cpp
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/pyright
 
 format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/clang-format -i csrc/*.h csrc/*.cpp csrc/simd/*.h csrc/simd/*.cpp
+	$(BIN)/clang-format -i $(CPP)
 
 benchmarks: .venv/installed  ## Measure everything that the README claims (about three hours)
 	$(BIN)/python benchmarks/run_all.py

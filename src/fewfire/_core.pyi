@@ -1,4 +1,4 @@
-"""The compiled kernels (csrc/bindings.cpp). Internal: nothing is checked there."""
+"""The compiled kernels (csrc/bindings/). Internal: nothing is checked there."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -10,8 +10,10 @@ from fewfire.indexes.predict import predicted_outputs
 from fewfire.networks.losses import Loss
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan.training import plan_trainer
+from fewfire.training.epochs import train_epochs
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods import Method
+from fewfire.training.observer import AfterEpoch
 from fewfire.training.trainer import Trainer
 
 
@@ -97,11 +99,7 @@ def train(
         network, inputs, targets, method=method, index=index, loss=loss, batch_size=batch_size,
         sample_weight=sample_weight, seed=seed, memory_limit=memory_limit, epochs=epochs,
     )  # fmt: skip
-    trainer.build()
-    while len(trainer.history) < epochs and not trainer.finished:
-        record = trainer.epoch()
-        if on_epoch is not None and on_epoch(record, trainer):
-            break
+    train_epochs(trainer, epochs, None if on_epoch is None else AfterEpoch(on_epoch))
     return trainer.history
 
 

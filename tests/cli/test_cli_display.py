@@ -7,9 +7,14 @@ import pytest
 from rich.console import Console
 
 from fewfire.cli.display import TrainingDisplay, print_comparison, print_result
+from fewfire.runs import Result
 from histories import records
+from problems import clustered_problem
+from trainers import descent_trainer
 
 RESULT = {
+    "train_loss": 0.5, "train_accuracy": 0.9, "refreshes": 0, "chosen_index": "drift", "index_reason": None,
+    "test_seconds": 0.1, "total_seconds": 65.0,
     "test_accuracy": 0.98765, "fire_rate": 0.0234, "work_share": 0.1234, "build_seconds": 1.26,
     "index_bytes": 4_163_000_000, "table_bits": 4, "tabled_share": 1.0, "oracle_queries": None,
     "training_seconds": 60.04, "steps": 2340,
@@ -18,6 +23,8 @@ RESULT = {
     "max_weight_difference": 1.2e-6, "compared_steps": 40,
     "exactness": {"pairs": 2**26, "fired": 1_500_000, "equal": True},
 }  # fmt: skip
+PROBLEM = clustered_problem()
+TRAINER = descent_trainer(PROBLEM.network, PROBLEM.inputs, PROBLEM.targets)
 
 
 def console_of(width=80, *, terminal=True):
@@ -43,7 +50,7 @@ def test_lines_of_epochs_have_one_width_below_80(changes):
     console = console_of(terminal=False)
     with TrainingDisplay(console, 10_000) as display:
         for record in records(3, **changes):
-            display.epoch_done(record)
+            display.epoch_done(record, TRAINER)
     lines = text_of(console).splitlines()
     assert len(lines) == 4
     assert {len(line) for line in lines} == {67}
@@ -53,7 +60,7 @@ def test_lines_of_epochs_have_one_width_below_80(changes):
 def test_a_line_shows_the_figures_of_its_epoch():
     console = console_of(terminal=False)
     with TrainingDisplay(console, 10) as display:
-        display.epoch_done(records(1)[0])
+        display.epoch_done(records(1)[0], TRAINER)
     assert text_of(console).splitlines()[1].split() == ["1/10", "1", "0.2500", "2.00%", "4.00%", "333.3"]
 
 
@@ -67,7 +74,7 @@ def test_the_bar_shows_what_is_done_and_the_time_left():
         display.stepped(1, 2)
         display._progress.refresh()
         assert re.search(r"epoch 1/2 .* 25% +(-:--:--|\d:\d\d:\d\d)", text_of(console))
-        display.epoch_done(records(1)[0])
+        display.epoch_done(records(1)[0], TRAINER)
         display.stepped(2, 2)
         display._progress.refresh()
         assert re.search(r"epoch 2/2 .*100%", text_of(console))
@@ -83,8 +90,9 @@ def test_a_pipe_gets_no_bar():
 
 def test_results_fit_80_columns(tmp_path):
     console = console_of()
-    print_result(console, RESULT, tmp_path / ("long" * 30))
-    print_comparison(console, RESULT)
+    result = Result.from_dict(RESULT)
+    print_result(console, result, tmp_path / ("long" * 30))
+    print_comparison(console, result)
     text = text_of(console)
     assert text == (
         "\n"
@@ -108,7 +116,8 @@ def test_results_fit_80_columns(tmp_path):
 
 def test_queries_of_a_quantum_search_are_said_to_be_a_count(tmp_path):
     console = console_of()
-    print_result(console, RESULT | {"table_bits": None, "oracle_queries": 12_345_678_901}, tmp_path)
+    counted = Result.from_dict(RESULT | {"table_bits": None, "oracle_queries": 12_345_678_901})
+    print_result(console, counted, tmp_path)
     line = "oracle queries    12,345,678,901 of a simulated quantum search: no speed-up"
     assert line in text_of(console).splitlines()
     assert len(line) <= 80

@@ -5,9 +5,11 @@ import re
 import numpy as np
 import pytest
 
-import fewfire.cli.train as train_module
+import fewfire.cli.display as display_module
+import fewfire.runs.options as options_module
+import fewfire.runs.prepare as prepare_module
 from command import fewfire, fewfire_process, train_digits
-from fewfire import TwoLayerNetwork
+from fewfire import Trainer, TwoLayerNetwork
 
 USER_ERROR, TRAINING_FAILED = 2, 1
 
@@ -147,7 +149,7 @@ def test_a_disk_that_fails_at_the_end_gives_a_message(tmp_path, monkeypatch):
 
 
 def test_comparing_needs_torch_and_says_so_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(options_module, "find_spec", lambda name: None)
     ended = train_digits(tmp_path / "run", "--compare-dense", 5)
     assert ended.code == USER_ERROR
     assert re.match(
@@ -158,7 +160,7 @@ def test_comparing_needs_torch_and_says_so_before_training(tmp_path, monkeypatch
 
 
 def test_without_matplotlib_a_run_lacks_its_picture_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(display_module, "find_spec", lambda name: None)
     assert train_digits(tmp_path / "run").code == 0
     assert not (tmp_path / "run" / "history.png").exists()
     assert (tmp_path / "run" / "model.safetensors").exists()
@@ -213,7 +215,7 @@ def test_training_that_fails_later_saves_the_last_good_epoch(tmp_path):
 @pytest.fixture
 def limit_for_the_index(monkeypatch):
     """Makes --memory-limit the limit of the index: nothing else counts."""
-    monkeypatch.setattr(train_module, "_index_limit", lambda options, *_: options.memory_limit)
+    monkeypatch.setattr(prepare_module, "_left_to_the_index", lambda options, *_: options.memory_limit)
 
 
 @pytest.mark.usefixtures("limit_for_the_index")
@@ -267,11 +269,25 @@ def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
         assert (figures["table_bits"], figures["tabled_share"] == 1) == (bits, all_tabled)
 
 
+def test_gauss_newton_steps_are_charged_for_their_copies(tmp_path):
+    """A step keeps the weights it began with; a ridge keeps the initial weights and their difference."""
+    width, needed = 2**22, {}
+    a_copy = 4 * 80 * width / 1e9  # of 65 features, padded
+    kinds = {"sgd": (), "gauss-newton": ("--optimizer", "gauss-newton")}
+    kinds["ridge"] = (*kinds["gauss-newton"], "--ridge", 0.1)
+    for name, options in kinds.items():
+        alike = ("--width", width, "--threshold", 9, "--batch-size", 1438, "--memory-limit", "1MB")
+        ended = train_digits(tmp_path / "run", *alike, *options)
+        needed[name] = float(re.search(r"must be more than ([\d.]+) GB", ended.message)[1])
+    assert needed["gauss-newton"] - needed["sgd"] == pytest.approx(a_copy, abs=0.1)
+    assert needed["ridge"] - needed["gauss-newton"] == pytest.approx(2 * a_copy, abs=0.1)
+
+
 def test_memory_that_runs_out_leaves_no_empty_folder(tmp_path, monkeypatch):
     def exhausted(*_):
         raise MemoryError("Unable to allocate 9 GiB")
 
-    monkeypatch.setattr(train_module.Trainer, "build", exhausted)
+    monkeypatch.setattr(Trainer, "build", exhausted)
     ended = train_digits(tmp_path / "run")
     assert ended.code == USER_ERROR
     assert ended.message.startswith("fewfire: a run must fit in memory. Got: Unable to allocate 9 GiB. Lower")

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import fewfire.cli.study as study_module
-import fewfire.cli.train as train_module
+import fewfire.runs.prepare as prepare_module
 from command import fewfire
 from commands import COMMANDS, kinds
 from fewfire.data import load_dataset
@@ -59,9 +59,8 @@ def _only_what_comes_before_a_run(tmp_path, monkeypatch):
     """Everything is checked, nothing trained."""
     data = load_dataset("digits", test_fraction=0.2, seed=0)
     known = lambda source, **how: data if source == "digits" else load_dataset(source, **how)  # noqa: E731
-    monkeypatch.setattr(train_module, "load_dataset", known)
-    for trainer in (train_module.Trainer, train_module.GaussNewtonTrainer):
-        monkeypatch.setattr(trainer, "build", stop)
+    monkeypatch.setattr(prepare_module, "load_dataset", known)
+    monkeypatch.setattr(Trainer, "build", stop)
     monkeypatch.setattr(study_module, "all_points", stop)
     monkeypatch.chdir(tmp_path)
 

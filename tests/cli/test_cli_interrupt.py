@@ -7,10 +7,12 @@ import subprocess
 import numpy as np
 import pytest
 
-import fewfire.cli.train as train_module
+import fewfire.runs.prepare as prepare_module
+import fewfire.runs.run as run_module
 from command import SCRIPT, fewfire, train_digits
-from fewfire import TwoLayerNetwork
+from fewfire import Trainer, TwoLayerNetwork
 from fewfire.runs.folder import RunFolder
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 INTERRUPTED = 130
 WHOLE = {"model.safetensors", "scaling.safetensors", "settings.json", "history.jsonl", "history.png"}
@@ -49,7 +51,7 @@ def interrupt(*_, **__):
 
 
 def test_ctrl_c_while_building_saves_the_start(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_module.Trainer, "build", interrupt)
+    monkeypatch.setattr(Trainer, "build", interrupt)
     ended = train_digits(tmp_path / "run")
     assert ended.code == INTERRUPTED
     assert "Interrupted after 0 whole epochs. Saved in" in ended.err
@@ -60,16 +62,17 @@ def test_ctrl_c_while_building_saves_the_start(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_saves_neurons_that_coast_as_they_are_now(tmp_path, monkeypatch):
-    step, present = train_module.Trainer.step, []
+    step, present = DescentStepper.step, []
 
-    def nine_steps(trainer, *ids):
-        if trainer.steps_taken == 9:
-            assert not trainer.network.coasting.settled
-            present.append(trainer.network.present_weights())
+    def nine_steps(stepper, *ids):
+        if stepper.steps_taken == 9:
+            layer = stepper.problem.network.layer
+            assert not layer.velocities.settled
+            present.append(layer.present_weights())
             interrupt()
-        return step(trainer, *ids)
+        return step(stepper, *ids)
 
-    monkeypatch.setattr(train_module.Trainer, "step", nine_steps)
+    monkeypatch.setattr(DescentStepper, "step", nine_steps)
     assert train_digits(tmp_path / "run", "--momentum", 0.9).code == INTERRUPTED
     assert np.array_equal(RunFolder(tmp_path / "run").load_model().network.weights, present[0])
 
@@ -84,16 +87,16 @@ def test_ctrl_c_in_the_last_save_saves_again(digits_run, tmp_path, monkeypatch):
     assert saved == (digits_run[0].path / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["load_dataset", "prepare"])
-def test_ctrl_c_before_training_leaves_nothing(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(train_module, name, interrupt)
+@pytest.mark.parametrize(("module", "name"), [(prepare_module, "load_dataset"), (run_module, "prepare")])
+def test_ctrl_c_before_training_leaves_nothing(tmp_path, monkeypatch, module, name):
+    monkeypatch.setattr(module, name, interrupt)
     ended = train_digits(tmp_path / "run")
     assert ended.code == INTERRUPTED
     assert not (tmp_path / "run").exists()
 
 
 def test_ctrl_c_in_the_comparison_leaves_the_run_as_it_is(digits_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_module, "_comparison", interrupt)
+    monkeypatch.setattr(run_module, "_comparison", interrupt)
     ended = train_digits(tmp_path / "run", "--compare-dense", 5)
     assert ended.code == INTERRUPTED
     assert '"speedup": null' in (tmp_path / "run" / "result.json").read_text()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import fewfire.cli.study as study_module
-import fewfire.cli.train as train_module
 import fewfire.diagnose.scaling as scaling_study
+import fewfire.runs.prepare as prepare_module
 from command import SCRIPT, Ended, fewfire, fewfire_process, train_digits
 from commands import COMMANDS, CONFIGURED, kinds
 from fewfire.indexes import INDEXES
@@ -146,7 +146,7 @@ def test_exit_codes_are_those_that_help_and_docs_name(tmp_path, monkeypatch):
     assert fewfire("info").code == 0
     assert train_digits(tmp_path / "failed", "--learning-rate", 1e30).code == 1
     assert train_digits(tmp_path / "run", "--width", "wide").code == 2
-    monkeypatch.setattr(train_module, "load_dataset", interrupt)
+    monkeypatch.setattr(prepare_module, "load_dataset", interrupt)
     interrupted = train_digits(tmp_path / "run")
     assert (interrupted.code, interrupted.out, interrupted.err) == (130, "", "")
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_foreign_settings_are_refused(run_copy, content):
 @pytest.mark.parametrize(("name", "value"), [("classes", 3), ("classes", None), ("features", 3)])
 def test_settings_without_classes_or_features_are_refused(run_copy, name, value):
     run = RunFolder(run_copy)
-    run.save_settings(run.load_settings() | {name: value})
+    run.save_settings(replace(run.load_settings(), **{name: value}))
     assert_no_run(run_copy, "")
 
 
@@ -147,7 +148,7 @@ def test_a_model_of_other_tensors_is_refused(run_copy):
 def test_files_of_different_runs_are_refused(run_copy):
     run = RunFolder(run_copy)
     settings = run.load_settings()
-    run.save_settings(settings | {"classes": ["yes", "no", "perhaps"]})
+    run.save_settings(replace(settings, classes=["yes", "no", "perhaps"]))
     assert_no_run(run_copy, "65 features and 10 outputs beside a scaling of 64 .* 3 classes")
 
     run.save_settings(settings)

@@ -30,7 +30,7 @@ def test_a_report_of_one_run_lies_in_its_folder(copied_run):
 
 
 def test_the_seal_of_the_settings_is_none_of_them_and_is_looked_at(copied_run):
-    assert "sha256" not in RunFolder(copied_run).load_run().settings
+    assert "sha256" not in RunFolder(copied_run).load_run().settings.as_dict()
     path = copied_run / "settings.json"
     path.write_text(path.read_text().replace('"epochs": ', '"epochs": 9'))
     ended = fewfire("report", copied_run)
@@ -93,6 +93,8 @@ def test_a_history_of_before_drift_was_recorded_is_read(copied_run):
         ("history.jsonl", '{"epoch": 1}\n'),
         ("history.jsonl", "epoch 1\n"),
         ("result.json", "{"),
+        ("result.json", "[]"),
+        ("result.json", '{"train_loss": 0.5}'),
     ],
 )
 def test_what_is_no_run_folder_is_refused(copied_run, name, content):

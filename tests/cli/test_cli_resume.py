@@ -14,10 +14,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-import fewfire.cli.train as train_module
 from command import SCRIPT, fewfire, train_digits
 from fewfire.runs.folder import RunFolder
-from fewfire.training import State
+from fewfire.training import State, Trainer
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 USER_ERROR, INTERRUPTED, KILLED = 2, 130, 9
 EPOCHS = 5
@@ -34,7 +34,7 @@ def train(out, *options):
 @contextmanager
 def death_before(epoch):
     """Training ends there, as if killed."""
-    whole = train_module.Trainer.epoch
+    whole = Trainer.epoch
 
     def or_die(trainer, on_step=None):
         if len(trainer.history) + 1 == epoch:
@@ -42,7 +42,7 @@ def death_before(epoch):
         return whole(trainer, on_step)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_module.Trainer, "epoch", or_die)
+        patch.setattr(Trainer, "epoch", or_die)
         yield
 
 
@@ -153,16 +153,16 @@ def test_the_data_may_be_given_from_another_folder(tmp_path, monkeypatch):
 
 
 def test_a_run_that_is_interrupted_in_an_epoch_goes_on_from_its_beginning(tmp_path, undisturbed, monkeypatch):
-    step = train_module.Trainer.step
+    step = DescentStepper.step
 
-    def interrupted(trainer, *ids):
-        if trainer.steps_taken == 15:  # of 6 an epoch
+    def interrupted(stepper, *ids):
+        if stepper.steps_taken == 15:  # of 6 per epoch
             raise KeyboardInterrupt
-        return step(trainer, *ids)
+        return step(stepper, *ids)
 
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(train_module.Trainer, "step", interrupted)
+        patch.setattr(DescentStepper, "step", interrupted)
         ended = train(folder, "--checkpoint-every", 0)
     assert ended.code == INTERRUPTED
     goes_on = f"Saved in {folder}; `fewfire resume {folder}` goes on"
@@ -171,7 +171,7 @@ def test_a_run_that_is_interrupted_in_an_epoch_goes_on_from_its_beginning(tmp_pa
     assert fewfire("predict", folder, "digits", "--out", tmp_path / "p.csv").code == 0
     figures = resume(folder).figures
     assert "interrupted" not in figures
-    assert "interrupted" not in RunFolder(folder).load_settings()
+    assert not RunFolder(folder).load_settings().interrupted
     assert (folder / MODEL).read_bytes() == (undisturbed / MODEL).read_bytes()
     assert names(folder) == names(undisturbed)
 
@@ -212,8 +212,8 @@ def test_a_failed_run_would_fail_again(tmp_path):
     assert train(tmp_path / "run", "--learning-rate", 1e30).code == 1
     assert_refused(
         tmp_path / "run",
-        r"a run that goes on must not have failed: it would fail again\. Got .*run: the loss must stay finite"
-        r".*\. Train anew\.$",
+        r"this run failed and would fail again: the loss must stay finite.*\. Got .*run\. Train anew, with "
+        r"other settings\.$",
     )
 
 
@@ -290,8 +290,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         shutil.copy(path, folder)
     assert_refused(
         folder,
-        r"a checkpoint must be of the training that goes on from it\. Got learning_rate = 1\.0 in "
-        r".*checkpoint-000003\.safetensors, where it is .* now\. Give the data and settings",
+        r"this checkpoint belongs to another training run: .*checkpoint-000003\.safetensors was saved with "
+        r"learning_rate = 1\.0, but the trainer has .*\. Use the data and settings it was saved with",
     )
 
 

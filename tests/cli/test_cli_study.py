@@ -13,9 +13,9 @@ import pytest
 
 import fewfire.cli.study as study_module
 from command import SCRIPT, Ended, fewfire, fewfire_process
-from fewfire import Trainer
 from fewfire.diagnose.drift import PARTS
 from fewfire.runs.folder import RunFolder
+from fewfire.training.methods.gradient_descent import DescentStepper
 
 PICTURES = {
     f"{name}.{kind}" for name in ("drift", "filters", "refreshes", "seconds") for kind in ("png", "svg")
@@ -238,7 +238,7 @@ def test_training_that_fails_saves_the_steps_before(tmp_path, rate, what):
 
 
 def interrupted_after(monkeypatch, steps):
-    step, taken = Trainer.step, []
+    step, taken = DescentStepper.step, []
 
     def step_or_interrupt(*arguments):
         taken.append(1)
@@ -246,7 +246,7 @@ def interrupted_after(monkeypatch, steps):
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(Trainer, "step", step_or_interrupt)
+    monkeypatch.setattr(DescentStepper, "step", step_or_interrupt)
 
 
 @pytest.mark.parametrize("steps", [0, 1, 8])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from command import fewfire
-from fewfire.runs.folder import RunFolder, scores
+from fewfire.prepare.scores import scores
+from fewfire.runs.folder import RunFolder
 
 USER_ERROR = 2
 SMALL = ("--width", 256, "--epochs", 4, "--batch-size", 64, "--threads", 2, "--json")
@@ -125,7 +126,7 @@ def test_the_softmax_loss_takes_one_label_a_row(several, tmp_path):
     ended = fewfire("train", several, *SMALL, "--loss", "softmax", "--out", tmp_path / "run")
     assert ended.code == USER_ERROR
     assert ended.message.startswith(
-        "fewfire: the loss softmax must have one label a row. Got data with several."
+        "fewfire: the loss softmax must have one label per row. Got data with several."
     )
     assert not (tmp_path / "run").exists()
 

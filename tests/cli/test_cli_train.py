@@ -93,7 +93,7 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
 
 def test_an_index_that_is_not_exact_is_reported_loudly(tmp_path, monkeypatch):
     wrong = Exactness(pairs=1000, fired=20, equal=False)
-    monkeypatch.setattr("fewfire.cli.train.check_exactness", lambda _: wrong)
+    monkeypatch.setattr("fewfire.runs.run.check_exactness", lambda _: wrong)
     ended = train_digits(tmp_path / "run")
     assert ended.code == 1
     assert "exactness         NOT AS EXHAUSTIVE SEARCH, on 1,000 pairs" in ended.err

@@ -1,4 +1,4 @@
-"""csrc/selftest.cpp, built with sanitizers and run: the core without Python."""
+"""csrc/selftest, built with sanitizers and run: the core without Python."""
 
 import os
 import re

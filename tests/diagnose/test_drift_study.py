@@ -38,7 +38,7 @@ def trainer_of(index="drift"):
 def test_a_recorder_sees_what_the_index_and_the_trainer_say():
     trainer = trainer_of()
     recorder = DriftRecorder(trainer, every=1)
-    trainer.build(lambda share: recorder.built())
+    trainer.build(recorder.built)
     work, seconds = trainer.index.work.copy(), dict(trainer.stepper.seconds)
     in_index = dict(trainer.index.seconds)
     seen = []

@@ -53,8 +53,8 @@ def test_the_readme_is_the_front_page_and_its_links_lead_on(site):
 
 def test_an_equation_leads_to_the_line_that_defines_its_function(site):
     page = (site / "theory/rounding.html").read_text()
-    line = re.search(r'href="\.\./source/csrc/rows\.h\.html#(line-0-\d+)"', page)
-    shown = (site / "source/csrc/rows.h.html").read_text()
+    line = re.search(r'href="\.\./source/csrc/core/rows\.h\.html#(line-0-\d+)"', page)
+    shown = (site / "source/csrc/core/rows.h.html").read_text()
     defined = re.search(rf'<span id="{line[1]}">.*', shown)
     assert "rounding" in re.sub("<[^>]*>", "", defined[0])
 

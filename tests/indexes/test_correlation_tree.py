@@ -158,7 +158,7 @@ def test_an_error_that_has_grown_is_cleared_by_a_recomputation(make):
         index.moved(random_step(problem, problem.everything, fires, 0.01, random))
     index.check_invariants()
     norm, spread = index._bounds.T
-    rounding = (16 + 8) * np.finfo(np.float32).eps  # of the dot kernel, as in csrc/rows.h
+    rounding = (16 + 8) * np.finfo(np.float32).eps  # of the dot kernel, as in csrc/core/rows.h
     assert spread.max() <= 8.01 * (rounding * norm).max()
     spent = index.work - start
     assert 0 < spent.multiplied < spent.gram_products / 10

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from fewfire.indexes import DriftIndex
+from fewfire.indexes.drift_check import decoded
 from fewfire.system import machine
 from problems import clustered_problem, random_step
+
+
+def codes_of(index):
+    """The codes of its table, (neurons with a table in index order, n)."""
+    return decoded(index._table, index.table_bits)[: len(index._reference)]
+
 
 WAYS = pytest.mark.parametrize("instruction_set", machine.available_instruction_sets())
 BITS = pytest.mark.parametrize("bits", [8, 4])
@@ -36,7 +43,7 @@ def test_a_code_is_the_distance_rounded_down(dtype, bits, instruction_set):
     index = built(problem, bits)
     distances = silences(problem, index) / np.linalg.norm(problem.inputs.samples, axis=1)
     exact = distances * index._resolution + 1 + index._codes.firing
-    codes = index._decoded_table()
+    codes = codes_of(index)
     assert codes.shape == exact.shape == (300, 50)
     assert {codes.min(), codes.max()} == {0, 2**bits - 1}
     expected = np.clip(np.floor(exact), 0, 2**bits - 1)
@@ -54,7 +61,7 @@ def test_the_pairs_within_reach_are_those_whose_code_is(dtype, bits, instruction
     index.moved(random_step(problem, batch, index.fire_set(batch), 100.0, np.random.default_rng(0)))
     before = index.work.near
     index.fire_set(batch)
-    within = index._decoded_table() <= index._reach[:300, None]
+    within = codes_of(index) <= index._reach[:300, None]
     assert len(np.unique(index._reach[:300])) > 5
     assert index.work.near - before == np.count_nonzero(within) < within.size / 2
 
@@ -75,7 +82,7 @@ def test_the_sketch_bound_decides_as_its_formula_does(bits, instruction_set, rat
     work = index.work - before
     assert (work.sketch_products == 30 * work.near) == (rate == 3)
 
-    codes = index._decoded_table().astype(np.float64)
+    codes = codes_of(index).astype(np.float64)
     norms = np.linalg.norm(problem.inputs.samples.astype(np.float64), axis=1)
     bound = index._sketch.astype(np.float64) @ index._sample_sketch.T
     bound += np.outer(index._perps, index._sample_perps) + np.outer(index._slacks, norms)

@@ -186,7 +186,7 @@ def test_an_index_without_a_rule_is_never_probed(monkeypatch, clock):
 def test_the_reason_is_one_line():
     predictions = (Prediction("drift", 31.2), Prediction("screened", 120.4), Prediction("exhaustive", 0.0456))
     assert str(Choice(predictions, (), 0.41)) == (
-        "index auto: drift (predicted 31.2 s; screened 120 s; exhaustive 46 ms; probed in 0.41 s)"
+        "index auto: drift (predicted 31.2 s; screened 120 s; exhaustive 45.6 ms; probed in 410 ms)"
     )
 
 

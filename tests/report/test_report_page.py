@@ -91,7 +91,7 @@ def test_a_page_loads_nothing_and_runs_nothing():
 def test_names_and_messages_are_text_and_never_markup():
     nasty = "<script>alert('&amp;')</script>\" onload=\"x"
     runs = [
-        a_run(f"runs/{nasty}", data=f"data/{nasty}", failed=nasty, loss=nasty, result=None),
+        a_run(f"runs/{nasty}", data=f"data/{nasty}", failed=nasty, target=nasty, result=None),
         a_run("runs/b", result=RESULT | COMPARED | {"dense_step": nasty}),
     ]
     for text in (report(runs), report(runs[:1])):
@@ -147,7 +147,10 @@ def test_a_run_in_trouble_says_so_at_the_top(run, trouble):
     [
         (None, "not compared: the run did not finish"),
         (RESULT | {"exactness": None, "chosen_index": "exhaustive"}, "is exhaustive search itself"),
-        (RESULT | {"exactness": None}, "not compared: the index does not claim to be exact"),
+        (
+            RESULT | {"exactness": None, "chosen_index": "hashing"},
+            "not compared: the index does not claim to be exact",
+        ),
         ({name: RESULT[name] for name in RESULT if name != "exactness"}, "the run is of an earlier version"),
     ],
 )
@@ -156,7 +159,7 @@ def test_a_run_that_was_not_compared_says_why(result, why):
 
 
 def test_a_run_of_before_drift_was_recorded_has_no_chart_of_it():
-    old = Run(a_run().path, a_run().settings, records(3), RESULT)
+    old = Run(a_run().path, a_run().settings, records(3), a_run().result)
     assert Page.of(report([old])).captions == [title for title in CHARTS if "Drift" not in title]
     page = Page.of(report([old, a_run("runs/new")]))
     assert page.lines[page.captions.index("Drift: how far neurons move in an epoch: the mean")] == 2
@@ -169,7 +172,7 @@ def test_charts_of_what_never_changes_are_left_out():
         ("refreshes", 7, "Blocks of 64 neurons refreshed"),
     ]:
         history = [*records(2), *records(3, **{name: value})[2:]]
-        run = Run(a_run().path, a_run().settings, history, RESULT)
+        run = Run(a_run().path, a_run().settings, history, a_run().result)
         assert title in Page.of(report([run])).captions
 
 

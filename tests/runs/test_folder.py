@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import train_digits
 
+from command import train_digits
 from corruption import corruptions
 from fewfire import DataError
+from fewfire.prepare.scores import targets_of
+from fewfire.runs.folder import RunFolder
 from fewfire.training import EpochRecord
-from fewfire.runs.folder import RunFolder, targets_of
 
 
 def test_history_comes_back_as_it_was(digits_run, tmp_path):
@@ -27,7 +28,7 @@ def test_history_comes_back_as_it_was(digits_run, tmp_path):
 def test_a_model_comes_back_bit_for_bit(digits_run, tmp_path):
     run, _ = digits_run
     model, copy = run.load_model(), RunFolder(tmp_path)
-    copy.save_model(model, {})
+    copy.save_model(model, run.load_settings())
     again = copy.load_model()
     assert np.array_equal(again.network.weights, model.network.weights)
     assert np.array_equal(again.network.output_weights, model.network.output_weights)

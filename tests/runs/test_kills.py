@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import SCRIPT, train_digits
 
+from command import SCRIPT, train_digits
 from fewfire.runs.folder import RunFolder
 
 KILLED = -9

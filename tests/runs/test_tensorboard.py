@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from command import fewfire, train_digits
-from histories import records
 
-from fewfire.runs.tensorboard import FIGURES, tensorboard_log
+from command import fewfire, train_digits
 from fewfire.runs.folder import RunFolder
+from fewfire.runs.tensorboard import FIGURES, tensorboard_log
+from histories import records
 
 
 def read_back(folder) -> dict[str, list[tuple[int, float]]]:
@@ -40,7 +40,7 @@ def test_an_epoch_can_be_seen_once_it_is_done(tmp_path):
     pytest.importorskip("tensorboard")
     with tensorboard_log(tmp_path) as log:
         for number, record in enumerate(records(2, accuracy=None), start=1):
-            log(record)
+            log.epoch_done(record, None)
             logged = read_back(tmp_path)
             assert len(logged["loss"]) == number
             assert "accuracy" not in logged
@@ -49,12 +49,12 @@ def test_an_epoch_can_be_seen_once_it_is_done(tmp_path):
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with tensorboard_log(None) as log:
-        log(records(1)[0])
+        log.epoch_done(records(1)[0], None)
     assert not list(tmp_path.iterdir())
 
 
 def test_without_the_package_the_option_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("fewfire.runs.tensorboard.find_spec", lambda _: None)
+    monkeypatch.setattr("fewfire.runs.options.find_spec", lambda _: None)
     out = tmp_path / "run"
     ended = fewfire("train", "digits", "--tensorboard", tmp_path, "--out", out)
     assert ended.code == 2

@@ -6,19 +6,23 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from fewfire.runs.folder import Run
+from fewfire.runs import Result, Run, Settings
 from histories import records
 
 SETTINGS: dict[str, Any] = {
     "data": "digits", "width": 4096, "index": "drift", "optimizer": "sgd", "epochs": 3, "n_features": 65,
     "schedule": {"name": "step", "every": 1, "gamma": 0.1}, "nesterov": False, "memory_limit": None,
-    "learning_rate": 1100.25, "classes": [0, 1], "loss": "squared",
+    "learning_rate": 1100.25, "classes": [0, 1], "loss": "squared", "features": {}, "several_labels": False,
+    "threshold": 1.5, "fewfire": "0.1.0", "instruction_set": "avx2", "n_samples": 800, "n_outputs": 2,
+    "n_test": 200, "training_data": "0123456789abcdef",
 }  # fmt: skip
 RESULT: dict[str, Any] = {
     "test_accuracy": 0.98765, "train_loss": 0.25, "train_accuracy": 0.25, "fire_rate": 0.0234,
     "work_share": 0.1234, "steps": 9, "seconds_per_step": 0.5, "build_seconds": 1.0, "training_seconds": 4.0,
     "total_seconds": 8.0, "index_bytes": 4_163_000, "peak_memory_bytes": 5_000_000_000,
-    "chosen_index": "drift", "speedup": None, "exactness": {"pairs": 4096, "fired": 77, "equal": True},
+    "refreshes": 0, "table_bits": 8, "tabled_share": 1.0, "index_reason": None, "oracle_queries": None,
+    "test_seconds": 0.5, "chosen_index": "drift", "speedup": None,
+    "exactness": {"pairs": 4096, "fired": 77, "equal": True},
 }  # fmt: skip
 COMPARED = {
     "speedup": 10.04, "whole_run_speedup": 8.0, "dense_step": "torch.compile",
@@ -33,9 +37,9 @@ def a_run(
     """A run whose last neurons moved 0.5, and the others a tenth of that."""
     return Run(
         Path(path),
-        SETTINGS | settings,
+        Settings.from_dict(SETTINGS | settings),
         records(epochs, moved_mean=0.05, moved_max=0.5),
-        result and dict(result),
+        None if result is None else Result.from_dict(result),
     )
 
 

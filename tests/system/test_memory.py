@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewfire.system.memory import UNITS, available_bytes, bytes_of, peak_bytes, resident_bytes, written
+from fewfire.system.memory import UNITS, available_bytes, bytes_of, peak_bytes, resident_bytes
+from fewfire.system.words import bytes_text
 
 POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -51,7 +52,7 @@ def test_anything_else_is_refused(text):
 
 @given(st.integers(0, 10**16))
 def test_what_is_written_can_be_read_back_to_three_digits(n_bytes):
-    text = written(n_bytes)
+    text = bytes_text(n_bytes)
     assert "e" not in text
     assert bytes_of(text) == pytest.approx(n_bytes, rel=0.006)
 
@@ -62,7 +63,7 @@ def test_what_is_written_can_be_read_back_to_three_digits(n_bytes):
      (999_600_000, "1.00 GB"), (4_163_000_000, "4.16 GB"), (10**13, "10000.00 GB")],
 )  # fmt: skip
 def test_amounts_are_written_for_people(n_bytes, text):
-    assert written(n_bytes) == text
+    assert bytes_text(n_bytes) == text
 
 
 def test_the_peak_is_never_below_what_is_held_now():

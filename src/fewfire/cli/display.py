@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -9,10 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fewfire.diagnose.drift import DriftRecorder
-from fewfire.diagnose.exactness import Exactness
 from fewfire.diagnose.scaling import fits_rows
-from fewfire.system.memory import written
-from fewfire.training import EpochRecord, GaussNewtonRecord
+from fewfire.runs import Result, Run, RunObserver, Settings
+from fewfire.runs.prepare import Prepared
+from fewfire.system import machine
+from fewfire.system.words import bytes_text
+from fewfire.training import EpochRecord, GaussNewtonRecord, Trainer
 
 
 class PatientConsole(Console):
@@ -33,47 +36,11 @@ def console_of(*, json: bool = False, quiet: bool = False) -> Console:
     return PatientConsole(stderr=json, quiet=quiet, highlight=False, markup=False, emoji=False)
 
 
-class TrainingDisplay:
-    """A progress bar over the build and all epochs (none in a pipe), and one line for each epoch done."""
+class EpochTable:
+    """What is shown of each epoch of gradient descent: 67 characters wide."""
 
-    # The table of epochs: 67 characters wide.
     columns: ClassVar = ("epoch", "loss", "accuracy", "fire rate", "work of dense", "ms/step")
     row: ClassVar = "{:>9}  {:>10}  {:>8}  {:>9}  {:>13}  {:>8}"
-
-    def __init__(self, console: Console, epochs: int, done: int = 0) -> None:
-        self.console, self.epochs, self._done, self._first = console, epochs, done, done
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=console, transient=True)
-
-    def __enter__(self) -> "TrainingDisplay":
-        if self.console.is_interactive:
-            self._progress.start()
-        self._task = self._progress.add_task("building the index", total=1.0)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress.live.is_started:
-            self._progress.stop()
-
-    def built(self, share: float) -> None:
-        self._progress.update(self._task, completed=share)
-
-    def stepped(self, done: int, steps: int) -> None:
-        if self._done == self._first and done == 1:
-            # A new clock: building says nothing of how long steps take.
-            self._progress.reset(self._task, completed=self._done, total=self.epochs)
-        self._progress.update(
-            self._task,
-            description=f"epoch {self._done + 1}/{self.epochs}",
-            completed=self._done + done / steps,
-            total=self.epochs,
-        )
-
-    def epoch_done(self, record: EpochRecord) -> None:
-        if self._done == self._first:
-            self.console.print(self.row.format(*self.columns))
-        self._done = record.epoch
-        self.console.print(self.row.format(f"{record.epoch}/{self.epochs}", *self.cells(record)))
 
     def cells(self, record: EpochRecord) -> tuple[str, ...]:
         """The line of an epoch, after its number."""
@@ -86,10 +53,9 @@ class TrainingDisplay:
         )
 
 
-class GaussNewtonDisplay(TrainingDisplay):
-    """The same for Gauss-Newton steps: how far the model of the loss is right."""
+class GaussNewtonTable(EpochTable):
+    """The same for Gauss-Newton steps, with how far the model of the loss is right: 78 characters wide."""
 
-    # 78 characters wide.
     columns: ClassVar = (
         "epoch", "loss", "accuracy", "fire rate", "damping", "predicted", "actual", "s/step"
     )  # fmt: skip
@@ -108,26 +74,16 @@ class GaussNewtonDisplay(TrainingDisplay):
         )
 
 
-class DriftDisplay(TrainingDisplay):
-    """The same for a drift study, whose recorder it tells what goes on."""
+class DriftTable(EpochTable):
+    """The same for a drift study, from what its recorder has seen: 79 characters wide."""
 
-    # 79 characters wide.
     columns: ClassVar = (
         "epoch", "drift 50%", "drift 99%", "norm bound", "dots", "fire", "refreshes", "ms/step"
     )  # fmt: skip
     row: ClassVar = "{:>7}  {:>9}  {:>9}  {:>10}  {:>7}  {:>7}  {:>9}  {:>7}"
 
-    def __init__(self, console: Console, epochs: int, recorder: DriftRecorder) -> None:
-        super().__init__(console, epochs)
+    def __init__(self, recorder: DriftRecorder) -> None:
         self.recorder = recorder
-
-    def built(self, share: float) -> None:
-        self.recorder.built()
-        super().built(share)
-
-    def stepped(self, done: int, steps: int) -> None:
-        self.recorder.stepped(done, steps)
-        super().stepped(done, steps)
 
     def cells(self, record: EpochRecord) -> tuple[str, ...]:
         drift = self.recorder.records[-1]
@@ -142,48 +98,157 @@ class DriftDisplay(TrainingDisplay):
         )
 
 
-def print_result(console: Console, result: dict[str, Any], folder: Path) -> None:
+class TrainingDisplay(RunObserver):
+    """Shows a run: a progress bar (none in a pipe), a line per epoch, and the result.
+
+    Parameters
+    ----------
+    console : Console
+    epochs : int
+        Known once the run is prepared, where it is not given.
+    table : EpochTable, optional
+        By default the one of the optimizer.
+    """
+
+    def __init__(self, console: Console, epochs: int = 0, table: EpochTable | None = None) -> None:
+        self.console, self.epochs, self.table = console, epochs, table
+        self._done = self._first = 0
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console, transient=True)
+        self._status = console.status("beside dense PyTorch")
+
+    def __enter__(self) -> "TrainingDisplay":
+        self._task = self._progress.add_task("building the index", total=1.0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        """Show neither bar nor status any more."""
+        if self._progress.live.is_started:
+            self._progress.stop()
+        self._status.stop()
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
+    def remarked(self, text: str) -> None:
+        self._say(text)
+
+    def prepared(self, prepared: Prepared) -> None:
+        trainer, options = prepared.trainer, prepared.settings.options
+        self._say(headline(prepared))
+        if trainer.choice is not None:
+            self._say(f"{trainer.choice}\n")
+        self.epochs, self._done = options.epochs, len(trainer.history)
+        self._first = self._done
+        if self.table is None and options.second_order:
+            self.table = GaussNewtonTable()
+        self._progress.reset(self._task)
+        self.built(0.0)
+
+    def built(self, share: float) -> None:
+        if self.console.is_interactive and not self._progress.live.is_started:
+            self._progress.start()
+        self._progress.update(self._task, completed=share)
+
+    def stepped(self, done: int, steps: int) -> None:
+        if self._done == self._first and done == 1:
+            # A new clock: building says nothing of how long steps take.
+            self._progress.reset(self._task, completed=self._done, total=self.epochs)
+        self._progress.update(
+            self._task,
+            description=f"epoch {self._done + 1}/{self.epochs}",
+            completed=self._done + done / steps,
+            total=self.epochs,
+        )
+
+    def epoch_done(self, record: EpochRecord, trainer: Trainer) -> None:
+        table = self.table or EpochTable()
+        if self._done == self._first:
+            self.console.print(table.row.format(*table.columns))
+        self._done = record.epoch
+        self.console.print(table.row.format(f"{record.epoch}/{self.epochs}", *table.cells(record)))
+        if trainer.finished:
+            self._say("No step decreases the loss any more: finished.")
+
+    def saved(self, folder: Path, settings: Settings, history: Sequence[EpochRecord]) -> None:
+        """Draws the picture of the history into the folder, where Matplotlib is there."""
+        self._stop()
+        if history and find_spec("matplotlib") is not None:
+            from fewfire.report.pictures.history import draw_history
+
+            asked = settings.options
+            title = f"{Path(asked.data).name}: width {asked.width:,}, {asked.index} index"
+            draw_history(history, folder / "history.png", title)
+
+    def interrupted(self, epochs: int, folder: Path, how_to_resume: str) -> None:
+        self._say(f"Interrupted after {epochs} whole epochs. Saved in {folder}{how_to_resume}")
+
+    def tested(self, run: Run) -> None:
+        if run.result is not None:
+            print_result(self.console, run.result, run.path)
+
+    def comparing(self, with_what: str) -> None:
+        self._status.update(f"beside dense PyTorch: {with_what}")
+        self._status.start()
+
+    def compared(self, run: Run) -> None:
+        self._stop()
+        if run.result is not None:
+            print_comparison(self.console, run.result)
+
+
+def headline(prepared: Prepared) -> str:
+    """What will be trained on what, in two lines."""
+    trainer, network = prepared.trainer, prepared.trainer.network
+    return (
+        f"{prepared.dataset.name}: {len(trainer.problem):,} samples, {network.n_features} features (one "
+        f"constant), {network.n_outputs} outputs\n"
+        f"width {network.width:,}, threshold {network.threshold:.3f}, {trainer.stepper.description}, "
+        f"{machine.threads()} threads, {machine.instruction_set()}\n"
+    )
+
+
+def print_result(console: Console, result: Result, folder: Path) -> None:
     """The figures of a run as a short table."""
     of_the_index = []
-    of_the_test = [
-        (name, f"{score:.4f}")
-        for name in ("test accuracy", "precision at 1", "precision at 3", "precision at 5")
-        if (score := result.get(name.replace(" ", "_"))) is not None
-    ]
-    if result["table_bits"] == 4:
-        share = f"{result['tabled_share']:.1%}"
+    of_the_test = [(name, f"{score:.4f}") for name, score in result.scores.items()]
+    if result.table_bits == 4:
+        share = f"{result.tabled_share:.1%}"
         of_the_index = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]
-    if result["oracle_queries"]:
-        queries = f"{result['oracle_queries']:,} of a simulated quantum search: no speed-up"
+    if result.oracle_queries:
+        queries = f"{result.oracle_queries:,} of a simulated quantum search: no speed-up"
         of_the_index = [("oracle queries", queries)]
-    compared = result["exactness"]
-    of_exactness = [] if compared is None else [("exactness", str(Exactness(**compared)))]
+    of_exactness = [] if result.exactness is None else [("exactness", str(result.exactness))]
     _print_rows(
         console,
         *of_the_test,
-        ("pairs that fired", f"{result['fire_rate']:.2%}"),
-        ("multiply-adds", f"{result['work_share']:.2%} of dense training's (build and refreshes included)"),
-        ("index", f"built in {result['build_seconds']:.1f} s, {written(result['index_bytes'])}"),
+        ("pairs that fired", f"{result.fire_rate:.2%}"),
+        ("multiply-adds", f"{result.work_share:.2%} of dense training's (build and refreshes included)"),
+        ("index", f"built in {result.build_seconds:.1f} s, {bytes_text(result.index_bytes)}"),
         *of_the_index,
-        ("training", f"{result['training_seconds']:.1f} s, {result['steps']:,} steps"),
-        ("peak memory", written(result["peak_memory_bytes"])),
+        ("training", f"{result.training_seconds:.1f} s, {result.steps:,} steps"),
+        ("peak memory", bytes_text(result.peak_memory_bytes)),
         *of_exactness,
         ("saved in", str(folder)),
     )
 
 
-def print_comparison(console: Console, result: dict[str, Any]) -> None:
+def print_comparison(console: Console, result: Result) -> None:
     """The figures of a comparison with dense PyTorch."""
-    ours, dense = 1e3 * result["seconds_per_step"], 1e3 * result["dense_seconds_per_step"]
-    speedup, whole = result["speedup"], result["whole_run_speedup"]
-    difference, steps = result["max_weight_difference"], result["compared_steps"]
+    figures = result.as_dict()
+    ours, dense = 1e3 * result.seconds_per_step, 1e3 * figures["dense_seconds_per_step"]
+    speedup, whole = figures["speedup"], figures["whole_run_speedup"]
     _print_rows(
         console,
         ("a step", f"{ours:.2f} ms"),
-        ("dense PyTorch", f"{dense:.2f} ms ({result['dense_step']})"),
+        ("dense PyTorch", f"{dense:.2f} ms ({result.dense_step})"),
         ("faster", f"{speedup:.1f} x a step, {whole:.1f} x the whole run"),
-        ("weights apart", f"{difference:.1e} at the most, after {steps} steps"),
-    )
+        ("weights apart", f"{result.max_weight_difference:.1e} at the most, after {result.compared_steps} "
+                          "steps"),
+    )  # fmt: skip
 
 
 def print_drift(console: Console, figures: dict[str, Any], folder: Path) -> None:

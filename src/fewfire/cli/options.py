@@ -1,11 +1,20 @@
-"""Options that several commands share."""
+"""The options of the commands: how each is spelled, explained and read. `TrainOptions` has the defaults."""
 
+import inspect
+import math
 from collections.abc import Callable, Iterable
-from typing import Annotated
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from fewfire.indexes import INDEXES
 from fewfire.networks.losses import LOSSES
+from fewfire.networks.two_layer import INITS
+from fewfire.runs.options import AUTO, TrainOptions
+from fewfire.system.memory import bytes_of
+from fewfire.training import METHODS
 from fewfire.training.methods.schedules import SCHEDULES
 
 
@@ -14,61 +23,182 @@ def one_of(names: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
-Data = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="'digits', 'openml:NAME', a folder of IDX files, or an NPZ, CSV, Parquet or svmlight file, or "
-        "text of the Extreme Classification Repository.",
-        autocompletion=one_of(["digits"]),
-    ),
-]
-Target = Annotated[
-    str | None,
-    typer.Option(help="Column of the labels in a table; by default target, label, class or the last one."),
-]
-Categories = Annotated[
-    str | None,
-    typer.Option(
-        help="Columns of a table, a,b,c, whose numbers are categories. Columns of texts are so anyway."
-    ),
-]
-Width = Annotated[int, typer.Option(help="Neurons in the hidden layer.")]
-Epochs = Annotated[int, typer.Option(help="Passes over the training set.")]
-BatchSize = Annotated[int, typer.Option(help="Samples a step.")]
-LearningRate = Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")]
-Schedule = Annotated[
-    str,
-    typer.Option(
-        help="How the rate changes: constant, cosine (to zero) or step.",
-        autocompletion=one_of(SCHEDULES),
-    ),
-]
-DecayEvery = Annotated[
-    int | None, typer.Option(help="With the schedule step: epochs between decays; by default a third of all.")
-]
-DecayGamma = Annotated[
-    float | None, typer.Option(help="With the schedule step: what a decay multiplies by; by default 0.1.")
-]
-Momentum = Annotated[float, typer.Option(help="Of a heavy ball, 0 to 1; the rate auto allows for it.")]
-Nesterov = Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum in its place.")]
-WeightDecay = Annotated[float, typer.Option(help="Added to the gradient for each 1 of a weight.")]
-Loss = Annotated[
-    str,
-    typer.Option(
-        help="squared, softmax or logistic; auto: logistic for several labels a row, else squared.",
-        autocompletion=one_of([*LOSSES, "auto"]),
-    ),
-]
-Threshold = Annotated[
-    str, typer.Option(help="A number, or paper for the paper's sqrt(0.4 ln width), 0.48 with gauss-newton.")
-]
-Seed = Annotated[int, typer.Option(help="Of the weights, the order of the samples and the split.")]
-Threads = Annotated[int | None, typer.Option(help="Threads; by default one a core. No result depends on it.")]
-MemoryLimit = Annotated[
-    str | None, typer.Option(help="Memory of the process in training, such as 8GB; by default no limit.")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object with all figures last, on stdout.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and what --json asks for.")
 ]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads; by default one per core. No result depends on it.")
+]
+Seed = Annotated[int, typer.Option(help="Seed for the weights, the order of the samples and the split.")]
+
+OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
+    "data": Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="'digits', 'openml:NAME', a folder of IDX files, or an NPZ, CSV, Parquet or svmlight file, "
+            "or text of the Extreme Classification Repository.",
+            autocompletion=one_of(["digits"]),
+        ),
+    ],
+    "target": Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the labels in a table; by default target, label, class or the last one."
+        ),
+    ],
+    "categories": Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of a table, a,b,c, whose numbers are categories. Columns of texts are so anyway."
+        ),
+    ],
+    "width": Annotated[int, typer.Option(help="Neurons in the hidden layer.")],
+    "index": Annotated[
+        str,
+        typer.Option(
+            help=f"Who fires? {', '.join(INDEXES)}, or auto: the fastest by a short probe.",
+            autocompletion=one_of([*INDEXES, AUTO]),
+        ),
+    ],
+    "optimizer": Annotated[
+        str,
+        typer.Option(
+            help="sgd, or gauss-newton: near zero loss in a handful of steps, each an epoch.",
+            autocompletion=one_of(METHODS),
+        ),
+    ],
+    "epochs": Annotated[int, typer.Option(help="Passes over the training set.")],
+    "batch_size": Annotated[
+        int | None, typer.Option(help="Samples per step; by default 256, or all with gauss-newton.")
+    ],
+    "learning_rate": Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")],
+    "schedule": Annotated[
+        str,
+        typer.Option(
+            help="How the rate changes: constant, cosine (to zero) or step.",
+            autocompletion=one_of(SCHEDULES),
+        ),
+    ],
+    "decay_every": Annotated[
+        int | None,
+        typer.Option(help="With the schedule step: epochs between decays; by default a third of all."),
+    ],
+    "decay_gamma": Annotated[
+        float | None,
+        typer.Option(help="With the schedule step: what a decay multiplies by; by default 0.1."),
+    ],
+    "momentum": Annotated[
+        float, typer.Option(help="Momentum of a heavy ball, 0 to 1; the rate auto allows for it.")
+    ],
+    "nesterov": Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum in its place.")],
+    "weight_decay": Annotated[float, typer.Option(help="Added to the gradient for each 1 of a weight.")],
+    "ridge": Annotated[float, typer.Option(help="With gauss-newton: draws the weights to where they began.")],
+    "loss": Annotated[
+        str,
+        typer.Option(
+            help="squared, softmax or logistic; auto: logistic for several labels per row, else squared.",
+            autocompletion=one_of([*LOSSES, AUTO]),
+        ),
+    ],
+    "threshold": Annotated[
+        str,
+        typer.Option(help="A number, or paper for the paper's sqrt(0.4 ln width), 0.48 with gauss-newton."),
+    ],
+    "fire_rate": Annotated[
+        float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
+    ],
+    "init": Annotated[
+        str,
+        typer.Option(
+            help="Initial weights: gaussian, or structured for a faster build of the index.",
+            autocompletion=one_of(INITS),
+        ),
+    ],
+    "train_output_weights": Annotated[
+        bool, typer.Option("--train-output-weights", help="Train the output weights too.")
+    ],
+    "test_fraction": Annotated[
+        float, typer.Option(help="Rows kept for testing where the data have no test part.")
+    ],
+    "seed": Seed,
+    "threads": Threads,
+    "memory_limit": Annotated[
+        str | None, typer.Option(help="Memory of the process in training, such as 8GB; by default no limit.")
+    ],
+    "checkpoint_every": Annotated[
+        int,
+        typer.Option(help="Epochs from one checkpoint to the next, for `resume`; 0: when interrupted."),
+    ],
+    "out": Annotated[Path | None, typer.Option(help="Run folder; by default runs/DATA-TIME.")],
+    "compare_dense": Annotated[
+        int, typer.Option(help="Then take this many steps in turn with dense PyTorch.")
+    ],
+    "tensorboard": Annotated[
+        Path | None, typer.Option(help="Log the epochs for TensorBoard, in a folder in this one.")
+    ],
+}
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command with an option for each of these fields of `TrainOptions`.
+
+    They stand before the parameters of the function, which gets what was read as its first, `options`.
+    """
+
+    def command_of(function: Callable[..., None]) -> Callable[..., None]:
+        def command(**given: Any) -> None:
+            asked = {name: _READ.get(name, _as_it_is)(given.pop(name)) for name in names}
+            function(TrainOptions(**asked), **given)
+
+        _, *own = inspect.signature(function).parameters.values()
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name],
+                              annotation=OPTIONS[name])
+            for name in names
+        ]  # fmt: skip
+        parameters = [*added, *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own)]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        return command
+
+    return command_of
+
+
+DEFAULTS: dict[str, Any] = {  # as the command line would give them
+    field.name: inspect.Parameter.empty if field.default is MISSING else field.default
+    for field in fields(TrainOptions)
+} | {"categories": None}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _number_or(word: str, option: str) -> Callable[[str], float | str]:
+    """Reads a number, or the word that may stand in its place."""
+
+    def read(text: str) -> float | str:
+        if text == word:
+            return word
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(
+                f"{option} must be a finite number or {word!r}. Got {text!r}. Write for example 0.5."
+            )
+        return number
+
+    return read
+
+
+_READ: dict[str, Callable[[Any], Any]] = {  # texts that stand for something else
+    "categories": lambda text: tuple(text.split(",")) if text else (),
+    "learning_rate": _number_or(AUTO, "--learning-rate"),
+    "threshold": _number_or("paper", "--threshold"),
+    "memory_limit": lambda text: None if text is None else bytes_of(text),
+}

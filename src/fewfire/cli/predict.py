@@ -4,23 +4,46 @@ import csv
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from numpy.typing import NDArray
 
 from fewfire.cli.display import console_of
+from fewfire.cli.options import Quiet
 from fewfire.data import load_inputs
 from fewfire.data.table import few
-from fewfire.runs.folder import RunFolder, scores
+from fewfire.prepare.scores import scores
+from fewfire.runs import RunFolder
 from fewfire.system.files import write_atomically
 
 
-def predict_command(run: Path, data: str, out: Path | None, *, quiet: bool) -> None:
-    model = RunFolder(run).load_model()
+def predict(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="Samples in any of the formats of `train`, with or without labels."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write; by default RUN/predictions.csv.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Predict the labels of samples with a trained network.
+
+    Examples:
+
+      fewfire predict runs/digits digits
+      fewfire predict runs/fashion new.csv --out labels.csv
+    """
+    model = RunFolder(run_folder).load_model()
     rows = load_inputs(data, model.features)
     predicted = model.labels(rows.inputs)
     table = StringIO()
     csv.writer(table, lineterminator="\n").writerows(_table(predicted))
-    path = out or run / "predictions.csv"
+    path = out or run_folder / "predictions.csv"
     write_atomically(path, table.getvalue())
     console = console_of(quiet=quiet)
     console.print(f"{len(predicted):,} predictions written to {path}", soft_wrap=True)

@@ -1,23 +1,17 @@
 """`fewfire study`: train, and look closely at how it went, or at what it costs as sizes grow."""
 
-import json
+import json as json_format
 import math
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import fewfire
-from fewfire.cli.display import DriftDisplay, console_of, print_drift, print_scaling
-from fewfire.cli.train import (
-    TrainOptions,
-    check_and_load,
-    default_folder,
-    headline,
-    prepare,
-    settings_of,
-    train_and_save,
-)
+import typer
+
+from fewfire._version import __version__
+from fewfire.cli.config import Config, PrintConfig
+from fewfire.cli.display import DriftTable, TrainingDisplay, console_of, print_drift, print_scaling
+from fewfire.cli.options import Json, Quiet, Seed, Threads, takes
 from fewfire.diagnose.drift import DriftRecorder, steps_table
 from fewfire.diagnose.scaling import (
     QUICK_SWEEPS,
@@ -28,68 +22,118 @@ from fewfire.diagnose.scaling import (
     markdown_table,
     points_table,
 )
+from fewfire.runs import Settings, TrainOptions
+from fewfire.runs.prepare import load, prepare
+from fewfire.runs.run import default_folder, train_and_save
 from fewfire.system import machine
 from fewfire.system.files import OutputFolder, write_atomically
 
 RECORDS = 1000  # of a run, where nothing else is asked for: all that a picture can show
+NO_PICTURES = "No pictures without matplotlib: pip install 'fewfire[plot]' brings it.\n"
 
 
-def drift_command(options: TrainOptions, every: int | None) -> None:
-    """Train through the drift index; leaves a folder of figures and pictures."""
+@takes(
+    "data", "width", "epochs", "batch_size", "learning_rate", "schedule", "decay_every", "decay_gamma",
+    "momentum", "nesterov", "weight_decay", "loss", "threshold", "seed", "threads", "memory_limit",
+)  # fmt: skip
+def drift(
+    options: TrainOptions,
+    every: Annotated[
+        int | None,
+        typer.Option(help="Steps per record; by default as few as make 1,000 records at the most."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; by default runs/drift-DATA-TIME.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
+) -> None:
+    """Train through the drift index and record what limits the run.
+
+    How far neurons drift, what each filter lets through, and where the time
+    goes: as a table, as pictures, and in one sentence.
+
+    Examples:
+
+      fewfire study drift digits --width 16384 --epochs 20 --out runs/drift
+      fewfire study drift digits --every 1 --quiet --json > drift.json
+    """
     if every is not None and every < 1:
         raise ValueError(f"--every must be >= 1. Got {every}. Use 1 to record each step.")
-    console = console_of(json=options.json, quiet=options.quiet)
-    dataset = check_and_load(options)
-    folder = OutputFolder(options.out or default_folder(f"drift-{dataset.name}"))
+    console = console_of(json=json, quiet=quiet)
+    dataset = load(options)
+    folder = OutputFolder(out or default_folder(f"drift-{dataset.name}"))
     folder.require_free()
-    _, trainer = prepare(options, dataset)
+    prepared = prepare(options, dataset)
+    trainer, settings = prepared.trainer, prepared.settings
     every = every or math.ceil(options.epochs * trainer.problem.steps_per_epoch / RECORDS)
-    settings = settings_of(options, dataset, trainer) | {"every": every}
     folder.create()
-    console.print(headline(dataset, trainer), soft_wrap=True)
-    if not _can_draw():
-        console.print("No pictures without matplotlib: pip install 'fewfire[plot]' brings it.\n")
-
     recorder = DriftRecorder(trainer, every)
-    display = DriftDisplay(console, options.epochs, recorder)
-    train_and_save(display, trainer, folder, partial(_save, folder.path, recorder, settings))
+    with TrainingDisplay(console, table=DriftTable(recorder)) as display:
+        display.prepared(prepared)
+        if not _can_draw():
+            console.print(NO_PICTURES)
+
+        def save(**outcome: Any) -> None:
+            _save(folder.path, recorder, settings, outcome)
+            display.saved(folder.path, settings, [])
+
+        train_and_save(trainer, options.epochs, folder, save, display, recorder)
     summary = _summary(recorder, settings)
     print_drift(console, summary, folder.path)
-    if options.json:
-        print(json.dumps(summary))
+    if json:
+        print(json_format.dumps(summary))
 
 
-def _summary(recorder: DriftRecorder, settings: dict[str, Any]) -> dict[str, Any]:
+def _summary(recorder: DriftRecorder, settings: Settings) -> dict[str, Any]:
     history = [record.as_dict() for record in recorder.trainer.history]
-    return settings | recorder.totals() | {"history": history}
+    return settings.as_dict() | {"every": recorder.every} | recorder.totals() | {"history": history}
 
 
 def _can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def _save(folder: Path, recorder: DriftRecorder, settings: dict[str, Any], **outcome: object) -> None:
+def _save(folder: Path, recorder: DriftRecorder, settings: Settings, outcome: dict[str, Any]) -> None:
     write_atomically(folder / "steps.csv", steps_table(recorder.records))
     summary = _summary(recorder, settings) | outcome
-    write_atomically(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    write_atomically(folder / "summary.json", json_format.dumps(summary, indent=2) + "\n")
     if recorder.records and _can_draw():
         from fewfire.report.pictures.drift import draw_steps
 
-        title = f"{Path(settings['data']).name}: width {settings['width']:,}, batch {settings['batch_size']}"
+        asked = settings.options
+        title = f"{Path(asked.data).name}: width {asked.width:,}, batch {asked.batch_size}"
         draw_steps(recorder.records, folder, title)
 
 
-def scaling_command(
-    *, quick: bool, seed: int, threads: int, out: Path | None, as_json: bool, quiet: bool
+def scaling(
+    quick: Annotated[bool, typer.Option("--quick", help="Only the smallest sizes: a few seconds.")] = False,
+    seed: Seed = 0,
+    threads: Threads = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; by default runs/scaling-TIME.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
 ) -> None:
-    """Measure a step through every index over growing sizes; leaves a folder of figures and pictures."""
+    """Measure how the cost of a step grows, through every index.
+
+    Over width, samples and features: counted work, time, and the exponents
+    of their growth, as a table and as pictures. Five minutes at the most.
+
+    Examples:
+
+      fewfire study scaling --out runs/scaling
+      fewfire study scaling --quick --threads 1
+    """
+    threads = machine.threads() if threads is None else threads
     for name, value, least in (("--seed", seed, 0), ("--threads", threads, 1)):
         if value < least:
             raise ValueError(f"{name} must be >= {least}. Got {value}. Leave it out for the default.")
-    fewfire.set_threads(threads)
+    machine.set_threads(threads)
     folder = OutputFolder(out or default_folder("scaling"))
     folder.create()
-    console = console_of(json=as_json, quiet=quiet)
+    console = console_of(json=json, quiet=quiet)
     points = []
     with console.status("measuring") as status:
         for point in all_points(QUICK_SWEEPS if quick else SWEEPS, seed):
@@ -97,7 +141,7 @@ def scaling_command(
             status.update(f"{point.index}: {point.axis} = {point.size:,}")
     rows = fits(points)
     summary = {
-        "fewfire": fewfire.__version__,
+        "fewfire": __version__,
         "instruction_set": machine.instruction_set(),
         "threads": threads,
         "seed": seed,
@@ -107,13 +151,13 @@ def scaling_command(
     }
     write_atomically(folder.path / "points.csv", points_table(points))
     write_atomically(folder.path / "table.md", markdown_table(rows))
-    write_atomically(folder.path / "summary.json", json.dumps(summary, indent=2) + "\n")
+    write_atomically(folder.path / "summary.json", json_format.dumps(summary, indent=2) + "\n")
     if _can_draw():
         from fewfire.report.pictures.scaling import draw_scaling
 
         draw_scaling(points, folder.path)
     else:
-        console.print("No pictures without matplotlib: pip install 'fewfire[plot]' brings it.\n")
+        console.print(NO_PICTURES)
     print_scaling(console, rows, folder.path)
-    if as_json:
-        print(json.dumps(summary))
+    if json:
+        print(json_format.dumps(summary))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fewfire import _core
 from fewfire.core.rows import aligned_empty, padded
+from fewfire.core.view import core_class
 from fewfire.errors import DataError
 
 # Shorter rows may underflow in a product: nothing is proven of them by scaling (docs/theory/rounding.md).
@@ -125,4 +126,4 @@ class Inputs:
         if self.coded:
             codes = aligned_empty((len(self), -(-self.rows.shape[1] // CODE_GROUP) * CODE_GROUP), np.int16)
             _core.code_rows(self.rows, codes)
-        return getattr(_core, f"Samples_{self.dtype}")(self.rows, self.norms, codes)
+        return core_class("Samples", self.dtype)(self.rows, self.norms, codes)

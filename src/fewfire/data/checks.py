@@ -7,7 +7,8 @@ import numpy as np
 from fewfire.data.dataset import Rows
 from fewfire.errors import DataError, MemoryLimitError
 from fewfire.prepare.classes import Classes
-from fewfire.system.memory import available_bytes, written
+from fewfire.system.memory import available_bytes
+from fewfire.system.words import bytes_text
 
 LARGEST_WHOLE_FLOAT = 2.0**53
 
@@ -131,5 +132,5 @@ def require_fit(n_rows: int, n_columns: int, itemsize: int, where: str | Path) -
     if free is not None and n_bytes > free:
         raise MemoryLimitError(
             f"All rows must fit in memory as a dense array. Got {n_rows} rows of {n_columns} columns, "
-            f"{written(n_bytes)} beside {written(free)} that are free, in {where}. Keep fewer columns."
+            f"{bytes_text(n_bytes)} beside {bytes_text(free)} that are free, in {where}. Keep fewer columns."
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from fewfire.core.work import Work
 from fewfire.indexes import DriftIndex
-from fewfire.training import Trainer
+from fewfire.training import Observer, Trainer
 
 PARTS = ("filters", "dots", "moves", "drift", "refresh", "forward", "rest")
 
@@ -60,7 +60,7 @@ class StepRecord:
     seconds_rest: float
 
 
-class DriftRecorder:
+class DriftRecorder(Observer):
     """Watches a trainer, whose index is a drift index, and keeps a record of every few steps.
 
     Parameters
@@ -74,6 +74,11 @@ class DriftRecorder:
     ----------
     records : list of StepRecord
     build_seconds : float
+
+    Raises
+    ------
+    ValueError
+        The trainer has another index.
     """
 
     def __init__(self, trainer: Trainer, every: int) -> None:
@@ -85,15 +90,15 @@ class DriftRecorder:
         self._look()
         self._after_build = self._work
 
-    def built(self) -> None:
-        """To be told after each part of the build."""
+    def built(self, share: float) -> None:
+        """Note how long the build has taken, and its work."""
         self.build_seconds = perf_counter() - self._made
         self._look()
         self._after_build = self._work
 
-    def stepped(self, done: int, steps_in_epoch: int) -> None:
-        """To be told after each step."""
-        if done < steps_in_epoch and done % self.every:
+    def stepped(self, done: int, steps: int) -> None:
+        """Add a record, where it is time for one."""
+        if done < steps and done % self.every:
             return
         trainer, begin, work, seconds = self.trainer, self._steps, self._work, self._seconds
         self._look()

@@ -7,6 +7,7 @@ constant feature, the threshold and the ridge, by the leave-one-out error of the
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fewfire.core.inputs import Inputs
 from fewfire.errors import MemoryLimitError
 from fewfire.estimators.checks import check_parameters
+from fewfire.estimators.stopping import UntilNothingImproves
 from fewfire.indexes import rules
 from fewfire.indexes.predict import predicted_outputs
 from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
@@ -28,8 +30,8 @@ from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import FrameCategories, is_frame, perhaps_categories
 from fewfire.system.machine import set_threads, threads
-from fewfire.system.memory import written
-from fewfire.training import GaussNewton, GradientDescent, Trainer
+from fewfire.system.words import bytes_text
+from fewfire.training import GaussNewton, GradientDescent, Trainer, train_epochs
 from fewfire.training.methods.gradient_descent import DescentStepper
 
 _validated: Callable[..., Any] = validate_data  # whose defaults hide its types
@@ -238,34 +240,20 @@ class WideNetwork(BaseEstimator):
 
     def _train(self, trainer: Trainer, held: tuple[NDArray, NDArray, NDArray | None] | None) -> None:
         """Epochs until nothing improves; with samples held out, back to where they were fitted best."""
-        rows = self.network_.layer.weight_rows
-        best, best_rows, since = np.inf, None, 0
+        watch = UntilNothingImproves(
+            tol=self.tol,
+            patience=self.n_iter_no_change,
+            held_error=None if held is None else partial(self._error, *held),
+            say=print if self.verbose else None,
+        )
         try:
-            trainer.build()
-            for _ in range(self._most_epochs()):
-                record = trainer.epoch()
-                value = record.loss if held is None else self._error(*held)
-                if self.verbose:
-                    _report(record, None if held is None else value)
-                since = 0 if value < best * (1 - self.tol) else since + 1
-                if held is not None and value < best:
-                    best_rows = rows.copy()
-                best = min(best, value)
-                if trainer.finished or since >= self.n_iter_no_change or self._has_converged(trainer, record):
-                    break
+            train_epochs(trainer, self._most_epochs(), watch)
         except KeyboardInterrupt:
-            trainer.settle()
             warnings.warn("Training was interrupted: the network is as it was then.", stacklevel=4)
-        if best_rows is not None:
-            rows[:] = best_rows
+        if watch.best_rows is not None:
+            self.network_.layer.weight_rows[:] = watch.best_rows
         self.network_.layer.velocities = None
         self.history_ = [*self.history_, *trainer.history] if self.warm_start else trainer.history
-
-    def _has_converged(self, trainer: Trainer, record: Any) -> bool:
-        """Whether a pass of Gauss-Newton steps lowered the objective by less than a share of `tol`."""
-        if self.optimizer_ == SGD:
-            return False
-        return record.actual <= self.tol * (len(trainer.problem) * record.loss + record.actual)
 
     def _error(self, samples: NDArray, targets: NDArray, weights: NDArray | None) -> float:
         errors = np.square(predicted_outputs(self.network_, Inputs.of(samples)) - targets).mean(axis=1)
@@ -299,8 +287,8 @@ class WideNetwork(BaseEstimator):
         if needed > limit:
             raise MemoryLimitError(
                 f"X must fit in memory as a dense array. Got {inputs.shape[0]:,} x {inputs.shape[1]:,} "
-                f"numbers, {written(needed)}, with a limit of {written(limit)}. Give fewer columns, or raise "
-                "memory_limit."
+                f"numbers, {bytes_text(needed)}, with a limit of {bytes_text(limit)}. Give fewer columns, or "
+                "raise memory_limit."
             )
         return inputs.toarray()
 
@@ -331,11 +319,3 @@ def _using(count: int | None) -> Iterator[None]:
         yield
     finally:
         set_threads(before)
-
-
-def _report(record: Any, held_error: float | None) -> None:
-    parts = [f"epoch {record.epoch}: loss {record.loss:.3g}"]
-    if held_error is not None:
-        parts.append(f"error of samples held out {held_error:.3g}")
-    parts.append(f"{record.fire_rate:.1%} fired, {record.seconds:.1f} s")
-    print(", ".join(parts))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fewfire import _core
 from fewfire.core.rows import padded, require_float
+from fewfire.core.view import core_class
 from fewfire.errors import DataError
 from fewfire.system.tensors import read_tensors, write_tensors
 
@@ -95,7 +95,7 @@ class HalfspaceReporter:
 
     def _start(self, n_features: int, dtype: np.dtype) -> None:
         self.n_features, self.dtype = n_features, dtype
-        self._tree: Any = getattr(_core, f"HalfspaceTree_{dtype}")(n_features)
+        self._tree: Any = core_class("HalfspaceTree", dtype)(n_features)
         self._end = 0  # all ids lie below
         self._free: list[int] = []  # a heap: ids below the end that no point has
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire import _core
+from fewfire.core.view import core_class
 from fewfire.core.work import Work
 
 NOTHING_DONE = (0, 0, 0, 0)  # the counters of a new tree
@@ -13,7 +13,7 @@ NOTHING_DONE = (0, 0, 0, 0)  # the counters of a new tree
 
 def tree_over(points: NDArray) -> Any:
     """A tree over points (n, d), with the ids 0 .. n - 1."""
-    tree = getattr(_core, f"HalfspaceTree_{points.dtype}")(points.shape[1])
+    tree = core_class("HalfspaceTree", points.dtype)(points.shape[1])
     tree.insert(np.arange(len(points), dtype=np.int32), np.ascontiguousarray(points))
     return tree
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fewfire.system.words import seconds_text
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -32,13 +34,9 @@ class Choice:
 
     def __str__(self) -> str:
         best, *others = self.predictions
-        rivals = "".join(f"; {other.name} {_written(other.seconds)}" for other in others)
+        rivals = "".join(f"; {other.name} {seconds_text(other.seconds)}" for other in others)
         untried = f"; no time to try {', '.join(self.unprobed)}" if self.unprobed else ""
         return (
-            f"index auto: {best.name} (predicted {_written(best.seconds)}{rivals}{untried}; "
-            f"probed in {_written(self.probe_seconds)})"
+            f"index auto: {best.name} (predicted {seconds_text(best.seconds)}{rivals}{untried}; "
+            f"probed in {seconds_text(self.probe_seconds)})"
         )
-
-
-def _written(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 0.1 else f"{1e3 * seconds:.2g} ms"

@@ -15,6 +15,7 @@ from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty, padded_zeros, stride_of
+from fewfire.core.view import core_class
 from fewfire.indexes.base import (
     Index,
     Progress,
@@ -77,7 +78,7 @@ class CorrelationTrees(Index):
         kept = fits and gram <= trees and _can_be_added_up(inputs)
         self._gram = gram_of(inputs) if kept else aligned_empty((0, row), dtype)
         eps, double_eps = np.finfo(dtype).eps, np.finfo(np.float64).eps
-        self._trees: Any = getattr(_core, f"CorrelationTrees_{dtype}")(
+        self._trees: Any = core_class("CorrelationTrees", dtype)(
             self.by_sample, self._nodes, self._bounds, self._gram,
             float(eps) + (inputs.n_features + 8) * float(double_eps), float(inputs.norms.max()),
         )  # fmt: skip
@@ -146,7 +147,7 @@ class CorrelationTrees(Index):
             norm, spread = self._bounds.T
             assert not (np.linalg.norm(weights, axis=1) > norm * (1 + 1e-12)).any(), "a norm is too low"
             slack = 1e-12 * (1 + np.abs(exact))
-            terms = inputs.rows.shape[1] + 8  # as rounding() in csrc/rows.h
+            terms = inputs.rows.shape[1] + 8  # as rounding() in csrc/core/rows.h
             error = terms * float(np.finfo(layer.dtype).eps) * norm
             above = self.correlations().astype(np.float64) - exact
             assert not (above + slack < np.outer(error, lengths)).any(), "a correlation lies below its bound"

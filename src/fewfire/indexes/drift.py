@@ -17,10 +17,13 @@ from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
+from fewfire.core.view import core_class
 from fewfire.errors import MemoryLimitError
 from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
-from fewfire.indexes.sketch import PAIR_OVERHEAD, default_directions, principal_directions, sketch_of
+from fewfire.indexes.drift_check import check_velocities, decoded, sketch_now
+from fewfire.indexes.drift_record import DRIFT, MOTION, as_core
+from fewfire.indexes.sketch import PAIR_OVERHEAD, sketch_directions, sketch_of
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights
@@ -39,7 +42,6 @@ class Codes:
 BYTES = Codes(bits=8, per_sigma=127, firing=32)
 HALF_BYTES = Codes(bits=4, per_sigma=10, firing=2)  # docs/decisions/0013-half-bytes.md
 
-DRIFT_FIELDS, MOTION_FIELDS = 8, 9  # of the compiled core's structs Drift and Motion
 PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the compiled core takes
 
 # Cost of a multiply-add in the blocked product that writes the table, beside one in the dot of a single pair,
@@ -47,6 +49,7 @@ PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the 
 PRODUCT_COST = 0.2
 BUILD_CHUNK = 16  # blocks written between two signs of progress
 BUILD_SAMPLES = 4096  # the same, where all blocks are written at once
+SAMPLED_NEURONS = 4096  # whose weights tell how large a standard deviation is
 
 
 class DriftIndex(Index):
@@ -100,10 +103,7 @@ class DriftIndex(Index):
         self._state: Any = None  # with the core's hold on it
         m, n, dtype = layer.width, len(inputs), layer.dtype
         with one_blas_thread():
-            if self.sketch_size is None:
-                directions = default_directions(inputs)
-            else:
-                directions = principal_directions(inputs, min(self.sketch_size, layer.n_features, n))
+            directions = sketch_directions(inputs, self.sketch_size)
             self._sample_sketch, self._sample_perps = sketch_of(inputs, directions)
         self.k = directions.shape[1]
         self._inputs, self._largest_norm = inputs, float(inputs.norms.max())
@@ -123,21 +123,20 @@ class DriftIndex(Index):
         self._reference = np.zeros((rows, layer.weight_rows.shape[1]), np.int16)
         self._sketch = padded_zeros(rows, self.k, dtype)
         self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
-        self._drift = np.zeros((rows, DRIFT_FIELDS))
+        self._drift = np.zeros(rows, DRIFT)
         self._reach = np.zeros(tabled * BLOCK, np.uint8)
         velocities = self._velocities = layer.velocities
-        self._motion = np.zeros((rows if layer.coasts else 0, MOTION_FIELDS))
+        self._motion = np.zeros(rows if layer.coasts else 0, MOTION)
         momentum = velocities is not None and len(velocities.rows) > 0
         self._velocity_sketch = padded_zeros(rows if momentum else 0, self.k, dtype)
         self._directions = padded(directions.T if momentum else directions.T[:0], dtype)
         self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
 
-        with np.errstate(over="ignore"):
-            sigma = float(np.sqrt(np.mean(np.square(layer.weights[:4096], dtype=np.float64))))
-        self._resolution = self._codes.per_sigma / (sigma if 1e-18 < sigma < 1e18 else 1)
-        self._state = getattr(_core, f"DriftState_{dtype}")(
-            self._order, self._table, self._reference, self._drift, self._sketch, self._perps, self._slacks,
-            self._reach, self._largest_norm, self._resolution, float(self._codes.firing), self._motion,
+        self._resolution = self._codes.per_sigma / _typical_size(layer.weights[:SAMPLED_NEURONS])
+        self._state = core_class("DriftState", dtype)(
+            self._order, self._table, self._reference, as_core(self._drift), self._sketch, self._perps,
+            self._slacks, self._reach, self._largest_norm, self._resolution, float(self._codes.firing),
+            as_core(self._motion),
             self._velocity_sketch, self._directions,
         )  # fmt: skip
         self._layer = layer
@@ -158,7 +157,7 @@ class DriftIndex(Index):
         self._rewrite(np.arange(tabled), 0)
         places = structure.places[self._order]
         lost = np.zeros(layer.width)  # of each row in words, by its place in the structure
-        lost[places[: len(self._drift)]] = self._drift[:, -1]
+        lost[places[: len(self._drift)]] = self._drift["bound"]
         for first in range(0, n, BUILD_SAMPLES):
             count = min(BUILD_SAMPLES, n - first)
             _core.structured_lines(
@@ -173,10 +172,10 @@ class DriftIndex(Index):
     def _table_within_limit(self, layer: Layer) -> tuple[Codes, int]:
         """How the pairs are coded, and how many blocks of 64 neurons have a table."""
         n_blocks, item = -(-layer.width // BLOCK), layer.dtype.itemsize
-        a_row = 2 * layer.weight_rows.shape[1] + item * self._sample_sketch.shape[1] + 8 * DRIFT_FIELDS
+        a_row = 2 * layer.weight_rows.shape[1] + item * self._sample_sketch.shape[1] + DRIFT.itemsize
         samples = sum(array.nbytes for array in self._sample_arrays()) + self._order.nbytes
         if layer.velocities is not None:
-            a_row += 8 * MOTION_FIELDS
+            a_row += MOTION.itemsize
             if len(layer.velocities.rows):
                 a_row += item * self._sample_sketch.shape[1]
                 samples += item * self.k * stride_of(layer.n_features, layer.dtype)
@@ -263,9 +262,8 @@ class DriftIndex(Index):
     def _known(self, batch: Inputs) -> Any:
         """A batch with what the index knows of its samples, as the compiled core takes it."""
         ids = require_ids(self, batch, self._inputs)
-        return getattr(_core, f"DriftBatch_{batch.dtype}")(
-            batch.core_view, ids, self._sample_sketch.take(ids, axis=0), self._sample_perps[ids]
-        )
+        sketch, perps = self._sample_sketch.take(ids, axis=0), self._sample_perps[ids]
+        return core_class("DriftBatch", batch.dtype)(batch.core_view, ids, sketch, perps)
 
     def _counted(self, found: tuple[NDArray, ...], n_samples: int) -> FireSet:
         """The fire set that the core found, once its work is written down."""
@@ -311,14 +309,7 @@ class DriftIndex(Index):
     @property
     def drifts(self) -> NDArray[np.float64]:
         """Upper bounds on how far each neuron with a table has moved since its reference, in index order."""
-        return self._motion[:, -1] if len(self._motion) else self._drift[:, -1]
-
-    def _decoded_table(self) -> NDArray[np.uint8]:
-        """The codes, (neurons with a table in index order, n)."""
-        lines = self._table
-        if self.table_bits == 4:
-            lines = np.concatenate([lines & 15, lines >> 4], axis=2)
-        return lines.transpose(0, 2, 1).reshape(-1, len(self._inputs))[: len(self._reference)]
+        return self._motion["bound_now"] if len(self._motion) else self._drift["bound"]
 
     def check_invariants(self) -> None:
         """Every bound holds in float64 for every pair: the drifts, the codes, both filters.
@@ -329,8 +320,8 @@ class DriftIndex(Index):
         tabled = len(self._reference)
         order = self._order[:tabled]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            reference = self._reference[:, : layer.n_features] * self._drift[:, :1]
-            scale = self._motion[:, -2:-1] if len(self._motion) else np.ones((tabled, 1))
+            reference = self._reference[:, : layer.n_features] * self._drift["unit"][:, None]
+            scale = self._motion["scale_now"][:, None] if len(self._motion) else np.ones((tabled, 1))
             assert not ((scale < 0) | (scale > 1)).any(), "a scale lies outside 0 .. 1"
             present = layer.present_weights()[order].astype(np.float64)
             moved = present - scale * reference
@@ -341,50 +332,30 @@ class DriftIndex(Index):
             norms = np.linalg.norm(samples, axis=1)
             silence = layer.threshold - reference @ samples.T  # how far below the threshold it was
             slack = 1e-12 * (1 + np.abs(silence))
-            codes = self._decoded_table()
+            codes = decoded(self._table, self.table_bits)[:tabled]
             distances = (np.arange(2**self.table_bits) - 1 - self._codes.firing) / self._resolution
             distances[0] = np.nan  # compares as neither: proves nothing
             assert not (silence + slack < distances[codes] * norms).any(), "a code promises too much"
 
             fires = present @ samples.T - layer.threshold > slack
-            assert not (fires & (codes > self._reach[:tabled, None])).any(), (
-                "the norm filter would miss a pair"
-            )
+            reached = codes <= self._reach[:tabled, None]
+            assert not (fires & ~reached).any(), "the norm filter would miss a pair"
             if self.k:
                 change = moved @ samples.T
                 perp, spare = self._perps[:tabled].astype(float), self._slacks[:tabled].astype(float)
-                bound = self._sketch_now() @ self._sample_sketch.T
+                now = sketch_now(layer, self._sketch, self._motion, self._velocity_sketch)
+                bound = now @ self._sample_sketch.T
                 bound += np.outer(perp, self._sample_perps) + np.outer(spare, norms)
                 assert not (change > scale * (bound + slack)).any(), "the sketch bound does not hold"
-            if len(self._velocity_sketch):
-                self._check_velocities(order, reference)
+            if layer.velocities is not None and len(self._velocity_sketch):
+                check_velocities(
+                    layer.velocities.rows[order, : layer.n_features], reference, self._motion,
+                    self._velocity_sketch[:, : self.k], self._directions[:, : layer.n_features],
+                )  # fmt: skip
 
-    def _sketch_now(self) -> NDArray[np.float64]:
-        """P D of each neuron as it is now, in units of its scale, as the filter computes it: (m, k)."""
-        layer, sketch = require_built(self._layer, self), self._sketch.astype(np.float64)
-        if not len(self._motion):
-            return sketch
-        since, lead, scale = self._motion[:, 0].astype(np.int64), self._motion[:, 3], self._motion[:, -2]
-        flows = np.array([layer.core_view.flow(time) for time in range(layer.core_view.now + 1)])
-        p, q = flows[since, 0], flows[since, 1] + flows[since, 0] * lead
-        sketch *= (p / scale)[:, None]
-        if len(self._velocity_sketch):
-            sketch += (q / scale)[:, None] * self._velocity_sketch
-        return sketch
 
-    def _check_velocities(self, order: NDArray[np.int32], reference: NDArray[np.float64]) -> None:
-        """What is known of each neuron's velocity when its rows were last written."""
-        layer = require_built(self._layer, self)
-        assert layer.velocities is not None
-        lag, speed, speed_perp, speed_error = self._motion[:, [2, 4, 5, 6]].T
-        rows = layer.velocities.rows[order, : layer.n_features].astype(np.float64)
-        velocity = rows - lag[:, None] * reference
-        assert not (np.linalg.norm(velocity, axis=1) > speed * (1 + 1e-12)).any(), "a speed is too low"
-        if self.k:
-            directions = self._directions[:, : layer.n_features].astype(np.float64)
-            inside = velocity @ directions.T
-            errors = np.linalg.norm(inside - self._velocity_sketch[:, : self.k], axis=1)
-            tiny = 1e-6 * speed  # of the directions themselves, in their dtype
-            assert not (errors > speed_error + tiny).any(), "the sketch of a velocity is wrong"
-            beside = np.linalg.norm(velocity - inside @ directions, axis=1)
-            assert not (beside > speed_perp + tiny).any(), "a speed beside the sketch is too low"
+def _typical_size(weights: NDArray) -> float:
+    """The root mean square of some weights; 1 where it is out of all measure."""
+    with np.errstate(over="ignore"):
+        sigma = float(np.sqrt(np.mean(np.square(weights, dtype=np.float64))))
+    return sigma if 1e-18 < sigma < 1e18 else 1.0

@@ -20,6 +20,13 @@ PAIR_OVERHEAD = (
 SILENT_SHARE = 0.5  # of the pairs that the norm bound leaves; the others fire
 
 
+def sketch_directions(inputs: Inputs, size: int | None) -> NDArray[np.float64]:
+    """The principal directions (d, k), k of them as asked for, or as many as suit the data."""
+    if size is None:
+        return default_directions(inputs)
+    return principal_directions(inputs, min(size, *inputs.samples.shape))
+
+
 def default_directions(inputs: Inputs) -> NDArray[np.float64]:
     """The principal directions (d, k), with the k that makes the pairs left by the norm bound cheapest.
 

@@ -1,8 +1,8 @@
 """The weight tree: a tree of boxes over the weights, asked with each sample for the half-space that fires.
 
 A neuron fires on x where its row w lies in the half-space <w, x> > b. A tree of boxes over the m rows
-(csrc/halfspace_tree.h) proposes those that may. It holds each row as it was when it was last written, and a
-bound on how far it has moved since; docs/theory/halfspace.md derives what that proves.
+(csrc/halfspace/halfspace_tree.h) proposes those that may. It holds each row as it was when it was last
+written, and a bound on how far it has moved since; docs/theory/halfspace.md derives what that proves.
 """
 
 from typing import Any, ClassVar

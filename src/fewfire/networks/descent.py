@@ -11,6 +11,7 @@ from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import padded
+from fewfire.core.view import core_class
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.networks.velocities import Flow
 
@@ -103,7 +104,7 @@ class Descent:
             assert layer.velocities is not None
             layer.velocities.advance(self.flow)
             rate, output_rate = 1.0, float(output_rate > 0)  # of the velocities
-        return getattr(_core, f"Descent_{network.dtype}")(
+        return core_class("Descent", network.dtype)(
             fires.begins, fires.samples, fires.values, padded(self.residuals, network.dtype),
             self.batch.core_view, network.threshold, network.scale, rate / n_samples,
             output_rate / n_samples, layer.core_view, network.output_rows, self.step.coefficients,

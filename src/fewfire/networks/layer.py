@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire import _core
 from fewfire.core.rows import padded
+from fewfire.core.view import core_class
 from fewfire.networks.structured import StructuredWeights
 from fewfire.networks.velocities import Velocities
 
@@ -81,7 +81,7 @@ class Layer:
         if self.velocities is not None:
             return self.velocities.core_view
         nothing = np.empty((0, self.weight_rows.shape[1]), self.dtype), np.empty(0, np.int32)
-        return getattr(_core, f"Weights_{self.dtype}")(self.weight_rows, *nothing)
+        return core_class("Weights", self.dtype)(self.weight_rows, *nothing)
 
     def present_rows(self) -> NDArray:
         """The weights as they are now, settled or not: a padded copy (width, stride)."""

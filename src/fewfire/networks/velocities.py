@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire import _core
 from fewfire.core.rows import padded_zeros
+from fewfire.core.view import core_class
 
 Flow = tuple[float, float, float, float]  # p, q, r, s: (w, v) becomes (p w + q v, r w + s v)
 
@@ -39,9 +39,7 @@ class Velocities:
         width, stride = weight_rows.shape
         self.rows = padded_zeros(width if with_momentum else 0, stride, weight_rows.dtype)
         self._since = np.zeros(width, np.int32)
-        self.core_view: Any = getattr(_core, f"Weights_{weight_rows.dtype}")(
-            weight_rows, self.rows, self._since
-        )
+        self.core_view: Any = core_class("Weights", weight_rows.dtype)(weight_rows, self.rows, self._since)
 
     @property
     def settled(self) -> bool:

@@ -20,46 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fewfire.prepare import Classes, Features, InputScaling
 from fewfire.errors import DataError
-from fewfire.system.files import OutputFolder, remove_temporaries, write_atomically
-from fewfire.core.inputs import Inputs
-from fewfire.networks.losses import predicted_classes
 from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.prepare import Classes, Features, InputScaling
+from fewfire.prepare.model import Model
+from fewfire.runs.result import Result
+from fewfire.runs.settings import Settings
+from fewfire.system.files import OutputFolder, remove_temporaries, write_atomically
 from fewfire.system.tensors import read_tensors, sha256, write_tensors
 from fewfire.training import EpochRecord, GaussNewtonRecord, State
-from fewfire.api import predict
 
 SCALING = "fewfire scaling"  # the kind of file
 KEPT = 2  # checkpoints
 FILES = ("*.safetensors", "settings.json", "history.jsonl", "history.png", "result.json")
-
-NEEDED = {"data", "width", "n_features", "index", "epochs"}  # of the settings, to report on a run
-N_BEST = 5  # predictions for a row that may have several labels
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network with the way into it and out of it: from features as read to labels as written."""
-
-    network: TwoLayerNetwork
-    features: Features
-    scaling: InputScaling
-    classes: Classes
-
-    def labels(self, samples: NDArray) -> NDArray:
-        """Predicted labels (n,) of samples (n, features.n_inputs) as read.
-
-        Where a row may have several labels: the best five (n, 5) or all of them, the likeliest first.
-        """
-        inputs = Inputs.of(self.scaling.transform(samples, self.network.dtype), self.network.dtype)
-        outputs = predict(self.network, inputs)
-        if self.classes.several:
-            return self.classes.decode(np.argsort(-outputs, axis=1, kind="stable")[:, :N_BEST])
-        return self.classes.decode(predicted_classes(outputs))
 
 
 @dataclass(frozen=True)
@@ -67,9 +40,14 @@ class Run:
     """What a run folder says of its run; result is None where the run did not finish."""
 
     path: Path
-    settings: dict[str, Any]
+    settings: Settings
     history: list[EpochRecord]
-    result: dict[str, Any] | None
+    result: Result | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Settings and figures, as in result.json; a figure takes the place of a setting of its name."""
+        figures = {} if self.result is None else self.result.as_dict()
+        return self.settings.begun().as_dict() | figures
 
 
 class RunFolder(OutputFolder):
@@ -122,10 +100,10 @@ class RunFolder(OutputFolder):
             (self.path / "settings.json").unlink()
         self.remove_if_empty()
 
-    def save_settings(self, settings: dict[str, Any]) -> None:
-        write_atomically(self.path / "settings.json", _sealed(settings))
+    def save_settings(self, settings: Settings) -> None:
+        write_atomically(self.path / "settings.json", _sealed(settings.as_dict()))
 
-    def load_settings(self) -> dict[str, Any]:
+    def load_settings(self) -> Settings:
         """What `save_settings` wrote.
 
         Raises
@@ -144,17 +122,15 @@ class RunFolder(OutputFolder):
             raise ValueError(f"{path} is not what `fewfire train` wrote, or cut off: {error}") from error
         if _sealed(settings).encode() != content:
             raise ValueError(f"{path} has another checksum than when it was written: it was changed")
-        return settings
+        try:
+            return Settings.from_dict(settings)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{path} is not what this version of fewfire wrote: {error}") from error
 
-    def save_model(self, model: Model, settings: dict[str, Any]) -> None:
+    def save_model(self, model: Model, settings: Settings) -> None:
         model.network.save(self.path / "model.safetensors")
         write_tensors(self.path / "scaling.safetensors", SCALING, model.scaling.state())
-        outcome = {
-            "features": model.features.state(),
-            "classes": model.classes.state(),
-            "several_labels": model.classes.several,
-        }
-        self.save_settings(settings | outcome)
+        self.save_settings(settings.with_model(model))
 
     def checkpoints(self) -> list[Path]:
         """Their files, the newest last."""
@@ -215,8 +191,8 @@ class RunFolder(OutputFolder):
         lines = [json.dumps(record.as_dict()) + "\n" for record in history]
         write_atomically(self.path / "history.jsonl", "".join(lines))
 
-    def save_result(self, result: dict[str, Any]) -> None:
-        write_atomically(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+    def save_result(self, run: Run) -> None:
+        write_atomically(self.path / "result.json", json.dumps(run.as_dict(), indent=2) + "\n")
 
     def load_model(self) -> Model:
         """The model of a finished run.
@@ -230,8 +206,10 @@ class RunFolder(OutputFolder):
             network = TwoLayerNetwork.load(self.path / "model.safetensors")
             scaling = self._load_scaling()
             settings = self.load_settings()
-            features = Features.from_state(settings["features"])
-            classes = Classes.from_state(settings["classes"], several=settings["several_labels"])
+            if settings.features is None or settings.classes is None:
+                raise ValueError(f"its {self.path / 'settings.json'} holds no features and classes")
+            features = Features.from_state(settings.features)
+            classes = Classes.from_state(settings.classes, several=bool(settings.several_labels))
             _require_fitting(network, features, scaling, classes)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(
@@ -247,8 +225,18 @@ class RunFolder(OutputFolder):
         except (ValueError, KeyError) as error:
             raise ValueError(f"{path} is not what `fewfire train` wrote: {error}") from error
 
-    def load_result(self) -> dict[str, Any]:
-        return json.loads((self.path / "result.json").read_text())
+    def load_result(self) -> Result | None:
+        """The figures of the run; None where it did not finish.
+
+        Raises
+        ------
+        ValueError
+            The file is not what `save_result` wrote.
+        OSError
+            It cannot be read.
+        """
+        path = self.path / "result.json"
+        return Result.from_dict(dict(json.loads(path.read_text()))) if path.exists() else None
 
     def load_history(self) -> list[EpochRecord]:
         lines = (self.path / "history.jsonl").read_text().splitlines()
@@ -263,13 +251,10 @@ class RunFolder(OutputFolder):
         DataError
             The folder is not a run folder, or one of its files cannot be read.
         """
-        result, history = self.path / "result.json", self.path / "history.jsonl"
+        has_history = (self.path / "history.jsonl").exists()
         try:
-            settings = self.load_settings()
-            if not settings.keys() >= NEEDED:
-                raise ValueError(f"its settings.json lacks one of {', '.join(sorted(NEEDED))}")
-            figures = json.loads(result.read_text()) if result.exists() else None
-            return Run(self.path, settings, self.load_history() if history.exists() else [], figures)
+            settings, history = self.load_settings(), self.load_history() if has_history else []
+            return Run(self.path, settings, history, self.load_result())
         except (OSError, ValueError, TypeError) as error:
             raise DataError(
                 f"a run folder must hold what `fewfire train` saved. Got {self.path}: {error}. Give the "
@@ -294,35 +279,3 @@ def _require_fitting(
             f"a model of {network.n_features} features and {network.n_outputs} outputs beside a scaling of "
             f"{len(scaling.mean)} and the constant, features for {features.n_inputs}, {len(classes)} classes"
         )
-
-
-def scores(predicted: NDArray, labels: NDArray) -> dict[str, float]:
-    """How good predictions are: "accuracy", or "precision at k" for the best five of several labels.
-
-    Parameters
-    ----------
-    predicted : (n,), or (n, 5) columns of labels
-        What `Model.labels` gives.
-    labels : (n,), compared as texts: one that training never saw is predicted wrongly; or (n, k) booleans
-
-    Notes
-    -----
-    Precision at k is the share of the first k predictions that are labels of their row, over all rows.
-    """
-    if predicted.ndim == 1:
-        return {"accuracy": float(np.mean(labels.astype(str) == predicted.astype(str)))}
-    right = np.take_along_axis(labels, predicted, axis=1)
-    return {f"precision at {k}": float(right[:, :k].mean()) for k in (1, 3, 5) if k <= right.shape[1]}
-
-
-def targets_of(classes: Classes, labels: NDArray, loss: str) -> NDArray[np.float32]:
-    """One-hot targets of labels; a single column of 0 and 1 for two classes with the logistic loss.
-
-    Labels of booleans (n, k) become 0 and 1 each.
-    """
-    if classes.several:
-        return labels.astype(np.float32)
-    codes = classes.encode(labels)
-    if loss == "logistic" and len(classes) == 2:
-        return codes[:, None].astype(np.float32)
-    return classes.one_hot(codes, np.float32)

@@ -30,14 +30,6 @@ def bytes_of(text: str) -> int:
     return int(Fraction(match[1]) * UNITS[match[2].upper()])
 
 
-def written(n_bytes: int) -> str:
-    """A number of bytes for a person: 4.16 GB."""
-    for unit in ("B", "KB", "MB"):
-        if n_bytes < 999.5 * UNITS[unit]:  # else three digits would round to the next unit
-            return f"{n_bytes / UNITS[unit]:.3g} {unit}"
-    return f"{n_bytes / UNITS['GB']:.2f} GB"
-
-
 def resident_bytes() -> int:
     """Bytes of memory that this process holds now (where the system does not say: its peak)."""
     return _kilobytes("VmRSS", SELF) or peak_bytes()

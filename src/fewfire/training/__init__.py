@@ -1,6 +1,7 @@
 """How weights move."""
 
 from fewfire.training.checkpoint import State
+from fewfire.training.epochs import train_epochs
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods import (
     METHODS,
@@ -13,6 +14,7 @@ from fewfire.training.methods import (
     Schedule,
     StepDecay,
 )
+from fewfire.training.observer import Observer, Observers
 from fewfire.training.problem import Problem
 from fewfire.training.trainer import Trainer
 
@@ -25,9 +27,12 @@ __all__ = [
     "GaussNewtonRecord",
     "GradientDescent",
     "Method",
+    "Observer",
+    "Observers",
     "Problem",
     "Schedule",
     "State",
     "StepDecay",
     "Trainer",
+    "train_epochs",
 ]

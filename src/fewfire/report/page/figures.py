@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fewfire.diagnose.exactness import Exactness
+from fewfire.indexes import INDEXES, ExhaustiveIndex
 from fewfire.runs.folder import Run
-from fewfire.system.memory import written
+from fewfire.system.words import bytes_text, seconds_text
 
 
 def named(runs: Sequence[Run]) -> dict[str, Run]:
@@ -19,48 +19,35 @@ def named(runs: Sequence[Run]) -> dict[str, Run]:
 
 def title_of(run: Run) -> str:
     """What was trained on what."""
-    settings = run.settings
-    optimizer = settings.get("optimizer", "sgd")
-    return (
-        f"{Path(settings['data']).name}, width {settings['width']:,}, {settings['index']} index, {optimizer}"
-    )
+    asked = run.settings.options
+    return f"{Path(asked.data).name}, width {asked.width:,}, {asked.index} index, {asked.optimizer}"
 
 
 def trouble_of(run: Run) -> str | None:
     """How the run ended, where it did not end well."""
-    epochs = f"{len(run.history):,} of {run.settings['epochs']:,} epochs"
-    if "failed" in run.settings:
-        return f"Training failed after {epochs}: {run.settings['failed']}"
-    if run.settings.get("interrupted"):
+    epochs = f"{len(run.history):,} of {run.settings.options.epochs:,} epochs"
+    if run.settings.failed is not None:
+        return f"Training failed after {epochs}: {run.settings.failed}"
+    if run.settings.interrupted:
         return f"Interrupted after {epochs}."
     if run.result is None:
         return f"Not finished: there is no result.json, and {epochs} were saved."
-    exactness = exactness_of(run)
+    exactness = run.result.exactness
     if exactness is not None and not exactness.equal:
         return f"{exactness}: the weights may be wrong. This is a bug of fewfire."
     return None
-
-
-def exactness_of(run: Run) -> Exactness | None:
-    compared = (run.result or {}).get("exactness")
-    return None if compared is None else Exactness(**compared)
 
 
 def why_not_compared(run: Run) -> str:
     """Why a run has no check of its exactness."""
     if run.result is None:
         return "not compared: the run did not finish"
-    if "exactness" not in run.result:
-        return "not compared: the run is of an earlier version"
-    if run.result.get("chosen_index") == "exhaustive":
+    if run.result.chosen_index == ExhaustiveIndex.name:
         return "is exhaustive search itself"
+    index = INDEXES.get(run.result.chosen_index)
+    if index is not None and index.exact:
+        return "not compared: the run is of an earlier version"
     return "not compared: the index does not claim to be exact"
-
-
-def seconds_written(seconds: float) -> str:
-    if seconds < 0.9995:
-        return f"{1e3 * seconds:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
 
 
 def percent(share: float) -> str:
@@ -77,15 +64,15 @@ ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("work, of dense", "work_share", percent),
     ("epochs", "epochs_done", "{:,}".format),
     ("steps", "steps", "{:,}".format),
-    ("time of a step", "seconds_per_step", seconds_written),
-    ("time to build the index", "build_seconds", seconds_written),
-    ("time of training", "training_seconds", seconds_written),
-    ("time of the whole run", "total_seconds", seconds_written),
+    ("time of a step", "seconds_per_step", seconds_text),
+    ("time to build the index", "build_seconds", seconds_text),
+    ("time of training", "training_seconds", seconds_text),
+    ("time of the whole run", "total_seconds", seconds_text),
     ("index", "chosen_index", str),
-    ("size of the index", "index_bytes", written),
+    ("size of the index", "index_bytes", bytes_text),
     ("neurons with a table", "tabled_share", percent),
     ("oracle queries, simulated", "oracle_queries", "{:,}".format),
-    ("peak memory", "peak_memory_bytes", written),
+    ("peak memory", "peak_memory_bytes", bytes_text),
     ("step, than dense PyTorch", "speedup", "{:.1f} × faster".format),
     ("run, than dense PyTorch", "whole_run_speedup", "{:.1f} × faster".format),
 ]
@@ -93,7 +80,7 @@ ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
 
 def figures_of(run: Run) -> dict[str, str]:
     """By label, what is known of a run, also of one that did not finish."""
-    known = _of_history(run) | (run.result or {})
+    known = _of_history(run) | ({} if run.result is None else run.result.as_dict())
     return {label: write(known[name]) for label, name, write in ROWS if known.get(name) is not None}
 
 
@@ -132,9 +119,9 @@ def seconds_of(run: Run) -> dict[str, float]:
     training = sum(record.seconds for record in history)
     if run.result is None:
         return parts | {"rest": max(0.0, training - sum(parts.values()))}
-    training, build = run.result["training_seconds"], run.result["build_seconds"]
+    training, build = run.result.training_seconds, run.result.build_seconds
     rest = max(0.0, training - sum(parts.values()))
-    around = max(0.0, run.result["total_seconds"] - training - build)
+    around = max(0.0, run.result.total_seconds - training - build)
     return {"build": build, **parts, "rest": rest, "around": around}
 
 
@@ -143,7 +130,7 @@ def settings_written(run: Run) -> dict[str, str]:
     outcome = ("failed", "interrupted")
     return {
         name: _setting(value)
-        for name, value in run.settings.items()
+        for name, value in run.settings.as_dict().items()
         if name == "schedule" or not (name in outcome or isinstance(value, list | dict))
     }
 

@@ -4,25 +4,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-import fewfire
+from fewfire._version import __version__
 from fewfire.report.page.bars import Bar, drawn_bars
 from fewfire.report.page.chart import drawn, swatch, thinned
 from fewfire.report.page.curves import charts_of
 from fewfire.report.page.elements import document, element
 from fewfire.report.page.figures import (
-    exactness_of,
     figures_of,
     named,
     percent,
     seconds_of,
-    seconds_written,
     settings_written,
     title_of,
     trouble_of,
     why_not_compared,
 )
 from fewfire.runs.folder import Run
-from fewfire.system.memory import written
+from fewfire.runs.result import Result
+from fewfire.system.words import bytes_text, seconds_text
 from fewfire.training import EpochRecord
 
 STYLE = Path(__file__).with_name("page.css")
@@ -49,7 +48,7 @@ def report(runs: Sequence[Run]) -> str:
     title = f"Run {next(iter(by_name))}" if one else f"{len(by_name)} runs compared"
     parts = [_header, _tiles if one else _results, *SECTIONS]
     body = element("body", element("h1", title), *(part(by_name) for part in parts))
-    body.append(element("footer", f"Made by fewfire report, fewfire {fewfire.__version__}."))
+    body.append(element("footer", f"Made by fewfire report, fewfire {__version__}."))
     return document(element("html", _head(title), body, lang="en"))
 
 
@@ -71,9 +70,8 @@ def _header(runs: Mapping[str, Run]) -> Element:
     for name, run in runs.items():
         if len(runs) == 1:
             header.append(element("p", title_of(run), class_="soft"))
-            reason = (run.result or {}).get("index_reason")
-            if reason is not None:
-                header.append(element("p", reason, class_="soft"))
+            if run.result is not None and run.result.index_reason is not None:
+                header.append(element("p", run.result.index_reason, class_="soft"))
         trouble = trouble_of(run)
         if trouble is not None:
             header.append(element("p", element("strong", f"{name}: "), trouble, class_="trouble"))
@@ -128,9 +126,9 @@ def _curves(runs: Mapping[str, Run]) -> Element:
 def _work(runs: Mapping[str, Run]) -> Element:
     bars = []
     for name, run in runs.items():
-        share = (run.result or {}).get("work_share")
-        if share is not None:
-            bars.append(Bar(name, percent(share), [("of dense", 0, share)], _beside_dense(run)))
+        if run.result is not None:
+            share = run.result.work_share
+            bars.append(Bar(name, percent(share), [("of dense", 0, share)], _beside_dense(run.result)))
     if not bars:
         return _section("Work against dense", "Only known of a run that finished.")
     text = (
@@ -141,14 +139,13 @@ def _work(runs: Mapping[str, Run]) -> Element:
     return _section("Work against dense", text, drawn_bars(bars, full=1.0))
 
 
-def _beside_dense(run: Run) -> list[Element | str]:
-    result = run.result or {}
-    if result.get("speedup") is None:
+def _beside_dense(result: Result) -> list[Element | str]:
+    if result.speedup is None:
         return []
     return [
-        f"By the clock {result['speedup']:.1f} times as fast a step as dense PyTorch "
-        f"({result['dense_step']}), {result['whole_run_speedup']:.1f} times the whole run; weights "
-        f"{result['max_weight_difference']:.1e} apart after {result['compared_steps']} steps."
+        f"By the clock {result.speedup:.1f} times as fast a step as dense PyTorch "
+        f"({result.dense_step}), {result.whole_run_speedup:.1f} times the whole run; weights "
+        f"{result.max_weight_difference:.1e} apart after {result.compared_steps} steps."
     ]
 
 
@@ -164,11 +161,11 @@ def _time(runs: Mapping[str, Run]) -> Element:
                 "span",
                 element("b", class_=f"dot colour{style + 1}"),
                 f"{what} ",
-                element("span", seconds_written(spent)),
+                element("span", seconds_text(spent)),
             )
             for what, style, spent in parts
         ]
-        bars.append(Bar(name, seconds_written(sum(seconds.values())), parts, below))
+        bars.append(Bar(name, seconds_text(sum(seconds.values())), parts, below))
     if not bars:
         return _section("Where time went", "No epoch was finished.")
     text = "Seconds by the clock, on one scale. Steps find who fires next while they move the weights."
@@ -180,15 +177,15 @@ def _memory(runs: Mapping[str, Run]) -> Element:
     for name, run in runs.items():
         if run.history:
             held = {"index": run.history[-1].index_bytes}
-            held["weights"] = 4 * run.settings["width"] * run.settings["n_features"]
+            held["weights"] = 4 * run.settings.options.width * run.settings.n_features
             if run.result is not None:
-                held["the whole process at its peak"] = run.result["peak_memory_bytes"]
+                held["the whole process at its peak"] = run.result.peak_memory_bytes
             if len(runs) == 1:
-                bars = [Bar(what, written(held[what]), [(what, 0, held[what])]) for what in held]
+                bars = [Bar(what, bytes_text(held[what]), [(what, 0, held[what])]) for what in held]
             else:
                 index = held.pop("index")
-                below = ", ".join(f"{what} {written(size)}" for what, size in held.items())
-                bars.append(Bar(name, written(index), [("index", 0, index)], [f"Beside it: {below}."]))
+                below = ", ".join(f"{what} {bytes_text(size)}" for what, size in held.items())
+                bars.append(Bar(name, bytes_text(index), [("index", 0, index)], [f"Beside it: {below}."]))
     if not bars:
         return _section("Size of the index", "Not known before the first epoch.")
     return _section("Size of the index", "Bytes that the index holds, beside the weights.", drawn_bars(bars))
@@ -197,7 +194,7 @@ def _memory(runs: Mapping[str, Run]) -> Element:
 def _exactness(runs: Mapping[str, Run]) -> Element:
     lines = []
     for name, run in runs.items():
-        exactness = exactness_of(run)
+        exactness = None if run.result is None else run.result.exactness
         if exactness is None:
             mark, text = "–", why_not_compared(run)
         else:

@@ -25,8 +25,7 @@ from fewfire.errors import MemoryLimitError
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.losses import Curvature
 from fewfire.system.machine import one_blas_thread
-from fewfire.system.memory import written
-from fewfire.system.words import require_one_of
+from fewfire.system.words import bytes_text, require_one_of
 from fewfire.tangent.gram import FiringGram, Floats
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
@@ -143,8 +142,8 @@ class GaussNewton(Method):
         needed = _matrix_bytes(preconditioner, size, n_outputs)
         if needed > limit:
             raise MemoryLimitError(
-                f"the matrices of a batch of {size:,} samples need {written(needed)}. Got a limit of "
-                f"{written(limit)}. Use batches of {_largest_batch(limit):,}, or raise the limit."
+                f"the matrices of a batch of {size:,} samples need {bytes_text(needed)}. Got a limit of "
+                f"{bytes_text(limit)}. Use batches of {_largest_batch(limit):,}, or raise the limit."
             )
         return replace(self, preconditioner=preconditioner), batch_size, needed
 
@@ -179,7 +178,7 @@ class GaussNewtonStepper(Stepper):
             if self.preconditioner == "exact"
             else f"conjugate gradients, {self.preconditioner} kernel"
         )
-        needed = written(_matrix_bytes(self.preconditioner, size, c))
+        needed = bytes_text(_matrix_bytes(self.preconditioner, size, c))
         self._description = f"Gauss-Newton by {how}: matrices of {rows:,} x {rows:,}, {needed}"
         self._ridge = Ridge()
         if self.ridge:

@@ -1,0 +1,23 @@
+// Pairs that an index proposes as lists; the shared dot kernel decides them.
+#pragma once
+
+#include <cstdint>
+
+#include "core/fire_set.h"
+#include "kernels/samples.h"
+#include "networks/weights.h"
+
+namespace fewfire {
+
+// Those of neuron r are [begins[r], begins[r + 1]), in any order.
+struct Proposals {
+  const int64_t* begins;   // (m + 1)
+  const int32_t* samples;  // positions in the batch
+};
+
+// The proposed pairs that fire.
+template <class T>
+FireSet<T> proposed_fire_set(const Proposals& proposals, const Weights<T>& w, const Samples<T>& x,
+                             T threshold, FireWork& work);
+
+}  // namespace fewfire

@@ -1,0 +1,145 @@
+// The leaf kernels: the only code that is compiled once per instruction set.
+//
+// Each takes raw rows, allocates nothing, throws nothing, calls nothing. Rows are padded with zeros to
+// `stride` elements, a multiple of 64 bytes, so that no kernel has a tail. Sums have one fixed order:
+// 64-byte vectors of lanes, one accumulator, then the tree l + (l + half). All instruction sets with
+// fused multiply-add therefore give the same bits.
+#pragma once
+
+#include <cstdint>
+
+#include "core/codes.h"
+
+namespace fewfire {
+
+// Neurons are handled in blocks of 64: one cache line of bytes, one bit mask, one GEMM tile.
+constexpr int64_t kBlock = 64;
+
+// A half-space tree tests a group of 16 points, or the boxes of 16 groups, at one time.
+constexpr int64_t kGroupSize = 16;
+
+// Products in float32 that follow each product of bytes: its scale, two of the error band, five columns.
+constexpr int kTerms = 8;
+
+template <class T>
+struct Kernels {
+  // out[j] = <w, x[ids[j]]>: one row with several.
+  void (*dots)(const T* w, const T* x, int64_t stride, const int32_t* ids, int64_t count, T* out);
+
+  // The shared dot kernel, which decides who fires: out[j] = <w[lanes[j]], x[ids[j]]>, lanes ascending.
+  // The second reads the samples as codes (codes.h) and gives the same bits; of float only.
+  void (*pair_dots)(const T* const* w, const uint8_t* lanes, const T* x, int64_t stride, const int32_t* ids,
+                    int64_t count, T* out);
+  void (*pair_dots_coded)(const T* const* w, const uint8_t* lanes, const int16_t* x, int64_t stride,
+                          const int32_t* ids, int64_t count, T* out);
+
+  // products[s * 64 + lane] = <w_lane, x_s> for `packed` (stride, 64), a block of 64 rows transposed.
+  // As fast as a GEMM, but summed in another order: only within rounding of the shared dot.
+  void (*block_products)(const T* packed, const T* x, int64_t stride, int64_t count, T* products);
+
+  // masks[s]: the lanes of products[s] that are not <= ceiling - norms[s] * band[lane] (NaN counts).
+  void (*above)(const T* products, const T* norms, int64_t count, T ceiling, const T* band, uint64_t* masks);
+
+  // products[s * 64 + lane] = <w_lane, x_s> of rows of whole numbers (words.h): exact, in any order.
+  // `packed` is (stride / 2, 64, 2).
+  void (*word_products)(const int16_t* packed, const int16_t* x, int64_t stride, int64_t count,
+                        int32_t* products);
+
+  // codes[s * 64 + lane]: the distance of neuron `lane` to firing on sample s as a code 0 .. highest,
+  // rounded down: code(((b - product) * inverse_norms[s] - slack[lane]) * resolution + offset), where
+  // product = sums[s * 64 + lane] * units[lane] * x_units[s].
+  void (*distance_codes)(const int32_t* sums, const T* units, const T* x_units, const T* inverse_norms,
+                         int64_t count, T threshold, const T* slack, T resolution, T offset, T highest,
+                         uint8_t* codes);
+
+  // masks[j]: those of `lanes` where lines[ids[j]] <= reach, for 64 codes at once. Returns how many in all.
+  // The second is for lines of half bytes (code_table.h).
+  int64_t (*within_reach)(const uint8_t* lines, const uint8_t* reach, uint64_t lanes, const int32_t* ids,
+                          int64_t count, uint64_t* masks);
+  int64_t (*within_reach_packed)(const uint8_t* lines, const uint8_t* reach, uint64_t lanes,
+                                 const int32_t* ids, int64_t count, uint64_t* masks);
+
+  // ids: the places of the bits that are set in words[0], words[64], .. words[64 (n_words - 1)], ascending.
+  // Returns how many; up to 16 more are overwritten.
+  int64_t (*set_bits)(const uint64_t* words, int64_t n_words, int32_t* ids);
+
+  // How many bits are set in both.
+  int64_t (*common_bits)(const uint64_t* a, const uint64_t* b, int64_t n_words);
+
+  // masks[s] loses the lanes that the sketch bound proves silent on sample ids[s]: those whose line holds a
+  // code c > 0 with  products[s] + perps[lane] x_perps[s] + slack[lane] x_norms[s] <= (c unit - zero)
+  // x_norms[s]. The second as above.
+  void (*sketch_bound)(const T* products, const uint8_t* lines, const int32_t* ids, const T* perps,
+                       const T* slack, const T* x_perps, const T* x_norms, int64_t count, T unit, T zero,
+                       uint64_t* masks);
+  void (*sketch_bound_packed)(const T* products, const uint8_t* lines, const int32_t* ids, const T* perps,
+                              const T* slack, const T* x_perps, const T* x_norms, int64_t count, T unit,
+                              T zero, uint64_t* masks);
+
+  // w += sum_j coefficients[j] x[ids[j]], added up before it meets w; returns |w_new - w_old|^2. `next` is
+  // the row that comes next, and is fetched meanwhile. The second as above.
+  T (*move_row)(T* w, const T* next, const T* x, int64_t stride, const int32_t* ids, const T* coefficients,
+                int64_t count);
+  T (*move_row_coded)(T* w, const T* next, const int16_t* x, int64_t stride, const int32_t* ids,
+                      const T* coefficients, int64_t count);
+
+  // out[ids[j]] += factors[j] * row, for each j in order.
+  void (*scatter_row)(const T* row, int64_t stride, const int32_t* ids, const T* factors, int64_t count,
+                      T* out);
+
+  // out = p w + q v, or p w where there is no v. May be written over either.
+  void (*glide)(const T* w, const T* v, int64_t stride, T p, T q, T* out);
+
+  // |a - scale b|^2, with b in words.
+  T (*squared_distance)(const T* a, const int16_t* b, T scale, int64_t stride);
+
+  // The largest |row[f]|; NaN does not count.
+  T (*largest)(const T* row, int64_t stride);
+
+  // |row|^2.
+  T (*squared_norm)(const T* row, int64_t stride);
+
+  // bytes[f] = row[f] / scale to the nearest whole number, at most `levels` in size (0 where the scale is 0);
+  // leaves in the row what that loses, row - scale bytes.
+  void (*quantise)(T* row, int64_t stride, T scale, T levels, int8_t* bytes);
+
+  // bounds[s * 64 + lane] = sum + terms[1, lane] x_terms[s, 1] + ... + terms[7, lane] x_terms[s, 7], with sum
+  // = (offsets[lane] + <w_lane, x_s>) terms[0, lane] x_terms[s, 0]. The inner product is one of whole
+  // numbers: w is (features / 4, 64, 4) and x is (count, features), features a multiple of 4.
+  void (*upper_bounds)(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
+                       const float* x_terms, int64_t features, int64_t count, float* bounds);
+  // out = H diag(signs) in, H the Walsh-Hadamard matrix of `size` rows, a power of two >= 16. Both are tiles
+  // (size, 64 bytes of lanes): one vector a lane. They may be the same.
+  void (*hadamard)(const T* in, T* out, int64_t size, const T* signs);
+
+  // codes[r * lanes + s]: the distance of neuron r to firing on the sample of lane s as a code 0 .. highest,
+  // rounded down: code((threshold - scales[r] * tile[r * lanes + s]) * factors[s] + offsets[r]).
+  void (*tile_codes)(const T* tile, const T* scales, const T* offsets, int64_t count, const T* factors,
+                     T threshold, T highest, uint8_t* codes);
+
+  // Of group groups[i], columns (features, 16): the points where <normal, point> is not <= low (NaN counts),
+  // in open[i], and where it is >= high, in sure[i].
+  void (*point_masks)(const T* columns, const int32_t* groups, int64_t count, const T* normal,
+                      int64_t features, T low, T high, uint16_t* open, uint16_t* sure);
+
+  // Of leaf leaves[i], corners (2, features, 16), the least of each coordinate and the largest: the boxes
+  // whose corner furthest along the normal is as above, in open[i], and the corner furthest back, in sure[i].
+  void (*box_masks)(const T* corners, const int32_t* leaves, int64_t count, const T* normal, int64_t features,
+                    T low, T high, uint16_t* open, uint16_t* sure);
+
+  // out: ids[16 groups[i] + lane] for each lane in masks[i], in their order. Returns how many; up to 16 more
+  // are overwritten.
+  int64_t (*masked_ids)(const int32_t* ids, const int32_t* groups, int64_t count, const uint16_t* masks,
+                        int32_t* out);
+
+  // ids: the places of the bits that are set in `words`, which are cleared; ascending. Returns how many; up
+  // to 3 more are overwritten. Fast where words hold few.
+  int64_t (*take_bits)(uint64_t* words, int64_t n_words, int32_t* ids);
+};
+
+enum class InstructionSet { base, avx2, avx512, neon };
+
+template <class T>
+const Kernels<T>& kernels();  // those of the instruction set in use
+
+}  // namespace fewfire

@@ -1,0 +1,127 @@
+#include "networks/descent.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/pool.h"
+#include "kernels/kernels.h"
+
+namespace fewfire {
+
+template <class T>
+void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs) {
+  // Partial sums over groups of neurons, then over the groups in order. As many groups as keep the
+  // partial sums within 16 million numbers, 64 at the most: a function of the shapes alone.
+  const int64_t size = outputs.count * outputs.stride;
+  const int64_t groups = std::max<int64_t>(
+      1, std::min<int64_t>({64, (a.count + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
+  const int64_t group = (a.count + groups - 1) / groups;
+  static thread_local std::vector<T> sums_of_groups;  // kept: fresh memory would cost more than the sums
+  sums_of_groups.resize(std::max<size_t>(sums_of_groups.size(), groups * size));
+  T* partial = sums_of_groups.data();
+  parallel_for(groups, [&](int64_t g) {
+    const Kernels<T>& kernel = kernels<T>();
+    static thread_local std::vector<T> activations;
+    std::fill_n(partial + g * size, size, T{0});
+    const int64_t end = std::min((g + 1) * group, a.count);
+    for (int64_t r = g * group; r < end; ++r) {
+      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+      activations.resize(std::max<size_t>(activations.size(), count));
+      for (int64_t j = 0; j < count; ++j) activations[j] = fires.values[begin + j] - threshold;
+      kernel.scatter_row(a[r], a.stride, fires.samples + begin, activations.data(), count,
+                         partial + g * size);
+    }
+  });
+  constexpr int64_t strip = 1024;
+  parallel_for((size + strip - 1) / strip, [&](int64_t task) {
+    const int64_t first = task * strip, count = std::min(strip, size - first);
+    T sums[strip] = {};
+    for (int64_t g = 0; g < groups; ++g)
+      for (int64_t i = 0; i < count; ++i) sums[i] += partial[g * size + first + i];
+    for (int64_t i = 0; i < count; ++i) outputs.data[first + i] = scale * sums[i];
+  });
+}
+
+template <class T>
+void Descent<T>::move(int64_t r, int64_t next) const {
+  const Kernels<T>& kernel = kernels<T>();
+  const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+  const int32_t* ids = fires.samples + begin;
+  T* c = coefficients + begin;
+  kernel.dots(a[r], residual.data, residual.stride, ids, count, c);
+  for (int64_t j = 0; j < count; ++j) c[j] *= -rate * scale;
+  static thread_local std::vector<T> pulls;
+  pulls.resize(std::max<size_t>(pulls.size(), count));
+  const T* moves = c;
+  if (coast.on()) {
+    coast_to_now(r);
+    if (coast.velocity.data) x.move(coast.velocity[r], coast.velocity[next], ids, c, count);
+    for (int64_t j = 0; j < count; ++j) pulls[j] = gain * c[j];
+    moves = pulls.data();
+  }
+  const double square = x.move(w[r], w[next], ids, moves, count);
+  lengths[r] = std::sqrt(square) * (1 + rounding<T>(w.stride)) + 1e-18;
+  if (a_rate > 0) {
+    for (int64_t j = 0; j < count; ++j) pulls[j] = -a_rate * scale * (fires.values[begin + j] - threshold);
+    if (coast.on()) {
+      coast_output(r);
+      if (a_velocity.data)
+        kernel.move_row(a_velocity[r], a_velocity[next], residual.data, residual.stride, ids, pulls.data(),
+                        count);
+      for (int64_t j = 0; j < count; ++j) pulls[j] *= gain;
+    }
+    kernel.move_row(a[r], a[next], residual.data, residual.stride, ids, pulls.data(), count);
+  }
+}
+
+template <class T>
+void Descent<T>::coast_to_now(int64_t r) const {
+  if (coast.has(r)) glide_rows(coast.flow(coast.since[r]), w.stride, w[r], coast.velocity_row(r));
+  coast.since[r] = coast.now;
+}
+
+template <class T>
+void Descent<T>::coast_output(int64_t r) const {
+  glide_rows(flow, a.stride, a[r], a_velocity.data ? a_velocity[r] : nullptr);
+}
+
+template <class T>
+void Descent<T>::move_block(const int32_t* order, int64_t block) const {
+  const int64_t first = block * kBlock, end = std::min(first + kBlock, w.count);
+  int64_t firing[kBlock + 1], count = 0;
+  for (int64_t position = first; position < end; ++position) {
+    const int64_t r = order ? order[position] : position;
+    lengths[r] = 0;
+    if (fires.begins[r] < fires.begins[r + 1])
+      firing[count++] = r;
+    else if (coast.on() && a_rate > 0)
+      coast_output(r);
+  }
+  for (int64_t i = 0; i < count; ++i) move(firing[i], firing[std::min(i + 1, count - 1)]);
+}
+
+template <class T>
+void backward(const Descent<T>& descent) {
+  parallel_for((descent.w.count + kBlock - 1) / kBlock,
+               [&](int64_t block) { descent.move_block(nullptr, block); });
+}
+
+template <class T>
+void settle(const Rows<T>& w, const Coast<T>& coast) {
+  parallel_for((w.count + kBlock - 1) / kBlock, [&](int64_t block) {
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, w.count); ++r)
+      if (coast.has(r)) glide_rows(coast.flow(coast.since[r]), w.stride, w[r], coast.velocity_row(r));
+  });
+  std::fill_n(coast.since, w.count, 0);
+}
+
+#define FEWFIRE_INSTANTIATE(T)                                                           \
+  template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&); \
+  template struct Descent<T>;                                                            \
+  template void backward(const Descent<T>&);                                             \
+  template void settle(const Rows<T>&, const Coast<T>&);
+FEWFIRE_INSTANTIATE(float)
+FEWFIRE_INSTANTIATE(double)
+
+}  // namespace fewfire

@@ -1,0 +1,20 @@
+// The checks of the self-test, a file a room; a check that fails ends the program.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace fewfire::selftest {
+
+extern int64_t passed;
+extern std::string where;  // what is being checked, for the message
+
+void check(bool holds, const char* what);
+
+void check_pool();
+void check_structures();
+void check_halfspaces();
+void check_fire_lists();
+void check_all_ways();
+
+}  // namespace fewfire::selftest

@@ -1,0 +1,67 @@
+"""When an estimator's training stops: once the loss, or the error on held-out samples, improves no more."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.training import EpochRecord, GaussNewtonRecord, Observer, Trainer
+
+
+class UntilNothingImproves(Observer):
+    """Stops training, and remembers the weights that fitted held-out samples best.
+
+    Parameters
+    ----------
+    tol : float
+        Share by which the loss must decrease to count as better, and by which a Gauss-Newton step must lower
+        the objective for another to follow.
+    patience : int
+        Epochs without a better one that end training.
+    held_error : callable, optional
+        The error on held-out samples, which counts in place of the loss.
+    say : callable, optional
+        Called with a line for each epoch.
+
+    Attributes
+    ----------
+    best_rows : (width, stride) or None
+        The weights with the least error on held-out samples.
+    """
+
+    def __init__(
+        self,
+        *,
+        tol: float,
+        patience: int,
+        held_error: Callable[[], float] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self.tol, self.patience, self.held_error, self.say = tol, patience, held_error, say
+        self.best_rows: NDArray | None = None
+        self._best, self._since = np.inf, 0
+
+    def epoch_done(self, record: EpochRecord, trainer: Trainer) -> bool:
+        held_error = None if self.held_error is None else self.held_error()
+        value = record.loss if held_error is None else held_error
+        if self.say is not None:
+            self.say(_line(record, held_error))
+        self._since = 0 if value < self._best * (1 - self.tol) else self._since + 1
+        if held_error is not None and value < self._best:
+            self.best_rows = trainer.network.layer.weight_rows.copy()
+        self._best = min(self._best, value)
+        return self._since >= self.patience or self._has_converged(record, len(trainer.problem))
+
+    def _has_converged(self, record: EpochRecord, n_samples: int) -> bool:
+        """Whether a pass of Gauss-Newton steps lowered the objective by less than a share of `tol`."""
+        if not isinstance(record, GaussNewtonRecord):
+            return False
+        return record.actual <= self.tol * (n_samples * record.loss + record.actual)
+
+
+def _line(record: EpochRecord, held_error: float | None) -> str:
+    parts = [f"epoch {record.epoch}: loss {record.loss:.3g}"]
+    if held_error is not None:
+        parts.append(f"error of samples held out {held_error:.3g}")
+    parts.append(f"{record.fire_rate:.1%} fired, {record.seconds:.1f} s")
+    return ", ".join(parts)

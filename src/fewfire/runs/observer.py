@@ -1,0 +1,37 @@
+"""Who watches a run: what happens before, between and after its epochs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewfire.training import EpochRecord, Observer
+
+if TYPE_CHECKING:
+    from fewfire.runs.folder import Run
+    from fewfire.runs.prepare import Prepared
+    from fewfire.runs.settings import Settings
+
+
+class RunObserver(Observer):
+    """What is called while a run goes on, beside the calls of `Observer`; this one does nothing."""
+
+    def remarked(self, text: str) -> None:
+        """Called with what a person may want to know, in whole sentences."""
+
+    def prepared(self, prepared: "Prepared") -> None:
+        """Called once the network is there, before the index is built."""
+
+    def saved(self, folder: Path, settings: "Settings", history: Sequence[EpochRecord]) -> None:
+        """Called once the model is saved: after training, and where it failed or was interrupted."""
+
+    def interrupted(self, epochs: int, folder: Path, how_to_resume: str) -> None:
+        """Called once all was saved of a run that was interrupted (Ctrl-C) after so many whole epochs."""
+
+    def tested(self, run: "Run") -> None:
+        """Called once the result is known and saved."""
+
+    def comparing(self, with_what: str) -> None:
+        """Called while steps are taken in turn with dense PyTorch, with what is being tried."""
+
+    def compared(self, run: "Run") -> None:
+        """Called once the result of the comparison is saved too."""

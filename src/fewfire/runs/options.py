@@ -1,0 +1,196 @@
+"""What a run may be asked for: each option once, with its default and its check."""
+
+from dataclasses import dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+
+from fewfire.indexes import index_named
+from fewfire.networks.losses import loss_named
+from fewfire.networks.near_kernel import near_kernel_ridge
+from fewfire.networks.threshold import fire_rate_at, threshold_of
+from fewfire.networks.two_layer import require_init
+from fewfire.system.words import require_one_of
+from fewfire.training import METHODS, GaussNewton, GradientDescent, Method, Schedule
+from fewfire.training.methods.schedules import schedule_named
+
+AUTO = "auto"
+BATCH_SIZE = 256  # of gradient descent, where none is given
+LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0,
+         "checkpoint_every": 0}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """What a training run is asked for. Only the data must be given.
+
+    Attributes
+    ----------
+    data : str
+        A source of samples with labels; see `fewfire.data.load_dataset`.
+    target : str, optional
+        Column of the labels in a table.
+    categories : tuple of str
+        Columns of a table whose numbers are categories.
+    width : int
+        Neurons in the hidden layer.
+    index : str
+        A name of `fewfire.indexes.INDEXES`, or "auto".
+    optimizer : str
+        A name of `fewfire.training.METHODS`.
+    epochs : int
+    batch_size : int, optional
+        By default 256, or all samples with Gauss-Newton.
+    learning_rate, schedule, decay_every, decay_gamma, momentum, nesterov, weight_decay, train_output_weights
+        Settings of `GradientDescent`; the schedule by its name, with epochs and factor of a step decay.
+    ridge : float
+        The setting of `GaussNewton`, for output weights of 1 and -1.
+    loss : str
+        A name of `fewfire.networks.losses.LOSSES`, or "auto".
+    threshold : float or "paper"
+    fire_rate : float, optional
+        Share of pairs that fire at first, in place of a threshold.
+    init : "gaussian" or "structured"
+    test_fraction : float
+        Share of the rows that is kept for testing where the data have no test part.
+    seed : int
+        Seed for the weights, the order of the samples and the split.
+    threads : int, optional
+        By default as many as are set.
+    memory_limit : int, optional
+        Bytes that the process may hold in training.
+    checkpoint_every : int
+        Epochs from one checkpoint to the next; 0 for none but where the run is interrupted.
+    out : Path, optional
+        The run folder; by default runs/DATA-TIME.
+    compare_dense : int
+        Steps to take in turn with dense PyTorch after training.
+    tensorboard : Path, optional
+        Folder for event files.
+
+    Raises
+    ------
+    ValueError
+        An option is out of its range, goes with another optimizer, or needs a package that is missing.
+    """
+
+    data: str
+    target: str | None = None
+    categories: tuple[str, ...] = ()
+    width: int = 65536
+    index: str = "drift"
+    optimizer: str = GradientDescent.name
+    epochs: int = 10
+    batch_size: int | None = None
+    learning_rate: float | str = AUTO
+    schedule: str = "constant"
+    decay_every: int | None = None
+    decay_gamma: float | None = None
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    ridge: float = 0.0
+    loss: str = AUTO
+    threshold: float | str = "paper"
+    fire_rate: float | None = None
+    init: str = "gaussian"
+    train_output_weights: bool = False
+    test_fraction: float = 0.2
+    seed: int = 0
+    threads: int | None = None
+    memory_limit: int | None = None
+    checkpoint_every: int = 0
+    out: Path | None = None
+    compare_dense: int = 0
+    tensorboard: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(
+                    f"{_flag(name)} must be >= {least}. Got {value}. Leave it out for the default."
+                )
+        self._require_optimizer()
+        if self.index != AUTO:
+            index_named(self.index)
+        if self.loss != AUTO:
+            loss_named(self.loss)
+        _ = self.decay, self.method, self.first_threshold  # which check their own settings
+        require_init(self.init)
+        self._require_packages()
+
+    def _require_optimizer(self) -> None:
+        """Options of another method must be left as they are."""
+        require_one_of(self.optimizer, METHODS, "--optimizer")
+        others = [name for method, names in OF_METHOD.items() if method != self.optimizer for name in names]
+        given = [name for name in others if getattr(self, name) != DEFAULTS[name]]
+        if given:
+            raise ValueError(
+                f"{_flag(given[0])} must go with another optimizer. Got it with --optimizer "
+                f"{self.optimizer}. Leave out either."
+            )
+
+    def _require_packages(self) -> None:
+        for given, option, package, what in (
+            (self.compare_dense, "--compare-dense", "torch", "PyTorch"),
+            (self.tensorboard, "--tensorboard", "tensorboard", "the package tensorboard"),
+        ):
+            if given and find_spec(package) is None:
+                raise ValueError(
+                    f"{option} needs {what}. Got none installed. Run pip install 'fewfire[{package}]', or "
+                    "leave the option out."
+                )
+
+    @property
+    def second_order(self) -> bool:
+        """Whether steps are Gauss-Newton steps."""
+        return self.optimizer == GaussNewton.name
+
+    @property
+    def decay(self) -> Schedule:
+        """The schedule of the learning rate."""
+        return schedule_named(self.schedule, self.epochs, every=self.decay_every, gamma=self.decay_gamma)
+
+    @property
+    def method(self) -> Method:
+        """How steps are taken."""
+        if self.second_order:
+            return GaussNewton(ridge=near_kernel_ridge(self.ridge))
+        return GradientDescent(
+            learning_rate=self.learning_rate,
+            schedule=self.decay,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            train_output_weights=self.train_output_weights,
+        )
+
+    @property
+    def samples_per_step(self) -> int | None:
+        """The batch size; None for all samples, or for as many as memory allows."""
+        return BATCH_SIZE if self.batch_size is None and not self.second_order else self.batch_size
+
+    @property
+    def first_threshold(self) -> float:
+        """The threshold that the options ask for, as a number."""
+        return threshold_of(
+            self.threshold, self.width, fire_rate=self.fire_rate, second_order=self.second_order
+        )
+
+    @property
+    def first_fire_rate(self) -> float:
+        """Share of pairs that fire at first."""
+        return fire_rate_at(self.first_threshold)
+
+
+DEFAULTS = {field.name: field.default for field in fields(TrainOptions)}
+OF_METHOD = {  # the options that are settings of one method
+    name: [field.name for field in fields(method) if field.name in DEFAULTS]  # type: ignore[arg-type]
+    for name, method in METHODS.items()
+}
+OF_METHOD[GradientDescent.name].append("compare_dense")
+
+
+def _flag(name: str) -> str:
+    """An option as the command spells it."""
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,140 @@
+"""From options and data to a trainer: data -> preparation -> network -> trainer."""
+
+from dataclasses import dataclass
+
+from fewfire.core.inputs import Inputs
+from fewfire.data import Dataset, load_dataset
+from fewfire.errors import MemoryLimitError
+from fewfire.indexes import arrange
+from fewfire.networks.near_kernel import near_kernel_network
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.plan import plan_trainer
+from fewfire.plan.memory import training_memory
+from fewfire.prepare import Classes, InputScaling
+from fewfire.prepare.model import Model
+from fewfire.prepare.scores import targets_of
+from fewfire.runs.options import AUTO, TrainOptions
+from fewfire.runs.settings import Settings
+from fewfire.system.machine import set_threads, threads
+from fewfire.system.memory import resident_bytes
+from fewfire.system.words import bytes_text
+from fewfire.training import Trainer
+
+SPARE_BYTES = 256_000_000  # work arrays and libraries, beside what is counted
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that may begin: its data, the model at its start, what will train it, and its settings."""
+
+    dataset: Dataset
+    model: Model
+    trainer: Trainer
+    settings: Settings
+
+
+def load(options: TrainOptions) -> Dataset:
+    """Set the threads and read the data.
+
+    Raises
+    ------
+    DataError
+        The data cannot be read, or are not fit to train a classifier.
+    MemoryLimitError
+        The rows do not fit in memory.
+    """
+    if options.threads is not None:
+        set_threads(options.threads)
+    return load_dataset(
+        options.data,
+        target=options.target,
+        categories=options.categories,
+        test_fraction=options.test_fraction,
+        seed=options.seed,
+    )
+
+
+def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
+    """The network at its start, with the way into it and out of it, and what will train it.
+
+    Raises
+    ------
+    DataError
+        The inputs are not finite.
+    MemoryLimitError
+        The memory limit leaves nothing to the index.
+    ValueError
+        The options contradict each other or the data.
+    """
+    scaling = InputScaling.fit(dataset.inputs, standardize=dataset.tabular)
+    classes = Classes.of(dataset.labels)
+    loss = _loss(options.loss, classes)
+    targets = targets_of(classes, dataset.labels, loss)
+    inputs = Inputs.of(scaling.transform(dataset.inputs))
+    memory_limit = _left_to_the_index(options, inputs, targets.shape[1])
+    network = _first_network(options, inputs.n_features, targets.shape[1])
+    arrange(network, inputs)
+    trainer = plan_trainer(
+        network,
+        inputs,
+        targets,
+        method=options.method,
+        index=options.index,
+        loss=loss,
+        batch_size=options.samples_per_step,
+        seed=options.seed,
+        memory_limit=memory_limit,
+        epochs=options.epochs,
+    )
+    model = Model(network, dataset.features, scaling, classes)
+    return Prepared(dataset, model, trainer, Settings.of(options, dataset, trainer))
+
+
+def _loss(name: str, classes: Classes) -> str:
+    """The loss of this name, or the one that suits."""
+    if name == AUTO:
+        return "logistic" if classes.several else "squared"
+    if classes.several and name == "softmax":
+        raise ValueError(
+            "the loss softmax must have one label per row. Got data with several. Use --loss logistic."
+        )
+    return name
+
+
+def _first_network(options: TrainOptions, n_features: int, n_outputs: int) -> TwoLayerNetwork:
+    make = near_kernel_network if options.second_order else TwoLayerNetwork.initialize
+    return make(
+        options.width,
+        n_features,
+        n_outputs,
+        threshold=options.first_threshold,
+        init=options.init,
+        seed=options.seed,
+    )
+
+
+def _left_to_the_index(options: TrainOptions, inputs: Inputs, n_outputs: int) -> int | None:
+    """What the limit on the process leaves to the index, once the network is there too."""
+    if options.memory_limit is None:
+        return None
+    memory = training_memory(
+        width=options.width,
+        n_samples=len(inputs),
+        n_features=inputs.n_features,
+        n_outputs=n_outputs,
+        batch_size=options.samples_per_step,
+        fire_rate=options.first_fire_rate,
+        momentum=options.momentum > 0,
+        decay=options.weight_decay > 0,
+        second_order=options.second_order,
+        ridge=options.ridge > 0,
+        structured=options.init == "structured",
+        threads=threads(),
+    )
+    used = resident_bytes() + memory.total + SPARE_BYTES
+    if used >= options.memory_limit:
+        raise MemoryLimitError(
+            f"--memory-limit must be more than {bytes_text(used)}, which data and network need before any "
+            f"index. Got {bytes_text(options.memory_limit)}. Raise it, or lower --width."
+        )
+    return options.memory_limit - used

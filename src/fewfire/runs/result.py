@@ -1,0 +1,106 @@
+"""The figures of a finished run, as result.json holds them beside its settings."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any
+
+from fewfire.diagnose.exactness import Exactness
+
+COMPARED = ("dense_step", "dense_trials", "compared_steps", "whole_run_speedup")
+PRECISIONS = ("precision_at_1", "precision_at_3", "precision_at_5")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of a run.
+
+    Attributes
+    ----------
+    train_loss, train_accuracy : of the last epoch
+    fire_rate, work_share : of the whole run, the build of the index included
+    refreshes, steps : int
+    seconds_per_step, build_seconds, training_seconds, test_seconds, total_seconds : float
+    index_bytes : int
+    table_bits, tabled_share : of a drift index, else None
+    chosen_index : str
+        The name of the index that was used.
+    index_reason : str or None
+        Why, where fewfire chose it.
+    oracle_queries : int or None
+        Of a simulated quantum search.
+    test_accuracy : float, or None where a row may have several labels
+    precision_at_1, precision_at_3, precision_at_5 : float, or None where a row has one label
+    peak_memory_bytes : int
+    exactness : Exactness or None
+        None where the index is the exhaustive one or does not claim to be exact.
+    dense_seconds_per_step, speedup, max_weight_difference, dense_step, dense_trials, compared_steps,
+    whole_run_speedup
+        Of a comparison with dense PyTorch, else None.
+    """
+
+    train_loss: float
+    train_accuracy: float | None
+    fire_rate: float
+    work_share: float
+    refreshes: int
+    steps: int
+    seconds_per_step: float
+    build_seconds: float
+    training_seconds: float
+    index_bytes: int
+    table_bits: int | None
+    tabled_share: float | None
+    chosen_index: str
+    index_reason: str | None
+    oracle_queries: int | None
+    test_accuracy: float | None
+    precision_at_1: float | None = None
+    precision_at_3: float | None = None
+    precision_at_5: float | None = None
+    test_seconds: float
+    peak_memory_bytes: int
+    exactness: Exactness | None = None
+    total_seconds: float
+    dense_seconds_per_step: float | None = None
+    speedup: float | None = None
+    max_weight_difference: float | None = None
+    dense_step: str | None = None
+    dense_trials: Mapping[str, float | None] | None = None
+    compared_steps: int | None = None
+    whole_run_speedup: float | None = None
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """How good the predictions of the test part are, by name."""
+        names = ("test_accuracy", *PRECISIONS)
+        known = {name.replace("_", " "): getattr(self, name) for name in names}
+        return {name: score for name, score in known.items() if score is not None}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures by name; without those of other kinds of labels, or of no comparison."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if value is not None or name not in (*PRECISIONS, *COMPARED)
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Result":
+        """The inverse of `as_dict`, from a dictionary that may hold settings too.
+
+        Raises
+        ------
+        ValueError
+            The content lacks a figure that every finished run has.
+        """
+        if missing := [name for name in NEEDED if name not in content]:
+            raise ValueError(f"its result.json lacks {', '.join(missing)}")
+        figures: dict[str, Any] = {
+            field.name: content[field.name] for field in fields(cls) if field.name in content
+        }
+        if figures.get("exactness") is not None:
+            figures["exactness"] = Exactness(**figures["exactness"])
+        return cls(**figures)
+
+
+NEEDED = tuple(field.name for field in fields(Result) if field.default is MISSING)

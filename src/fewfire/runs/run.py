@@ -1,0 +1,300 @@
+"""A whole run: train, save, checkpoint, test, compare; and how an interrupted one is resumed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from fewfire.diagnose.exactness import check_exactness
+from fewfire.errors import DataError, MemoryLimitError, TrainingError
+from fewfire.indexes import DriftIndex
+from fewfire.prepare.scores import scores
+from fewfire.runs.folder import Run, RunFolder
+from fewfire.runs.observer import RunObserver
+from fewfire.runs.options import TrainOptions
+from fewfire.runs.prepare import Prepared, load, prepare
+from fewfire.runs.result import Result
+from fewfire.runs.settings import Settings
+from fewfire.runs.tensorboard import tensorboard_log
+from fewfire.system.files import OutputFolder
+from fewfire.system.memory import peak_bytes
+from fewfire.training import EpochRecord, Observer, Observers, Trainer, train_epochs
+
+
+def train_run(options: TrainOptions, observer: RunObserver | None = None) -> Run:
+    """Read data, train a network, test it, and leave a run folder.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    observer : RunObserver, optional
+        Called while the run goes on.
+
+    Returns
+    -------
+    Run
+        Settings, history and result, as the folder holds them.
+
+    Raises
+    ------
+    DataError
+        The data cannot be used, or the folder holds another run or cannot be written to.
+    ExactnessError
+        The index did not find what exhaustive search finds.
+    KeyboardInterrupt
+        The run was interrupted (Ctrl-C). It was saved, and can be resumed.
+    MemoryLimitError
+        The memory limit is less than the run needs. No folder is left.
+    TrainingError
+        The loss or a weight is not finite. The weights of the last whole epoch were saved.
+    ValueError
+        The options contradict each other or the data.
+
+    Examples
+    --------
+    >>> run = train_run(TrainOptions(data="digits", width=4096, epochs=3))  # doctest: +SKIP
+    >>> run.result.test_accuracy  # doctest: +SKIP
+    0.97
+    """
+    start, observer = perf_counter(), observer or RunObserver()
+    dataset = load(options)
+    folder = RunFolder(options.out or default_folder(dataset.name))
+    folder.require_free()
+    prepared = prepare(options, dataset)
+    folder.create()
+    with folder.held():
+        folder.save_settings(prepared.settings)
+        try:
+            return _carry_out(prepared, options, folder, observer, start)
+        except MemoryError:
+            folder.take_back()
+            raise
+
+
+def resume_run(path: Path, *, threads: int | None = None, observer: RunObserver | None = None) -> Run:
+    """Resume a run that was interrupted or killed from its last checkpoint, and train it to its end.
+
+    It ends with the weights of a run without a break, bit for bit. A run that is finished stays as it is.
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    threads : int, optional
+        By default as many as the run began with.
+    observer : RunObserver, optional
+        Called while the run goes on.
+
+    Raises
+    ------
+    DataError
+        The folder holds no run, or one that failed; the data are others than when it began; all checkpoints
+        are damaged; or another process trains the run.
+
+    And what `train_run` raises.
+    """
+    start, observer = perf_counter(), observer or RunObserver()
+    folder = RunFolder(path)
+    settings = _resumable(folder)
+    options = settings.to_resume if threads is None else replace(settings.to_resume, threads=threads)
+    with folder.held():
+        if folder.finished:
+            folder.remove_checkpoints()
+            observer.remarked(f"The run in {path} is finished.")
+            return folder.load_run()
+        prepared = replace(prepare(options, load(options)), settings=settings)
+        if prepared.trainer.problem.data_checksum != settings.training_data:
+            raise DataError(
+                f"a run must go on with the data that it began with. Got others in {options.data}, as their "
+                "checksum shows. Bring back the file as it was, or train anew."
+            )
+        state = folder.newest_checkpoint(observer.remarked)
+        if state is None:
+            observer.remarked("No checkpoint was written yet: from the beginning.\n")
+        else:
+            prepared.trainer.restore(state)
+            observer.remarked(f"From {state.origin}, after {state.epochs} epochs.\n")
+        return _carry_out(prepared, options, folder, observer, start)
+
+
+def default_folder(name: str) -> Path:
+    """Where a run goes that was not given a folder: named by its data and the time."""
+    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def train_and_save(
+    trainer: Trainer,
+    epochs: int,
+    folder: OutputFolder,
+    save: Callable[..., None],
+    observer: RunObserver,
+    *others: Observer,
+) -> tuple[float, float]:
+    """Build the index, train and save: also where training fails or is interrupted.
+
+    Parameters
+    ----------
+    save : callable
+        Saves what there is; called with `failed="why"` or `interrupted=True` where it was so.
+    observer, others
+        Called while training goes on; the others first.
+
+    Returns
+    -------
+    (build_seconds, training_seconds)
+
+    Raises
+    ------
+    KeyboardInterrupt, MemoryLimitError, TrainingError
+        See `train_epochs`.
+    """
+    watch = _StopWatch()
+    try:
+        train_epochs(trainer, epochs, Observers(watch, *others, observer))
+        seconds = watch.build_seconds, watch.seconds - watch.build_seconds
+        save()
+        return seconds
+    except MemoryError as error:
+        folder.remove_if_empty()
+        if not isinstance(error, MemoryLimitError):
+            raise
+        raise MemoryLimitError(
+            f"--memory-limit must leave the index enough beside data and network: {error}"
+        ) from error
+    except TrainingError as error:
+        save(failed=str(error))
+        raise TrainingError(f"{error} Saved in {folder.path}") from error
+    except KeyboardInterrupt:
+        save(interrupted=True)
+        observer.interrupted(len(trainer.history), folder.path, folder.how_to_go_on)
+        raise
+
+
+class _StopWatch(Observer):
+    """How long the build took, and how long it is since the build began."""
+
+    def __init__(self) -> None:
+        self._begin, self.build_seconds = perf_counter(), 0.0
+
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self._begin
+
+    def started(self, trainer: Trainer) -> None:
+        self.build_seconds = self.seconds
+
+
+class CheckpointWriter(Observer):
+    """Writes a checkpoint into a run folder after every few epochs; with 0, after none."""
+
+    def __init__(self, folder: RunFolder, every: int) -> None:
+        self.folder, self.every = folder, every
+
+    def epoch_done(self, record: EpochRecord, trainer: Trainer) -> None:
+        if self.every and record.epoch % self.every == 0:
+            self.folder.save_checkpoint(trainer.state())
+
+
+def _carry_out(
+    prepared: Prepared, options: TrainOptions, folder: RunFolder, observer: RunObserver, start: float
+) -> Run:
+    """Train on from where the trainer is, save, test and compare."""
+    trainer, settings = prepared.trainer, prepared.settings
+    before = sum(record.seconds for record in trainer.history)  # of a run that goes on
+    observer.prepared(prepared)
+
+    def save(**outcome: Any) -> None:
+        if "interrupted" in outcome and trainer.history:
+            folder.save_checkpoint(trainer.state())
+        folder.save_model(prepared.model, replace(settings, **outcome))
+        folder.save_history(trainer.history)
+        observer.saved(folder.path, settings, trainer.history)
+
+    checkpoints = CheckpointWriter(folder, options.checkpoint_every)
+    log_folder = options.tensorboard and options.tensorboard / folder.path.resolve().name
+    with tensorboard_log(log_folder) as log:
+        build_seconds, seconds = train_and_save(
+            trainer, settings.options.epochs, folder, save, observer, log, checkpoints
+        )
+    if trainer.choice is not None:
+        build_seconds += trainer.choice.probe_seconds
+    result = _result(prepared, build_seconds, seconds + before, start - before)
+    run = Run(folder.path, settings, trainer.history, result)
+    folder.save_result(run)
+    folder.remove_checkpoints()
+    observer.tested(run)
+    if result.exactness is not None:
+        result.exactness.require_equal(result.chosen_index)
+    if options.compare_dense:  # moves the network on: after all else
+        run = replace(run, result=_comparison(trainer, result, options.compare_dense, observer))
+        folder.save_result(run)
+        observer.compared(run)
+    return run
+
+
+def _result(prepared: Prepared, build_seconds: float, training_seconds: float, begin: float) -> Result:
+    """The figures of a run that began at this time; the work is counted before exactness is checked."""
+    trainer, dataset = prepared.trainer, prepared.dataset
+    history, index, work = trainer.history, trainer.index, trainer.index.work
+    steps = sum(record.steps for record in history)
+    test_start = perf_counter()
+    found: dict[str, Any] = scores(prepared.model.labels(dataset.test_inputs), dataset.test_labels)
+    test_seconds = perf_counter() - test_start
+    has_table = isinstance(index, DriftIndex)
+    return Result(
+        train_loss=history[-1].loss,
+        train_accuracy=history[-1].accuracy,
+        fire_rate=work.fired / work.asked,
+        work_share=work.share_of_dense(trainer.network.n_features),
+        refreshes=work.refreshed,
+        steps=steps,
+        seconds_per_step=training_seconds / steps,
+        build_seconds=build_seconds,
+        training_seconds=training_seconds,
+        index_bytes=index.nbytes,
+        table_bits=index.table_bits if has_table else None,
+        tabled_share=index.tabled_share if has_table else None,
+        chosen_index=index.name,
+        index_reason=None if trainer.choice is None else str(trainer.choice),
+        oracle_queries=work.oracle_queries or None,
+        test_accuracy=found.pop("accuracy", None),
+        **{name.replace(" ", "_"): score for name, score in found.items()},
+        test_seconds=test_seconds,
+        peak_memory_bytes=peak_bytes(),
+        exactness=check_exactness(trainer),
+        total_seconds=perf_counter() - begin,
+    )
+
+
+def _comparison(trainer: Trainer, result: Result, steps: int, observer: RunObserver) -> Result:
+    """The result with figures of further steps taken in turn with dense PyTorch; the saved model does not see
+    them."""
+    from fewfire.torch import compare_dense
+
+    compared = compare_dense(trainer, steps, observer.comparing)
+    figures: dict[str, Any] = compared.as_dict()
+    run_seconds = result.build_seconds + result.training_seconds
+    return replace(
+        result,
+        whole_run_speedup=compared.dense_seconds_per_step * result.steps / run_seconds,
+        **figures,
+    )
+
+
+def _resumable(folder: RunFolder) -> Settings:
+    """The settings of a run as it began."""
+    try:
+        settings = folder.load_settings()
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"a run that goes on must be one that `fewfire train` began. Got {folder.path}: {error}. Give "
+            "the folder named by its --out."
+        ) from error
+    if settings.failed is not None:
+        raise DataError(
+            f"this run failed and would fail again: {settings.failed} Got {folder.path}. Train anew, with "
+            "other settings."
+        )
+    return settings.begun()
