@@ -10,6 +10,7 @@ import fewfire.cli.study as study_module
 import fewfire.runs.prepare as prepare_module
 from command import fewfire
 from commands import COMMANDS, kinds
+from fewfire import Trainer
 from fewfire.data import load_dataset
 
 # No number among them makes a network that is large and yet fits.

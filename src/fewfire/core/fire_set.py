@@ -26,7 +26,7 @@ class FireSet:
     >>> import fewfire
     >>> network = fewfire.TwoLayerNetwork([[2.0, 0.0], [0.0, 2.0]], [[1.0], [1.0]], threshold=1.0)
     >>> index = fewfire.indexes.ExhaustiveIndex()
-    >>> index.build(network)
+    >>> index.build(network.layer)
     >>> fires = index.fire_set(fewfire.Inputs.of([[1.0, 0.0], [0.75, 1.0]]))
     >>> fires.neurons().tolist(), fires.samples.tolist(), fires.values.tolist()
     ([0, 0, 1], [0, 1, 1], [2.0, 1.5, 2.0])
