@@ -23,6 +23,7 @@ for script in (
     "regression",
     "screened",
     "slope",
+    "small_dense",
     "widths",
     "structured",
     "fashion_mnist",

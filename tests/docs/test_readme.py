@@ -1,5 +1,6 @@
 """What README.md and docs say is so: the example runs, the tables are those of the results, links lead on."""
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -49,6 +50,12 @@ def test_every_file_that_is_named_in_code_font_exists(page):
     names = re.findall(r"`((?:src|csrc|docs|benchmarks|tests)/[\w./-]+)`", page.read_text())
     missing = [name for name in names if not (ROOT / name).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_name_of_the_package_in_code_font_is_there(page):
+    for name in re.findall(r"`(?!fewfire\.NAME)(fewfire(?:\.\w+)+)[`(]", page.read_text()):
+        assert pkgutil.resolve_name(name) is not None, name
 
 
 def test_every_target_of_make_that_is_named_is_there():
