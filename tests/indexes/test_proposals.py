@@ -18,7 +18,8 @@ def decided(problem, mask):
     found = _core.proposed_fire_set(
         begins, samples.astype(np.int32), network.layer.core_view, batch.core_view, network.threshold
     )
-    return FireSet(*found[:3], len(batch)), int(found[5].sum())
+    fires = FireSet(found.begins, found.samples, found.values, len(batch))
+    return fires, int(found.dots.sum())
 
 
 @pytest.mark.parametrize("width", [1, 63, 64, 65, 300])

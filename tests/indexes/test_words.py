@@ -14,7 +14,8 @@ from strategies import seeds
 def words_of(inputs: Inputs):
     words = np.empty((len(inputs), inputs.n_features + inputs.n_features % 2), np.int16)
     units = np.empty(len(inputs), inputs.dtype)
-    return words, units, *_core.word_inputs(inputs.rows, words, units)
+    limits = _core.word_inputs(inputs.rows, words, units)
+    return words, units, limits.largest, limits.lost
 
 
 @given(

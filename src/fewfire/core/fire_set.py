@@ -1,9 +1,12 @@
 """The answer to "who fires?": all firing pairs of one batch with their pre-activations."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fewfire.core.view import core_class
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class FireSet:
         begins = np.zeros(self.n_samples + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.samples, minlength=self.n_samples), out=begins[1:])
         return begins, self.neurons()[order], self.values[order]
+
+    @property
+    def core_view(self) -> Any:
+        """The pairs as the compiled core takes them; no copy."""
+        return core_class("Fires", self.values.dtype)(self.begins, self.samples, self.values)
 
     def identical(self, other: "FireSet") -> bool:
         """Whether both hold the same pairs with the same pre-activations, bit for bit."""

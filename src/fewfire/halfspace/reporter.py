@@ -110,7 +110,8 @@ class HalfspaceReporter:
 
     @property
     def work(self) -> TreeWork:
-        return TreeWork(*self._tree.work)
+        spent = self._tree.work
+        return TreeWork(spent.nodes, spent.tested, spent.decided, spent.placed)
 
     @property
     def nbytes(self) -> int:

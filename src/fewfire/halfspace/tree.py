@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire import _core
 from fewfire.core.view import core_class
 from fewfire.core.work import Work
 
-NOTHING_DONE = (0, 0, 0, 0)  # the counters of a new tree
+NOTHING_DONE = _core.TreeWork()  # the counters of a new tree
 
 
 def tree_over(points: NDArray) -> Any:
@@ -18,11 +19,10 @@ def tree_over(points: NDArray) -> Any:
     return tree
 
 
-def count(work: Work, tree: Any, before: tuple[int, ...]) -> tuple[int, ...]:
+def count(work: Work, tree: Any, before: _core.TreeWork) -> _core.TreeWork:
     """Write down what a tree has done since its counters stood at `before`; returns where they stand now."""
     now = tree.work
-    nodes, tested, _, placed = (one - other for one, other in zip(now, before, strict=True))
-    work.nodes += nodes
-    work.multiplied += tested
-    work.placed += placed
+    work.nodes += now.nodes - before.nodes
+    work.multiplied += now.tested - before.tested
+    work.placed += now.placed - before.placed
     return now

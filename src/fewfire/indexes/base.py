@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from fewfire.core.work import Work
 from fewfire.errors import MemoryLimitError
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
+
+if TYPE_CHECKING:
+    from fewfire._core import Found_float32, Found_float64
 
 Progress = Callable[[float], None]  # called with the share that is done, 0 .. 1
 
@@ -94,14 +97,14 @@ class Index(ABC):
     def settle(self) -> None:  # noqa: B027  most have nothing to do
         """Prepare for all rows that coast to be written as they are now, directly after this call."""
 
-    def _fire_set_of(self, found: tuple[NDArray, ...], n_samples: int) -> FireSet:
+    def _fire_set_of(self, found: "Found_float32 | Found_float64", n_samples: int) -> FireSet:
         """The fire set that the core found on so many samples, once its work is written down."""
-        begins, samples, values, near, _, dots, *_ = found
-        self.work.asked += (len(begins) - 1) * n_samples
-        self.work.near += int(near.sum())
-        self.work.dots += int(dots.sum())
-        self.work.fired += len(samples)
-        return FireSet(begins, samples, values, n_samples)
+        fires = FireSet(found.begins, found.samples, found.values, n_samples)
+        self.work.asked += fires.width * n_samples
+        self.work.near += int(found.near.sum())
+        self.work.dots += int(found.dots.sum())
+        self.work.fired += len(fires)
+        return fires
 
     @property
     def wear(self) -> float:

@@ -6,7 +6,7 @@ correlations follows by the cheaper of two ways: through the Gram matrix of the 
 docs/theory/correlation_trees.md derives bounds and costs.
 """
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from fewfire.indexes.base import (
 )
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
+
+if TYPE_CHECKING:
+    from fewfire._core import CorrelationWork
 
 # Between norms like these, or with 0, no product of two samples and a step underflows or overflows unnoticed.
 GRAM_NORMS = 1e-10, 1e10
@@ -79,9 +82,13 @@ class CorrelationTrees(Index):
         self._gram = gram_of(inputs) if kept else aligned_empty((0, row), dtype)
         eps, double_eps = np.finfo(dtype).eps, np.finfo(np.float64).eps
         self._trees: Any = core_class("CorrelationTrees", dtype)(
-            self.by_sample, self._nodes, self._bounds, self._gram,
-            float(eps) + (inputs.n_features + 8) * float(double_eps), float(inputs.norms.max()),
-        )  # fmt: skip
+            by_sample=self.by_sample,
+            nodes=self._nodes,
+            bounds=self._bounds,
+            gram=self._gram,
+            gram_error=float(eps) + (inputs.n_features + 8) * float(double_eps),
+            largest_norm=float(inputs.norms.max()),
+        )
         self._inputs, self._layer = inputs, layer
         self.work.multiplied += n * n * kept
         self._refresh()
@@ -97,13 +104,13 @@ class CorrelationTrees(Index):
         return self._fire_set_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
-        layer, fires = require_built(self._layer, self), step.fires
+        layer = require_built(self._layer, self)
         if step.coasting:
             self._refresh()
             return
         self._count(_core.correlation_moved(
-            self._trees, layer.core_view, self._inputs.core_view, fires.begins, fires.samples,
-            step.coefficients, step.lengths, require_ids(self, step.batch, self._inputs),
+            self._trees, layer.core_view, self._inputs.core_view, step.core_view,
+            require_ids(self, step.batch, self._inputs),
         ))  # fmt: skip
 
     def _refresh(self) -> None:
@@ -111,11 +118,10 @@ class CorrelationTrees(Index):
         layer = require_built(self._layer, self)
         self._count(_core.correlation_refresh(self._trees, layer.core_view, self._inputs.core_view))
 
-    def _count(self, spent: tuple[int, int, int]) -> None:
-        recomputed, gram_products, maxima = spent
-        self.work.multiplied += recomputed
-        self.work.gram_products += gram_products
-        self.work.maxima += maxima
+    def _count(self, spent: "CorrelationWork") -> None:
+        self.work.multiplied += spent.recomputed
+        self.work.gram_products += spent.gram_products
+        self.work.maxima += spent.maxima
 
     @property
     def keeps_gram(self) -> bool:

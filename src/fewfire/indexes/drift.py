@@ -134,10 +134,10 @@ class DriftIndex(Index):
 
         self._resolution = self._codes.per_sigma / _typical_size(layer.weights[:SAMPLED_NEURONS])
         self._state = core_class("DriftState", dtype)(
-            self._order, self._table, self._reference, as_core(self._drift), self._sketch, self._perps,
-            self._slacks, self._reach, self._largest_norm, self._resolution, float(self._codes.firing),
-            as_core(self._motion),
-            self._velocity_sketch, self._directions,
+            order=self._order, table=self._table, reference=self._reference, drift=as_core(self._drift),
+            sketch=self._sketch, perps=self._perps, slacks=self._slacks, reach=self._reach,
+            largest_norm=self._largest_norm, resolution=self._resolution, zero=float(self._codes.firing),
+            motion=as_core(self._motion), velocity_sketch=self._velocity_sketch, directions=self._directions,
         )  # fmt: skip
         self._layer = layer
         structure = layer.structure
@@ -238,11 +238,9 @@ class DriftIndex(Index):
 
     def moved(self, step: Step) -> None:
         layer = self._current()
-        fires = step.fires
         self.work.measured += _core.drift_moved(
-            self._state, self._known(step.batch), layer.core_view, fires.begins, fires.samples,
-            step.coefficients, step.lengths, step.gain,
-        )  # fmt: skip
+            self._state, self._known(step.batch), layer.core_view, step.core_view
+        )
         self._refresh_where_due()
 
     def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
@@ -265,21 +263,21 @@ class DriftIndex(Index):
         sketch, perps = self._sample_sketch.take(ids, axis=0), self._sample_perps[ids]
         return core_class("DriftBatch", batch.dtype)(batch.core_view, ids, sketch, perps)
 
-    def _counted(self, found: tuple[NDArray, ...], n_samples: int) -> FireSet:
+    def _counted(self, found: Any, n_samples: int) -> FireSet:
         """The fire set that the core found, once its work is written down."""
         layer = require_built(self._layer, self)
-        _, _, _, near, sketched, dots, fired, *nanoseconds = found
+        nanoseconds = found.filter_ns, found.dot_ns, found.move_ns, found.drift_ns
         for part, spent in zip(PARTS, nanoseconds, strict=True):
             self.seconds[part] += 1e-9 * float(spent.sum()) / threads()
         tabled = len(self._table)
-        wasted = (dots - fired) * (layer.n_features + PAIR_OVERHEAD)
+        wasted = (found.dots - found.fired) * (layer.n_features + PAIR_OVERHEAD)
         if self.k:
-            wasted += (near - fired) * (self.k + PAIR_OVERHEAD)
+            wasted += (found.near - found.fired) * (self.k + PAIR_OVERHEAD)
         self._wasted += wasted[:tabled]
         in_table = min(tabled * BLOCK, layer.width) * n_samples
         self.work.checked += in_table
         self.work.multiplied += layer.width * n_samples - in_table
-        self.work.sketch_products += int(sketched.sum()) * self.k
+        self.work.sketch_products += int(found.sketched.sum()) * self.k
         return self._fire_set_of(found, n_samples)
 
     @property

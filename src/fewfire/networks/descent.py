@@ -45,6 +45,13 @@ class Step:
     coasting: bool = False
 
     @property
+    def core_view(self) -> Any:
+        """The step as the compiled core takes it; no copy."""
+        return core_class("Step", self.coefficients.dtype)(
+            self.fires.core_view, self.coefficients, self.lengths, self.gain
+        )
+
+    @property
     def moved(self) -> NDArray[np.bool_]:
         """Which neurons moved, (width,)."""
         return np.ones(len(self.lengths), bool) if self.coasting else self.lengths != 0
@@ -105,11 +112,21 @@ class Descent:
             layer.velocities.advance(self.flow)
             rate, output_rate = 1.0, float(output_rate > 0)  # of the velocities
         return core_class("Descent", network.dtype)(
-            fires.begins, fires.samples, fires.values, padded(self.residuals, network.dtype),
-            self.batch.core_view, network.threshold, network.scale, rate / n_samples,
-            output_rate / n_samples, layer.core_view, network.output_rows, self.step.coefficients,
-            self.step.lengths, output_velocities, self.flow or STAYS, self.gain,
-        )  # fmt: skip
+            fires=fires.core_view,
+            residual=padded(self.residuals, network.dtype),
+            x=self.batch.core_view,
+            threshold=network.threshold,
+            scale=network.scale,
+            rate=rate / n_samples,
+            a_rate=output_rate / n_samples,
+            w=layer.core_view,
+            a=network.output_rows,
+            coefficients=self.step.coefficients,
+            lengths=self.step.lengths,
+            a_velocity=output_velocities,
+            flow=self.flow or STAYS,
+            gain=self.gain,
+        )
 
     def take(self) -> Step:
         """Move the weights of all neurons that fired."""

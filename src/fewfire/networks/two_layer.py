@@ -231,7 +231,7 @@ class TwoLayerNetwork:
         With another threshold than the network's: m^(-1/2) sum_r a_r (value - threshold) over the same pairs.
         """
         rows = np.empty((fires.n_samples, stride_of(self.n_outputs, self.dtype)), self.dtype)
-        _core.forward(fires.begins, fires.samples, fires.values, self.output_rows,
+        _core.forward(fires.core_view, self.output_rows,
                       self.threshold if threshold is None else threshold, self.scale, rows)  # fmt: skip
         return rows[:, : self.n_outputs]
 

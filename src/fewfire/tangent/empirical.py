@@ -28,7 +28,7 @@ def firing_kernel(
     pattern = FiringGram(network, inputs, fires).pattern(counts)
     kernel = inputs.inner_products * (pattern / network.width)
     if output_weights:
-        _core.fire_gram(fires.begins, fires.samples, fires.values, ones, network.threshold, True, pattern)
+        _core.fire_gram(fires.core_view, ones, network.threshold, True, pattern)
         kernel += pattern / network.width
     return kernel
 

@@ -34,7 +34,7 @@ class FiringGram:
         """G v, (n, c): 2 (d + c) multiply-adds a firing pair, in the precision of the network."""
         network, fires = self.network, self.fires
         products = np.empty(len(fires), network.dtype)
-        _core.gram_dots(fires.begins, fires.samples, network.output_rows,
+        _core.gram_dots(fires.core_view, network.output_rows,
                         padded(values, network.dtype), self.batch.core_view, products)  # fmt: skip
         return network.scale * self._summed(products)
 
@@ -42,7 +42,7 @@ class FiringGram:
         """J D, (n, c), of rows D (m, stride) in the shape of the weights: how outputs follow such a move."""
         network, fires = self.network, self.fires
         products = np.empty(len(fires), network.dtype)
-        _core.fire_dots(fires.begins, fires.samples, rows, self.batch.core_view, products)
+        _core.fire_dots(fires.core_view, rows, self.batch.core_view, products)
         return self._summed(products)
 
     def _summed(self, products: NDArray) -> Floats:
@@ -67,9 +67,9 @@ class FiringGram:
         fires = self.fires
         counts = np.empty((fires.n_samples, fires.n_samples))
         if np.all(weights == weights[0]):
-            _core.fire_counts(fires.begins, fires.samples, fires.values, counts)
+            _core.fire_counts(fires.core_view, counts)
             return weights[0] * counts
-        _core.fire_gram(fires.begins, fires.samples, fires.values, weights, 0.0, False, counts)
+        _core.fire_gram(fires.core_view, weights, 0.0, False, counts)
         return counts
 
     def shared(self) -> Floats:

@@ -1,0 +1,86 @@
+// Threads and instruction sets, samples, and what is found of them.
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bindings/views.h"
+#include "core/codes.h"
+#include "core/pool.h"
+#include "kernels/instruction_set.h"
+#include "kernels/words.h"
+
+namespace fewfire {
+namespace {
+
+template <class T>
+void bind(nb::module_& m) {
+  using In = Matrix<const T>;
+  using InVector = Vector<const T>;
+
+  nb::class_<SampleArrays<T>>(m, named<T>("Samples").c_str())
+      .def(nb::new_([](In rows, InVector norms, Matrix<const int16_t> codes) {
+             return new SampleArrays<T>{rows, norms, codes};
+           }),
+           "rows"_a.noconvert(), "norms"_a.noconvert(), "codes"_a.noconvert());
+
+  nb::class_<FireArrays<T>>(m, named<T>("Fires").c_str())
+      .def(nb::new_([](Vector<const int64_t> begins, Vector<const int32_t> samples, InVector values) {
+             return new FireArrays<T>{begins, samples, values};
+           }),
+           "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert());
+
+  nb::class_<Found<T>> found(m, named<T>("Found").c_str());
+  const auto field = [&found](const char* name, auto member) {
+    found.def_prop_ro(
+        name, [member](const Found<T>& self) { return self.*member; }, nb::rv_policy::reference);
+  };
+  field("begins", &Found<T>::begins);
+  field("samples", &Found<T>::samples);
+  field("values", &Found<T>::values);
+  field("near", &Found<T>::near);
+  field("sketched", &Found<T>::sketched);
+  field("dots", &Found<T>::dots);
+  field("fired", &Found<T>::fired);
+  field("filter_ns", &Found<T>::filter_ns);
+  field("dot_ns", &Found<T>::dot_ns);
+  field("move_ns", &Found<T>::move_ns);
+  field("drift_ns", &Found<T>::drift_ns);
+
+  m.def(
+      "word_inputs",
+      [](In x, Matrix<int16_t> words, Vector<T> units) {
+        nb::gil_scoped_release release;
+        return word_inputs<T>(rows(x), static_cast<int64_t>(words.shape(1)), words.data(), units.data());
+      },
+      "x"_a.noconvert(), "words"_a.noconvert(), "units"_a.noconvert());
+}
+
+}  // namespace
+
+void bind_core(nb::module_& m) {
+  m.def("threads", &threads);
+  m.def("set_threads", &set_threads, "count"_a);
+  m.def("instruction_set", &instruction_set);
+  m.def("available_instruction_sets", &available_instruction_sets);
+  m.def("use_instruction_set", &use_instruction_set, "name"_a);
+  m.def(
+      "can_be_coded",
+      [](Matrix<const float> x) {
+        nb::gil_scoped_release release;
+        return can_be_coded(rows(x));
+      },
+      "x"_a.noconvert());
+  m.def(
+      "code_rows",
+      [](Matrix<const float> x, Matrix<int16_t> codes) {
+        nb::gil_scoped_release release;
+        code_rows(rows(x), codes.data());
+      },
+      "x"_a.noconvert(), "codes"_a.noconvert());
+  nb::class_<WordLimits>(m, "WordLimits")
+      .def_ro("largest", &WordLimits::largest)
+      .def_ro("lost", &WordLimits::lost);
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace fewfire

@@ -1,0 +1,406 @@
+// The indexes: arrays that the Python classes hold, and what may be asked of them.
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstddef>
+
+#include "bindings/views.h"
+#include "core/pool.h"
+#include "indexes/correlation_tree.h"
+#include "indexes/drift.h"
+#include "indexes/exhaustive.h"
+#include "indexes/fire_lists.h"
+#include "indexes/proposals.h"
+#include "indexes/screened.h"
+#include "indexes/weight_tree.h"
+#include "kernels/words.h"
+
+namespace fewfire {
+namespace {
+
+CodeTable code_table(const Cube<uint8_t>& table) {
+  return {table.data(), static_cast<int64_t>(table.shape(1)), static_cast<int64_t>(table.shape(2))};
+}
+
+// The drift index's knowledge of a batch, and of the neurons: arrays that the Python side made and shares.
+template <class T>
+struct DriftBatchArrays {
+  SampleArrays<T> x;
+  Vector<const int32_t> ids;
+  Matrix<const T> sketch;
+  Vector<const T> perps;
+
+  DriftBatch<T> view() const { return {x.view(), ids.data(), rows(sketch), perps.data()}; }
+};
+
+template <class T>
+struct DriftArrays {
+  Vector<const int32_t> order;
+  Cube<uint8_t> table;
+  Matrix<int16_t> reference;
+  Matrix<double> drift;
+  Matrix<T> sketch;
+  Vector<T> perps, slacks;
+  Vector<uint8_t> reach;
+  double largest_norm, resolution, zero;
+  Matrix<double> motion;      // has no rows where nothing coasts
+  Matrix<T> velocity_sketch;  // nor these two without momentum
+  Matrix<const T> directions;
+
+  DriftState<T> view() const {
+    static_assert(sizeof(Drift) == 8 * sizeof(double), "a row of the drift array is one Drift");
+    static_assert(sizeof(Motion) == 9 * sizeof(double), "a row of the motion array is one Motion");
+    return {code_table(table),
+            rows(reference),
+            reinterpret_cast<Drift*>(drift.data()),
+            rows(sketch),
+            perps.data(),
+            slacks.data(),
+            reach.data(),
+            largest_norm,
+            {resolution, zero},
+            motion.shape(0) > 0 ? reinterpret_cast<Motion*>(motion.data()) : nullptr,
+            rows(velocity_sketch),
+            rows(directions)};
+  }
+};
+
+// The weights in eight bits as the Python class ScreenedIndex holds them.
+ScreenedWeights screened_weights(Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
+                                 Cube<float> terms) {
+  const auto features = static_cast<int64_t>(4 * bytes.shape(1));
+  return {{columns.data(), static_cast<int64_t>(columns.shape(0)), features},
+          bytes.data(),
+          offsets.data(),
+          terms.data()};
+}
+
+// Correlation trees as their Python class holds them.
+template <class T>
+struct CorrelationArrays {
+  bool by_sample;
+  Matrix<T> nodes;
+  Matrix<double> bounds;
+  Matrix<const T> gram;  // has no rows where it is not kept
+  double gram_error, largest_norm;
+
+  CorrelationTrees<T> view() const {
+    static_assert(sizeof(Correlations) == 2 * sizeof(double), "a row of the bounds is one Correlations");
+    const auto columns = static_cast<int64_t>(nodes.shape(1));
+    return {by_sample,
+            static_cast<int64_t>(bounds.shape(0)),
+            by_sample ? columns : columns / 2,
+            nodes.data(),
+            reinterpret_cast<Correlations*>(bounds.data()),
+            gram.shape(0) > 0 ? rows(gram) : Rows<const T>{},
+            gram_error,
+            largest_norm};
+  }
+};
+
+template <class T>
+void bind_searches(nb::module_& m) {
+  m.def(
+      "exhaustive_fire_set",
+      [](WeightArrays<T>& w, const SampleArrays<T>& x, T threshold) {
+        return found_by<T>(w.rows.shape(0), [&](FireWork& work) {
+          return exhaustive_fire_set<T>(w.view(), x.view(), threshold, work);
+        });
+      },
+      "w"_a, "x"_a, "threshold"_a);
+
+  m.def(
+      "proposed_fire_set",
+      [](Vector<const int64_t> begins, Vector<const int32_t> samples, WeightArrays<T>& w,
+         const SampleArrays<T>& x, T threshold) {
+        return found_by<T>(w.rows.shape(0), [&](FireWork& work) {
+          return proposed_fire_set<T>({begins.data(), samples.data()}, w.view(), x.view(), threshold, work);
+        });
+      },
+      "begins"_a.noconvert(), "samples"_a.noconvert(), "w"_a, "x"_a, "threshold"_a);
+
+  // From the lists of the whole training set.
+  m.def(
+      "listed_fire_set",
+      [](const FireLists& lists, Vector<const int32_t> ids, WeightArrays<T>& w, const SampleArrays<T>& x,
+         T threshold) {
+        return found_by<T>(w.rows.shape(0), [&](FireWork& work) {
+          std::vector<int64_t> begins(w.rows.shape(0) + 1);
+          const std::vector<int32_t> positions =
+              lists.of_batch(ids.data(), static_cast<int64_t>(ids.shape(0)), begins.data());
+          return proposed_fire_set<T>({begins.data(), positions.data()}, w.view(), x.view(), threshold, work);
+        });
+      },
+      "lists"_a, "ids"_a.noconvert(), "w"_a, "x"_a, "threshold"_a);
+}
+
+template <class T>
+void bind_screened(nb::module_& m) {
+  using In = Matrix<const T>;
+
+  m.def(
+      "screened_refresh",
+      [](WeightArrays<T>& w, Vector<const double> lengths, Vector<const int32_t> columns, Cube<int8_t> bytes,
+         Matrix<int32_t> offsets, Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        nb::gil_scoped_release release;
+        screened_refresh<T>(screened, w.view(), lengths.data());
+      },
+      "w"_a, "lengths"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(), "offsets"_a.noconvert(),
+      "terms"_a.noconvert());
+
+  m.def(
+      "screened_bounds",
+      [](In x, Cube<float> bounds, Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
+         Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        nb::gil_scoped_release release;
+        const ScreenedInputs<T> inputs(screened.columns, rows(x));
+        const auto count = static_cast<int64_t>(x.shape(0));
+        parallel_for(static_cast<int64_t>(bounds.shape(0)), [&](int64_t block) {
+          screened_bounds(screened, block, inputs, 0, count, bounds.data() + block * count * kBlock);
+        });
+      },
+      "x"_a.noconvert(), "bounds"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(),
+      "offsets"_a.noconvert(), "terms"_a.noconvert());
+
+  m.def(
+      "screened_fire_set",
+      [](WeightArrays<T>& w, const SampleArrays<T>& x, T threshold, Vector<const int32_t> columns,
+         Cube<int8_t> bytes, Matrix<int32_t> offsets, Cube<float> terms) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+        return found_by<T>(w.rows.shape(0), [&](FireWork& work) {
+          return screened_fire_set<T>(screened, w.view(), x.view(), threshold, work);
+        });
+      },
+      "w"_a, "x"_a, "threshold"_a, "columns"_a.noconvert(), "bytes"_a.noconvert(), "offsets"_a.noconvert(),
+      "terms"_a.noconvert());
+}
+
+template <class T>
+void bind_drift(nb::module_& m) {
+  using In = Matrix<const T>;
+  using InVector = Vector<const T>;
+
+  nb::class_<DriftBatchArrays<T>>(m, named<T>("DriftBatch").c_str())
+      .def(nb::new_([](const SampleArrays<T>& x, Vector<const int32_t> ids, In sketch, InVector perps) {
+             return new DriftBatchArrays<T>{x, ids, sketch, perps};
+           }),
+           "x"_a, "ids"_a.noconvert(), "sketch"_a.noconvert(), "perps"_a.noconvert());
+
+  nb::class_<DriftArrays<T>>(m, named<T>("DriftState").c_str())
+      .def(nb::new_([](Vector<const int32_t> order, Cube<uint8_t> table, Matrix<int16_t> reference,
+                       Matrix<double> drift, Matrix<T> sketch, Vector<T> perps, Vector<T> slacks,
+                       Vector<uint8_t> reach, double largest_norm, double resolution, double zero,
+                       Matrix<double> motion, Matrix<T> velocity_sketch, In directions) {
+             return new DriftArrays<T>{order, table,  reference,       drift,        sketch,
+                                       perps, slacks, reach,           largest_norm, resolution,
+                                       zero,  motion, velocity_sketch, directions};
+           }),
+           nb::kw_only(), "order"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(),
+           "drift"_a.noconvert(), "sketch"_a.noconvert(), "perps"_a.noconvert(), "slacks"_a.noconvert(),
+           "reach"_a.noconvert(), "largest_norm"_a, "resolution"_a, "zero"_a, "motion"_a.noconvert(),
+           "velocity_sketch"_a.noconvert(), "directions"_a.noconvert());
+
+  m.def(
+      "drift_refresh",
+      [](const DriftArrays<T>& state, WeightArrays<T>& w, Matrix<const int16_t> words, InVector units,
+         const WordLimits& limits, InVector inverse_norms, T threshold, Vector<const int64_t> blocks) {
+        const WordInputs<T> x{words.data(),
+                              units.data(),
+                              static_cast<int64_t>(words.shape(0)),
+                              static_cast<int64_t>(words.shape(1)),
+                              limits.largest,
+                              limits.lost};
+        nb::gil_scoped_release release;
+        drift_refresh<T>(state.view(), w.view(state.order.data()), x, inverse_norms.data(), threshold,
+                         blocks.data(), blocks.shape(0));
+      },
+      "state"_a, "w"_a, "words"_a.noconvert(), "units"_a.noconvert(), "limits"_a,
+      "inverse_norms"_a.noconvert(), "threshold"_a, "blocks"_a.noconvert());
+
+  m.def(
+      "drift_fire_set",
+      [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, WeightArrays<T>& w, T threshold) {
+        return found_by<T>(w.rows.shape(0), [&](FireWork& work) {
+          return drift_fire_set<T>(state.view(), batch.view(), w.view(state.order.data()), threshold, work);
+        });
+      },
+      "state"_a, "batch"_a, "w"_a, "threshold"_a);
+
+  m.def(
+      "drift_moved",
+      [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, WeightArrays<T>& w,
+         const StepArrays<T>& step) {
+        nb::gil_scoped_release release;
+        return drift_moved<T>(state.view(), step.view(), w.view(state.order.data()), batch.view());
+      },
+      "state"_a, "batch"_a, "w"_a, "step"_a);
+
+  m.def(
+      "drift_settle",
+      [](const DriftArrays<T>& state, WeightArrays<T>& w) {
+        nb::gil_scoped_release release;
+        drift_settle<T>(state.view(), w.view(state.order.data()));
+      },
+      "state"_a, "w"_a);
+
+  // What was found, and how many neurons were measured.
+  m.def(
+      "drift_step",
+      [](const DriftArrays<T>& state, const DescentArrays<T>& descent, const DriftBatchArrays<T>& batch,
+         const DriftBatchArrays<T>& next) {
+        int64_t measured = 0;
+        Found<T> found = found_by<T>(descent.w().rows.shape(0), [&](FireWork& work) {
+          return drift_step<T>(state.view(), descent.view(), batch.view(), next.view(), state.order.data(),
+                               work, measured);
+        });
+        return std::pair(std::move(found), measured);
+      },
+      "state"_a, "descent"_a, "batch"_a, "next"_a);
+
+  m.def(
+      "structured_lines",
+      [](Cube<const T> signs, InVector scales, Vector<const int32_t> order, In x, InVector inverse_norms,
+         T threshold, Vector<const double> lost, int64_t first, int64_t count, Cube<uint8_t> table,
+         double largest_norm, double resolution, double zero) {
+        const Structure<T> structure = structure_of<T>(signs, scales);
+        nb::gil_scoped_release release;
+        structured_lines<T>(structure, order.data(), rows(x), inverse_norms.data(), threshold, lost.data(),
+                            first, count, largest_norm, {resolution, zero},
+                            static_cast<int64_t>(table.shape(0)), code_table(table));
+      },
+      "signs"_a.noconvert(), "scales"_a.noconvert(), "order"_a.noconvert(), "x"_a.noconvert(),
+      "inverse_norms"_a.noconvert(), "threshold"_a, "lost"_a.noconvert(), "first"_a, "count"_a,
+      "table"_a.noconvert(), "largest_norm"_a, "resolution"_a, "zero"_a);
+}
+
+template <class T>
+void bind_correlations(nb::module_& m) {
+  nb::class_<CorrelationArrays<T>>(m, named<T>("CorrelationTrees").c_str())
+      .def(nb::new_([](bool by_sample, Matrix<T> nodes, Matrix<double> bounds, Matrix<const T> gram,
+                       double gram_error, double largest_norm) {
+             return new CorrelationArrays<T>{by_sample, nodes, bounds, gram, gram_error, largest_norm};
+           }),
+           nb::kw_only(), "by_sample"_a, "nodes"_a.noconvert(), "bounds"_a.noconvert(), "gram"_a.noconvert(),
+           "gram_error"_a, "largest_norm"_a);
+
+  m.def(
+      "correlation_refresh",
+      [](const CorrelationArrays<T>& trees, WeightArrays<T>& w, const SampleArrays<T>& x) {
+        nb::gil_scoped_release release;
+        return correlation_refresh<T>(trees.view(), w.view(), x.view());
+      },
+      "trees"_a, "w"_a, "x"_a);
+
+  m.def(
+      "correlation_moved",
+      [](const CorrelationArrays<T>& trees, WeightArrays<T>& w, const SampleArrays<T>& x,
+         const StepArrays<T>& step, Vector<const int32_t> ids) {
+        nb::gil_scoped_release release;
+        return correlation_moved<T>(trees.view(), step.view(), ids.data(), w.view(), x.view());
+      },
+      "trees"_a, "w"_a, "x"_a, "step"_a, "ids"_a.noconvert());
+
+  // What was found, and how many nodes were compared with the threshold.
+  m.def(
+      "correlation_fire_set",
+      [](const CorrelationArrays<T>& trees, WeightArrays<T>& w, const SampleArrays<T>& batch,
+         Vector<const int32_t> ids, T threshold) {
+        int64_t compared = 0;
+        Found<T> found = found_by<T>(w.rows.shape(0), [&](FireWork& work) {
+          return correlation_fire_set<T>(trees.view(), batch.view(), ids.data(), w.view(), threshold, work,
+                                         compared);
+        });
+        return std::pair(std::move(found), compared);
+      },
+      "trees"_a, "w"_a, "batch"_a, "ids"_a.noconvert(), "threshold"_a);
+}
+
+void bind_fire_lists(nb::module_& m) {
+  nb::class_<FireLists>(m, "FireLists")
+      .def(nb::init<int64_t, int64_t>(), "n_neurons"_a, "n_samples"_a)
+      .def_prop_ro("nbytes", &FireLists::bytes)
+      .def("of_neuron", &FireLists::of_neuron)
+      .def("of_sample", &FireLists::of_sample)
+      .def(
+          "replace",
+          [](FireLists& self, Vector<const int32_t> neurons, Vector<const int64_t> begins,
+             Vector<const int32_t> samples) {
+            nb::gil_scoped_release release;
+            self.replace(neurons.data(), static_cast<int64_t>(neurons.shape(0)),
+                         {begins.data(), samples.data()});
+          },
+          "neurons"_a.noconvert(), "begins"_a.noconvert(), "samples"_a.noconvert());
+}
+
+template <class T>
+void bind_weight_tree(nb::module_& m) {
+  m.def(
+      "weight_tree_refresh",
+      [](HalfspaceTree<T>& tree, WeightArrays<T>& w) {
+        nb::gil_scoped_release release;
+        weight_tree_refresh<T>(tree, w.view());
+      },
+      "tree"_a, "w"_a);
+  m.def(
+      "weight_tree_moved",
+      [](HalfspaceTree<T>& tree, Vector<const double> lengths) {
+        nb::gil_scoped_release release;
+        weight_tree_moved<T>(tree, lengths.data());
+      },
+      "tree"_a, "lengths"_a.noconvert());
+}
+
+// How the core lays out the records whose arrays Python makes: offsets in bytes, by field.
+void bind_records(nb::module_& m) {
+  nb::dict drift, motion;
+#define FEWFIRE_FIELD(of, record, field) of[#field] = offsetof(record, field)
+  FEWFIRE_FIELD(drift, Drift, unit);
+  FEWFIRE_FIELD(drift, Drift, reference_norm);
+  FEWFIRE_FIELD(drift, Drift, measured);
+  FEWFIRE_FIELD(drift, Drift, path);
+  FEWFIRE_FIELD(drift, Drift, measured_perp);
+  FEWFIRE_FIELD(drift, Drift, path_perp);
+  FEWFIRE_FIELD(drift, Drift, sketch_error);
+  FEWFIRE_FIELD(drift, Drift, bound);
+  FEWFIRE_FIELD(motion, Motion, since);
+  FEWFIRE_FIELD(motion, Motion, scale);
+  FEWFIRE_FIELD(motion, Motion, lag);
+  FEWFIRE_FIELD(motion, Motion, lead);
+  FEWFIRE_FIELD(motion, Motion, speed);
+  FEWFIRE_FIELD(motion, Motion, speed_perp);
+  FEWFIRE_FIELD(motion, Motion, speed_error);
+  FEWFIRE_FIELD(motion, Motion, scale_now);
+  FEWFIRE_FIELD(motion, Motion, bound_now);
+#undef FEWFIRE_FIELD
+  m.attr("drift_offsets") = drift;
+  m.attr("motion_offsets") = motion;
+  m.attr("drift_bytes") = sizeof(Drift);
+  m.attr("motion_bytes") = sizeof(Motion);
+}
+
+template <class T>
+void bind(nb::module_& m) {
+  bind_searches<T>(m);
+  bind_screened<T>(m);
+  bind_drift<T>(m);
+  bind_correlations<T>(m);
+  bind_weight_tree<T>(m);
+}
+
+}  // namespace
+
+void bind_indexes(nb::module_& m) {
+  bind_fire_lists(m);
+  bind_records(m);
+  nb::class_<CorrelationWork>(m, "CorrelationWork")
+      .def_ro("recomputed", &CorrelationWork::recomputed)
+      .def_ro("gram_products", &CorrelationWork::gram_products)
+      .def_ro("maxima", &CorrelationWork::maxima);
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace fewfire

@@ -1,0 +1,121 @@
+// Weights, the forward pass, and steps.
+#include <nanobind/stl/vector.h>
+
+#include "bindings/views.h"
+
+namespace fewfire {
+namespace {
+
+template <class T>
+void bind(nb::module_& m) {
+  using In = Matrix<const T>;
+  using InVector = Vector<const T>;
+
+  nb::class_<WeightArrays<T>>(m, named<T>("Weights").c_str())
+      .def(nb::new_([](Matrix<T> rows, Matrix<T> velocity, Vector<int32_t> since) {
+             return new WeightArrays<T>{rows, velocity, since};
+           }),
+           "rows"_a.noconvert(), "velocity"_a.noconvert(), "since"_a.noconvert())
+      .def_prop_ro("now", &WeightArrays<T>::now)
+      .def(
+          "flow",
+          [](WeightArrays<T>& self, int32_t time) {
+            const Flow f = self.coast().flow(time);
+            return std::vector<double>{f.p, f.q, f.r, f.s};
+          },
+          "time"_a)
+      .def(
+          "advance",
+          [](WeightArrays<T>& self, const std::vector<double>& f) { self.advance({f[0], f[1], f[2], f[3]}); },
+          "flow"_a)
+      .def("restart", &WeightArrays<T>::restart)
+      .def("settle",
+           [](WeightArrays<T>& self) {
+             nb::gil_scoped_release release;
+             settle<T>(rows(self.rows), self.coast());
+             self.restart();
+           })
+      .def(
+          "present",
+          [](WeightArrays<T>& self, Matrix<T> out) {
+            const Weights<T> w = self.view();
+            for (int64_t r = 0; r < w.count(); ++r) {
+              T* row = rows(out)[r];
+              const T* now = w.row(r, row);
+              if (now != row) std::copy_n(now, w.stride(), row);
+            }
+          },
+          "out"_a);
+
+  nb::class_<StepArrays<T>>(m, named<T>("Step").c_str())
+      .def(nb::new_([](const FireArrays<T>& fires, InVector coefficients, Vector<const double> lengths,
+                       T gain) { return new StepArrays<T>{fires, coefficients, lengths, gain}; }),
+           "fires"_a, "coefficients"_a.noconvert(), "lengths"_a.noconvert(), "gain"_a);
+
+  nb::class_<DescentArrays<T>>(m, named<T>("Descent").c_str())
+      .def(
+          nb::new_([](const FireArrays<T>& fires, In residual, const SampleArrays<T>& x, T threshold, T scale,
+                      T rate, T a_rate, nb::object weights, Matrix<T> a, Vector<T> coefficients,
+                      Vector<double> lengths, Matrix<T> a_velocity, const std::vector<double>& flow, T gain) {
+            return new DescentArrays<T>{fires,
+                                        residual,
+                                        x,
+                                        threshold,
+                                        scale,
+                                        rate,
+                                        a_rate,
+                                        weights,
+                                        a,
+                                        coefficients,
+                                        lengths,
+                                        a_velocity,
+                                        {flow[0], flow[1], flow[2], flow[3]},
+                                        gain};
+          }),
+          nb::kw_only(), "fires"_a, "residual"_a.noconvert(), "x"_a, "threshold"_a, "scale"_a, "rate"_a,
+          "a_rate"_a, "w"_a, "a"_a.noconvert(), "coefficients"_a.noconvert(), "lengths"_a.noconvert(),
+          "a_velocity"_a.noconvert(), "flow"_a, "gain"_a);
+
+  m.def(
+      "forward",
+      [](const FireArrays<T>& fires, In a, T threshold, T scale, Matrix<T> outputs) {
+        nb::gil_scoped_release release;
+        forward<T>(fires.view(), rows(a), threshold, scale, rows(outputs));
+      },
+      "fires"_a, "a"_a.noconvert(), "threshold"_a, "scale"_a, "outputs"_a.noconvert());
+
+  m.def(
+      "backward",
+      [](const DescentArrays<T>& descent) {
+        nb::gil_scoped_release release;
+        backward<T>(descent.view());
+      },
+      "descent"_a);
+
+  m.def(
+      "structured_rows",
+      [](Cube<const T> signs, InVector scales, int64_t n_features, Matrix<T> out) {
+        const Structure<T> structure = structure_of<T>(signs, scales);
+        nb::gil_scoped_release release;
+        structured_rows<T>(structure, n_features, rows(out));
+      },
+      "signs"_a.noconvert(), "scales"_a.noconvert(), "n_features"_a, "rows"_a.noconvert());
+
+  m.def(
+      "structured_products",
+      [](Cube<const T> signs, InVector scales, In x, Matrix<T> products) {
+        const Structure<T> structure = structure_of<T>(signs, scales);
+        nb::gil_scoped_release release;
+        structured_products<T>(structure, rows(x), products.data());
+      },
+      "signs"_a.noconvert(), "scales"_a.noconvert(), "x"_a.noconvert(), "products"_a.noconvert());
+}
+
+}  // namespace
+
+void bind_networks(nb::module_& m) {
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace fewfire

@@ -1,0 +1,55 @@
+// Products of the Gram matrix over a fire set.
+#include "training/gram.h"
+
+#include "bindings/views.h"
+
+namespace fewfire {
+namespace {
+
+template <class T>
+void bind(nb::module_& m) {
+  using In = Matrix<const T>;
+
+  m.def(
+      "fire_gram",
+      [](const FireArrays<T>& fires, Vector<const double> weights, T threshold, bool activations,
+         Matrix<double> gram) {
+        nb::gil_scoped_release release;
+        fire_gram<T>(fires.view(), weights.data(), fires.n_neurons(), gram.shape(0), threshold, activations,
+                     gram.data());
+      },
+      "fires"_a, "weights"_a.noconvert(), "threshold"_a, "activations"_a, "gram"_a.noconvert());
+
+  m.def(
+      "fire_counts",
+      [](const FireArrays<T>& fires, Matrix<double> counts) {
+        nb::gil_scoped_release release;
+        fire_counts<T>(fires.view(), fires.n_neurons(), counts.shape(0), counts.data());
+      },
+      "fires"_a, "counts"_a.noconvert());
+
+  m.def(
+      "fire_dots",
+      [](const FireArrays<T>& fires, In w, const SampleArrays<T>& x, Vector<T> products) {
+        nb::gil_scoped_release release;
+        fire_dots<T>(fires.view(), rows(w), x.view(), products.data());
+      },
+      "fires"_a, "w"_a.noconvert(), "x"_a, "products"_a.noconvert());
+
+  m.def(
+      "gram_dots",
+      [](const FireArrays<T>& fires, In a, In v, const SampleArrays<T>& x, Vector<T> products) {
+        nb::gil_scoped_release release;
+        gram_dots<T>(fires.view(), rows(a), rows(v), x.view(), products.data());
+      },
+      "fires"_a, "a"_a.noconvert(), "v"_a.noconvert(), "x"_a, "products"_a.noconvert());
+}
+
+}  // namespace
+
+void bind_training(nb::module_& m) {
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace fewfire
