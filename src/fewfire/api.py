@@ -12,7 +12,7 @@ from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan.training import plan_trainer
 from fewfire.training.epochs import train_epochs
 from fewfire.training.history import EpochRecord
-from fewfire.training.methods import Method
+from fewfire.training.methods import GradientDescent, Method
 from fewfire.training.observer import AfterEpoch
 from fewfire.training.trainer import Trainer
 
@@ -23,7 +23,7 @@ def train(
     targets: ArrayLike,
     *,
     epochs: int = 10,
-    method: str | Method = "sgd",
+    method: str | Method = GradientDescent(),  # noqa: B008  frozen
     batch_size: int | None = None,
     loss: str | Loss = "squared",
     sample_weight: ArrayLike | None = None,

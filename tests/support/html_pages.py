@@ -16,7 +16,7 @@ SETTINGS: dict[str, Any] = {
     "data": "digits", "width": 4096, "index": "drift", "optimizer": "sgd", "epochs": 3, "n_features": 65,
     "schedule": {"name": "step", "every": 1, "gamma": 0.1}, "nesterov": False, "memory_limit": None,
     "learning_rate": 1100.25, "classes": [0, 1], "loss": "squared", "features": {}, "several_labels": False,
-    "threshold": 1.5, "fewfire": "0.1.0", "instruction_set": "avx2", "n_samples": 800, "n_outputs": 2,
+    "threshold": 1.5, "fewfire": "0.2.0", "instruction_set": "avx2", "n_samples": 800, "n_outputs": 2,
     "n_test": 200, "training_data": "0123456789abcdef",
 }  # fmt: skip
 RESULT: dict[str, Any] = {

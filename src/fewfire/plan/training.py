@@ -23,7 +23,7 @@ def plan_trainer(
     inputs: ArrayLike | Inputs,
     targets: ArrayLike,
     *,
-    method: str | Method = "sgd",
+    method: str | Method = GradientDescent(),  # noqa: B008  frozen
     index: str | Index = "drift",
     loss: str | Loss = "squared",
     batch_size: int | None = None,
