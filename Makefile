@@ -14,7 +14,7 @@ train: $(INSTALLED)  ## Train a 16,384-wide network on the built-in digits, besi
 
 # Each of the two workers has one core, so NumPy's threads would only wait for each other.
 test: $(INSTALLED) lint  ## Check the style, then run every test
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

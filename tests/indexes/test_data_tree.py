@@ -8,6 +8,7 @@ import pytest
 import fewfire
 from checks import assert_right, exhaustive_fire_set, mask_of
 from fewfire import MemoryLimitError, _core
+from fewfire.halfspace.tree import NOTHING_DONE
 from fewfire.indexes import DataTreeIndex, data_tree
 from fewfire.networks.momentum import Momentum
 from problems import clustered_problem, let_coast, random_step
@@ -56,14 +57,14 @@ def test_only_neurons_that_moved_are_asked_again(monkeypatch):
     asked, report = [], index._tree.report
 
     class Spy:
-        work = property(lambda self: (0, 0, 0, 0))
+        work = NOTHING_DONE
 
         def report(self, normals, thresholds, propose):
             asked.append(len(normals))
             return report(normals, thresholds, propose)
 
     monkeypatch.setattr(index, "_tree", Spy())
-    index._counted = (0, 0, 0, 0)
+    index._counted = NOTHING_DONE
     batch = problem.inputs.batch(np.array([7]))
     fires = index.fire_set(batch)
     index.moved(random_step(problem, batch, fires, 1.0, np.random.default_rng(0)))
