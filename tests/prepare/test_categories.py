@@ -4,6 +4,8 @@ import numpy as np
 import pandas
 import pytest
 
+from fewfire import load_dataset
+from fewfire.data import load_inputs
 from fewfire.estimators import WideClassifier
 from fewfire.prepare.categories import MISSING, UNSEEN, FrameCategories, OneHot, codes_of
 from fewfire.prepare.columns import Features
@@ -50,6 +52,28 @@ def test_the_command_codes_by_the_same_rule():
     trained = Features(1, categories={0: ("", "Oslo", "Rome")})  # "" is a missing cell
     found = Features(1, categories={0: ("Lima", "Rome", "")})
     assert trained.code(np.array([[0.0], [1.0], [2.0]]), found).tolist() == [[0, 0, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_all_marks_of_a_missing_value_are_one_category_in_the_command(tmp_path):
+    """Each was a category of its own, and one that training did not have was a value not seen."""
+    rows = ["1,Rome,a", "2,?,b", "3,,a", "4,NA,b", "5,Oslo,a"]
+    (tmp_path / "towns.csv").write_text("\n".join(["x,city,y", *rows * 8]))
+    towns = load_dataset(tmp_path / "towns.csv")
+    assert towns.features.categories == {1: ("", "Oslo", "Rome")}
+    (tmp_path / "new.csv").write_text("x,city\n1,null\n1,?\n1,Lima\n1,Oslo\n")
+    found = load_inputs(tmp_path / "new.csv", towns.features)
+    assert found.inputs[:, 1:].tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0]]
+    assert towns.features.unseen_in(found.features) == ["'Lima' in city"]
+
+
+def test_a_missing_value_keeps_the_way_in_which_it_is_written_where_that_is_one_alone(tmp_path):
+    (tmp_path / "towns.csv").write_text("\n".join(["x,city,y", *["1,Rome,a", "2,?,b", "3,Oslo,a"] * 8]))
+    towns = load_dataset(tmp_path / "towns.csv")
+    assert towns.features.categories == {1: ("?", "Oslo", "Rome")}
+    (tmp_path / "new.csv").write_text("x,city\n1,\n1,Rome\n1,?\n")
+    assert load_inputs(tmp_path / "new.csv", towns.features).inputs[:, 1:].tolist() == [
+        [1, 0, 0], [0, 0, 1], [1, 0, 0],
+    ]  # fmt: skip
 
 
 def test_codes():

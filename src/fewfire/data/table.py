@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from fewfire.data.dataset import Rows
 from fewfire.errors import DataError
+from fewfire.prepare.categories import marks_missing
 from fewfire.prepare.columns import Features
 
 TARGET_NAMES = ("target", "label", "class")
-MISSING = ("", "?", "na", "n/a", "nan", "null")  # what a cell without a value is written as
 FEW_NUMBERS = 0.1  # a column with a larger share of numbers among its values is one of numbers
 MANY_CATEGORIES = 100  # more than so many must repeat
 
@@ -49,7 +49,7 @@ class Column:
     @property
     def has_value(self) -> NDArray[np.bool_]:
         """Which of the texts, in the order of their cells, are no marks of a missing value."""
-        is_value = np.array([text.lower() not in MISSING for text in self.texts], bool)
+        is_value = np.array([not marks_missing(text) for text in self.texts], bool)
         return is_value[self.codes[self.codes >= 0]]
 
     @property

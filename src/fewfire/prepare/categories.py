@@ -15,12 +15,32 @@ from fewfire.errors import DataError
 
 FEW_VALUES = 12  # whole numbers of so many values at the most may be codes of categories
 MISSING, UNSEEN = -1, -2  # codes that stand for no value, and for one that training has not seen
+MISSING_MARKS = ("", "?", "na", "n/a", "nan", "null")  # what a table's cell without a value is written as
 
 
 def codes_of(values: Iterable[Any], known: Sequence[Any]) -> NDArray[np.int64]:
     """The place of each value among the known ones; UNSEEN where it is none of them."""
     place_of = {value: place for place, value in enumerate(known)}
     return np.array([place_of.get(value, UNSEEN) for value in values], np.int64)
+
+
+def marks_missing(text: str) -> bool:
+    """Whether a table's cell of this text has no value."""
+    return text.lower() in MISSING_MARKS
+
+
+def texts_seen(texts: Iterable[str]) -> tuple[str, ...]:
+    """The categories of a column with these texts, sorted: the marks of a missing value are all the first."""
+    known = sorted(set(texts))
+    marks = [text for text in known if marks_missing(text)]
+    return tuple(text for text in known if text not in marks[1:])
+
+
+def codes_of_texts(texts: Iterable[str], known: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each text among the known ones: a mark of a missing value has that of any other mark."""
+    mark = next((text for text in known if marks_missing(text)), None)
+    alike = [mark if mark is not None and marks_missing(t) and t not in known else t for t in texts]
+    return codes_of(alike, known)
 
 
 @dataclass(frozen=True, eq=False)

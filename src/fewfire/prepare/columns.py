@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.prepare.categories import OneHot, codes_of
+from fewfire.prepare.categories import UNSEEN, OneHot, codes_of_texts, texts_seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +38,12 @@ class Features:
         return self.n_columns + sum(len(texts) - 1 for texts in self.categories.values())
 
     def seen_in(self, inputs: NDArray) -> "Features":
-        """The same columns with the categories, sorted, that occur in inputs (n, n_columns)."""
+        """The same columns with the categories, sorted, that occur in inputs (n, n_columns).
+
+        A missing value is one category, in however many ways it is written.
+        """
         seen = {
-            column: tuple(sorted(texts[code] for code in np.unique(inputs[:, column]).astype(int)))
+            column: texts_seen(texts[code] for code in np.unique(inputs[:, column]).astype(int))
             for column, texts in self.categories.items()
         }
         return replace(self, categories=seen)
@@ -54,7 +57,7 @@ class Features:
             return inputs
         inputs = inputs.copy()
         for column, texts in self.categories.items():
-            codes = codes_of(found.categories[column], texts)
+            codes = codes_of_texts(found.categories[column], texts)
             inputs[:, column] = codes[inputs[:, column].astype(int)]
         return self.one_hot.transform(inputs)
 
@@ -63,8 +66,10 @@ class Features:
         return [
             f"{text!r} in {self.names[column] if self.names else f'column {column + 1}'}"
             for column, texts in self.categories.items()
-            for text in found.categories[column]
-            if text not in texts
+            for text, code in zip(
+                found.categories[column], codes_of_texts(found.categories[column], texts), strict=True
+            )
+            if code == UNSEEN
         ]
 
     def state(self) -> dict[str, Any]:
