@@ -1,8 +1,12 @@
 """`fewfire train --optimizer gauss-newton`."""
 
+import numpy as np
 import pytest
 
+import fewfire.runs.prepare as prepare_module
 from command import fewfire, train_digits
+from fewfire.networks.threshold import fire_rate_at, paper_threshold
+from fewfire.plan.memory import training_memory
 from fewfire.runs.folder import RunFolder
 from fewfire.training import GaussNewtonRecord
 
@@ -61,3 +65,24 @@ def test_an_unknown_optimizer(tmp_path):
     ended = fewfire("train", "digits", "--optimizer", "adam", "--out", tmp_path / "run")
     assert ended.code == 2
     assert "--optimizer must be one of sgd, gauss-newton" in ended.err
+
+
+def test_the_memory_budget_counts_with_the_threshold_that_the_network_gets(tmp_path, monkeypatch):
+    """It took the paper's threshold for gradient descent, at which more neurons fire."""
+    accounts = []
+    monkeypatch.setattr(prepare_module, "resident_bytes", lambda: 0)
+    monkeypatch.setattr(
+        prepare_module, "training_memory", lambda **given: accounts.append(given) or training_memory(**given)
+    )
+    options = (*NEWTON, "--epochs", 1)
+    ended = train_digits(tmp_path / "first", *options, "--memory-limit", "10GB")
+    assert ended.code == 0, ended.err
+    threshold = paper_threshold(256, second_order=True)
+    assert RunFolder(tmp_path / "first").load_settings().threshold == np.float32(threshold)
+
+    network_needs = training_memory(**accounts[0] | {"fire_rate": fire_rate_at(threshold)}).total
+    needed = network_needs + prepare_module.SPARE_BYTES
+    at_boundary = train_digits(tmp_path / "second", *options, "--memory-limit", needed)
+    assert "--memory-limit must be more than" in at_boundary.message
+    above = train_digits(tmp_path / "second", *options, "--memory-limit", needed + 1)
+    assert "--memory-limit must be more than" not in above.message  # though this leaves the index one byte

@@ -6,6 +6,7 @@ import pytest
 from command import train_digits
 from fewfire import TwoLayerNetwork, WideClassifier
 from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
+from fewfire.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize(("width", "raised"), [(300, 300), (301, 302), (1, 2)])
@@ -38,3 +39,4 @@ def test_the_command_and_the_estimators_raise_an_odd_width_by_one(tmp_path):
     for network in (ours, theirs):
         assert network.width == 302
         np.testing.assert_array_equal(network.output_weights[::2], -network.output_weights[1::2])
+    assert RunFolder(tmp_path / "run").load_settings().options.width == 302  # the settings said 301

@@ -24,7 +24,8 @@ class Settings:
     Attributes
     ----------
     options : TrainOptions
-        As asked for, with the absolute path of the data, the threads, the batch size and the loss filled in.
+        As asked for, with the absolute path of the data, the threads, the batch size and the loss filled in,
+        and the width that the network has: Gauss-Newton steps raise an odd one by one.
     threshold, learning_rate, schedule : as resolved
     fewfire, instruction_set : str
         The version, and what the kernels used.
@@ -67,6 +68,7 @@ class Settings:
         asked = replace(
             options,
             data=str(Path(options.data).absolute()) if is_file else options.data,
+            width=network.width,
             batch_size=problem.batch_size,
             loss=problem.loss.name,
             threads=machine.threads(),
