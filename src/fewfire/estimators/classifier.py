@@ -26,40 +26,41 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         "auto": Gauss-Newton steps up to 100,000 samples, in batches where they do not fit in memory together;
         beyond, gradient descent with momentum.
     ridge : float > 0, or "auto"
-        With Gauss-Newton steps. Over the fire rate: as `alpha` of kernel ridge regression with a kernel of
-        ones on its diagonal.
+        Only for Gauss-Newton steps. It is counted over the fire rate: it means what `alpha` means in kernel
+        ridge regression with a kernel of ones on its diagonal.
     constant : float > 0, or "auto"
         The appended feature, over the root mean square norm of the standardized rows.
     categories : sequence of int or str, or "auto"
-        Columns, by number or by name in a DataFrame, whose values are categories, to be coded by a column
-        each; a missing value is one where training has it, and what training has not seen is 0 in all. A
-        DataFrame's columns of texts and categories are so in any case. "auto": besides them all columns of 3
-        to 12 different whole numbers, or none, whichever errs less.
+        Columns, by number or by name in a DataFrame, whose values are categories: each category becomes a
+        column of 0 and 1. A DataFrame's columns of texts and categories are coded so in any case; there, a
+        missing value is one category where training has one. A value that training has not seen is 0 in all
+        columns. "auto": besides them all columns of 3 to 12 different whole numbers, or none, whichever errs
+        less.
     index : str
-        Who fires? One of `fewfire.indexes.INDEXES`; all exact ones lead to the same network. "auto": the
-        fastest.
+        What finds the neurons that fire: a name of `fewfire.indexes.INDEXES`. All exact indexes lead to the
+        same network. "auto": the fastest.
     learning_rate : float > 0, or "auto"
-        Of gradient descent, for the mean loss of a batch. "auto": the largest safe one.
+        The rate of gradient descent, for the mean loss of a batch. "auto": the largest safe one.
     batch_size : int >= 1, or "auto"
         "auto": 256 in gradient descent; as many as memory allows in Gauss-Newton steps.
     max_epochs : int >= 1, optional
         By default 5 with Gauss-Newton steps, 20 of gradient descent.
     tol : float in [0, 1)
-        Share by which the loss must decrease to count as better; and by which a Gauss-Newton step must lower
+        Share by which the loss must decrease to count as better, and by which a Gauss-Newton step must lower
         the objective for another to follow.
     early_stopping : bool
         Hold out samples, end once their error has not decreased by `tol` for `n_iter_no_change` epochs, and
         go back to the weights with the least.
     validation_fraction : float in (0, 1)
-        Of the samples, to be held out.
+        Share of the samples that early stopping holds out.
     n_iter_no_change : int, >= 1
-        Epochs without a better loss, or error of the samples held out, that end training.
+        Training ends after so many epochs without a better loss, or a smaller error on the samples held out.
     warm_start : bool
-        `fit` goes on from the network that is there: preparation, threshold and ridge stay.
+        Whether `fit` continues from the network that is there: preparation, threshold and ridge stay.
     verbose : bool
-        A line an epoch.
+        Print one line per epoch.
     n_threads : int, optional
-        While training; by default `fewfire.threads()`. It never changes a result.
+        Threads in training; by default `fewfire.threads()`. Their number never changes a result.
     memory_limit : int, optional
         Bytes that index and matrices may hold.
     random_state : int, RandomState or None
@@ -106,6 +107,19 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         X : (n, d) array, sparse matrix or DataFrame
         y : (n,) labels; or (n, k) of 0 and 1: which of k labels each sample has
         sample_weight : (n,), >= 0, optional
+
+        Raises
+        ------
+        ValueError
+            A parameter is out of its range, or X, y or the weights are not what they must be. A warm start
+            has other classes than the first fit.
+        DataError
+            A column of a DataFrame holds neither numbers, booleans, texts nor categories, or the variance of
+            a column is not finite.
+        MemoryLimitError
+            Sparse rows do not fit as dense ones, or `memory_limit` leaves too little to index or matrices.
+        TrainingError
+            Gradient descent at the learning rate that is given did not stay finite.
         """
         inputs, labels, weights = self._checked(X, y, sample_weight, reset=True, multi_output=True)
         self._learn_classes(labels)
@@ -129,6 +143,13 @@ class WideClassifier(ClassifierMixin, WideNetwork):
             The first samples decide preparation, threshold and learning rate.
         classes : (k,), in the first call
             All labels that there are; not needed where y is (n, k).
+
+        Raises
+        ------
+        AttributeError
+            The optimizer is "gauss-newton".
+        ValueError, DataError, MemoryLimitError, TrainingError
+            See `fit`. The first call lacks `classes`, or a later one has others.
         """
         first = not hasattr(self, "network_")
         inputs, labels, weights = self._checked(X, y, sample_weight, reset=first, multi_output=True)
@@ -183,6 +204,15 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         """Outputs (n, k), the largest for the class; for two classes (n,), above 0 for the second.
 
         With (n, k) labels in training: above 0 for the labels that a sample has.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` was not called before.
+        ValueError
+            X has other columns than in training, or values that are not finite or too large.
+        MemoryLimitError
+            Sparse rows do not fit as dense ones.
         """
         outputs = self._outputs(X)
         if self._has_many_labels:
@@ -193,6 +223,11 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         """Outputs as shares (n, k): squared errors are least at the probabilities, which they estimate.
 
         With (n, k) labels in training, the probability of each.
+
+        Raises
+        ------
+        NotFittedError, ValueError, MemoryLimitError
+            See `decision_function`.
         """
         outputs = np.clip(self._outputs(X), 0, 1)
         if self._has_many_labels:
@@ -203,7 +238,13 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         return outputs / outputs.sum(axis=1, keepdims=True)
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Labels (n,), or (n, k) as in training."""
+        """Labels (n,), or (n, k) as in training.
+
+        Raises
+        ------
+        NotFittedError, ValueError, MemoryLimitError
+            See `decision_function`.
+        """
         decision = self.decision_function(X)
         if self._has_many_labels:
             return (decision > 0).astype(int)

@@ -27,7 +27,13 @@ class WideRegressor(RegressorMixin, WideNetwork):
         return tags
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "WideRegressor":
-        """Fit to samples X and values y, (n,) or (n, c); see `WideClassifier.fit`."""
+        """Fit to samples X and values y, (n,) or (n, c).
+
+        Raises
+        ------
+        ValueError, DataError, MemoryLimitError, TrainingError
+            See `WideClassifier.fit`. A warm start has another number of columns in y than the first fit.
+        """
         inputs, targets, weights = self._checked(
             X, y, sample_weight, reset=True, multi_output=True, y_numeric=True
         )
@@ -40,7 +46,15 @@ class WideRegressor(RegressorMixin, WideNetwork):
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> "WideRegressor":
-        """One pass of gradient descent over some of the samples, whose first decide how y is scaled, too."""
+        """One pass of gradient descent over some of the samples; the first samples decide how y is scaled.
+
+        Raises
+        ------
+        AttributeError
+            The optimizer is "gauss-newton".
+        ValueError, DataError, MemoryLimitError, TrainingError
+            See `WideClassifier.fit`. y has another number of columns than in the first call.
+        """
         first = not hasattr(self, "network_")
         inputs, targets, weights = self._checked(
             X, y, sample_weight, reset=first, multi_output=True, y_numeric=True
@@ -67,6 +81,12 @@ class WideRegressor(RegressorMixin, WideNetwork):
         return targets / self.scale_
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Values, (n,) or (n, c) as in training."""
+        """Values, (n,) or (n, c) as in training.
+
+        Raises
+        ------
+        NotFittedError, ValueError, MemoryLimitError
+            See `WideClassifier.decision_function`.
+        """
         values = self._outputs(X) * self.scale_
         return values[:, 0] if self._is_flat else values
