@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fewfire
-from fewfire import Inputs, TrainingError, TwoLayerNetwork, reference
+from fewfire import GradientDescent, Inputs, Trainer, TrainingError, TwoLayerNetwork, reference
 from fewfire.indexes import DriftIndex, ExhaustiveIndex
 from fewfire.networks import velocities as coasting
 from fewfire.networks.momentum import Momentum
@@ -320,3 +320,28 @@ def test_settings_out_of_range_are_clear_errors(settings, message):
     problem = clustered_problem()
     with pytest.raises(ValueError, match=message):
         descend(problem.network, problem.inputs, problem.targets, **settings)
+
+
+def test_a_trainer_that_cannot_be_made_leaves_the_velocities_of_one_before():
+    problem = clustered_problem()
+    before = trainer_of(problem, momentum=0.9)
+    before.build()
+    before.step(np.arange(16))
+    velocities = problem.network.layer.velocities
+    assert not velocities.settled
+    with pytest.raises(ValueError, match="must have a learning rate that is a number. Got 'auto'"):
+        Trainer(before.problem, GradientDescent(), DriftIndex())
+    assert problem.network.layer.velocities is velocities
+    assert not velocities.settled
+    before.step(np.arange(16))
+
+
+def test_a_copy_holds_the_weights_as_they_are_now():
+    problem = clustered_problem()
+    trainer = trainer_of(problem, momentum=0.9, weight_decay=1e-3)
+    trainer.build()
+    trainer.step(np.arange(16))
+    present = problem.network.layer.present_weights()
+    assert not np.array_equal(problem.network.weights, present)
+    np.testing.assert_array_equal(problem.network.copy().weights, present)
+    np.testing.assert_array_equal(problem.network.part(np.array([7, 3])).weights, present[[7, 3]])

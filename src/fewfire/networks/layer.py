@@ -93,7 +93,7 @@ class Layer:
         """The same without the padding, (width, n_features)."""
         return self.present_rows()[:, : self.n_features]
 
-    def part(self, neurons: NDArray[np.int64]) -> "Layer":
+    def part(self, neurons: NDArray[np.int64] | slice) -> "Layer":
         """A layer of copies of these neurons as they are now, at rest, with the scale of the whole."""
         weights = self.weights if self.settled else self.present_weights()
         return Layer(padded(weights[neurons], self.dtype), self.n_features, self.threshold, self.scale)

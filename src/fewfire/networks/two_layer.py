@@ -210,9 +210,9 @@ class TwoLayerNetwork:
         return make, (weights, output_weights, self.threshold, self.dtype.name)
 
     def copy(self) -> "TwoLayerNetwork":
-        return self.part(np.arange(self.width))
+        return self.part(slice(None))
 
-    def part(self, neurons: NDArray[np.int64]) -> "TwoLayerNetwork":
+    def part(self, neurons: NDArray[np.int64] | slice) -> "TwoLayerNetwork":
         """A network of copies of these neurons, with the scale of the whole.
 
         In a step for the same residuals a neuron moves as far as it would among all the others.

@@ -68,12 +68,8 @@ class Trainer:
     def __init__(
         self, problem: Problem, method: Method, index: Index, *, choice: Choice | None = None
     ) -> None:
-        layer = problem.network.layer
-        if layer.velocities is not None:  # of a trainer before this one
-            layer.velocities.settle()
-            layer.velocities = None
         self.problem, self.method, self.choice = problem, method, choice
-        self.asking = Asking(index, layer, problem.inputs)
+        self.asking = Asking(index, problem.network.layer, problem.inputs)
         self.stepper = method.stepper(problem, self.asking)
         self.history: list[EpochRecord] = []
         self._begun: State | None = None  # at the beginning of an epoch that is not done yet

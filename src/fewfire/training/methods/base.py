@@ -16,6 +16,8 @@ from fewfire.training.problem import Problem
 class Stepper(ABC):
     """Takes the steps of a method on one problem, and holds all that they depend on beside the weights.
 
+    It begins with the network at rest: velocities that an earlier stepper left are settled and dropped.
+
     Attributes
     ----------
     problem : Problem
@@ -28,6 +30,10 @@ class Stepper(ABC):
     """
 
     def __init__(self, problem: Problem, asking: Asking) -> None:
+        layer = problem.network.layer
+        if layer.velocities is not None:  # of a stepper before this one
+            layer.velocities.settle()
+            layer.velocities = None
         self.problem, self.asking = problem, asking
         self.steps_taken = 0
         self.finished = False

@@ -98,12 +98,12 @@ class DescentStepper(Stepper):
     """Takes gradient steps; gives the layer velocities where the rule needs them."""
 
     def __init__(self, method: GradientDescent, problem: Problem, asking: Asking) -> None:
-        super().__init__(problem, asking)
         if isinstance(method.learning_rate, str):
             raise ValueError(
                 "a trainer must have a learning rate that is a number. Got 'auto'. Let "
                 "fewfire.plan.plan_trainer or fewfire.train find the largest safe one."
             )
+        super().__init__(problem, asking)
         self.method, self.rule, self.learning_rate = method, method.rule, float(method.learning_rate)
         network = problem.network
         self.output_velocities: NDArray | None = None
