@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-import fewfire.cli.display as display_module
 import fewfire.runs.options as options_module
 import fewfire.runs.prepare as prepare_module
 from command import fewfire, fewfire_process, train_digits
@@ -160,7 +159,7 @@ def test_comparing_needs_torch_and_says_so_before_training(tmp_path, monkeypatch
 
 
 def test_without_matplotlib_a_run_lacks_its_picture_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(display_module, "find_spec", lambda name: None)
+    monkeypatch.setattr("fewfire.report.pictures.find_spec", lambda name: None)
     assert train_digits(tmp_path / "run").code == 0
     assert not (tmp_path / "run" / "history.png").exists()
     assert (tmp_path / "run" / "model.safetensors").exists()

@@ -97,7 +97,7 @@ def test_a_sweep_ends_before_its_time_does(monkeypatch):
 
 
 def test_without_matplotlib_a_study_lacks_its_pictures_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(study_module, "find_spec", lambda name: None)
+    monkeypatch.setattr("fewfire.report.pictures.find_spec", lambda name: None)
     ended = study(tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES - PICTURES
     assert "No pictures without matplotlib" in ended.out

@@ -167,7 +167,7 @@ def test_the_default_folder_is_named_by_data_and_time(tmp_path, monkeypatch):
 
 
 def test_without_matplotlib_a_study_lacks_its_pictures_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(study_module, "find_spec", lambda name: None)
+    monkeypatch.setattr("fewfire.report.pictures.find_spec", lambda name: None)
     ended = study_digits(tmp_path / "run")
     assert ended.code == 0
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES - PICTURES

@@ -16,11 +16,11 @@ import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import fewfire.cli.display
+import fewfire.report.pictures
 import fewfire.system.files
 from fewfire.cli.main import run
 
-fewfire.cli.display.find_spec = lambda name: None  # no matplotlib: a picture takes longer than such a run
+fewfire.report.pictures.find_spec = lambda name: None  # no matplotlib: a picture takes longer than such a run
 ENOUGH = 12
 CALLS = ("fsync", "replace", "unlink")
 

@@ -268,6 +268,11 @@ class TestMemoryLimit:
         assert trainer.problem.batch_size == 30
         assert "30 x 30" in trainer.stepper.description
 
+    def test_smaller_batches_are_advised_only_where_there_are_any(self):
+        problem = clustered_problem()
+        with pytest.raises(MemoryLimitError, match=r"1 samples need 32 B\. .*16 B\. Raise the limit"):
+            gauss_newton_trainer(problem.network, problem.inputs, problem.targets, memory_limit=16)
+
     def test_batches_that_do_not_fit(self):
         problem = clustered_problem()
         with pytest.raises(

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -11,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from fewfire.diagnose.drift import DriftRecorder
 from fewfire.diagnose.scaling import fits_rows
+from fewfire.report.pictures import can_draw
 from fewfire.runs import Result, Run, RunObserver, Settings
 from fewfire.runs.prepare import Prepared
 from fewfire.system import machine
@@ -176,7 +176,7 @@ class TrainingDisplay(RunObserver):
     def saved(self, folder: Path, settings: Settings, history: Sequence[EpochRecord]) -> None:
         """Draws the picture of the history into the folder, where Matplotlib is there."""
         self._stop()
-        if history and find_spec("matplotlib") is not None:
+        if history and can_draw():
             from fewfire.report.pictures.history import draw_history
 
             asked = settings.options

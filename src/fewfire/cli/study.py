@@ -2,7 +2,6 @@
 
 import json as json_format
 import math
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +21,7 @@ from fewfire.diagnose.scaling import (
     markdown_table,
     points_table,
 )
+from fewfire.report.pictures import can_draw
 from fewfire.runs import Settings, TrainOptions
 from fewfire.runs.prepare import load, prepare
 from fewfire.runs.run import default_folder, train_and_save
@@ -71,7 +71,7 @@ def drift(
     recorder = DriftRecorder(trainer, every)
     with TrainingDisplay(console, table=DriftTable(recorder)) as display:
         display.prepared(prepared)
-        if not _can_draw():
+        if not can_draw():
             console.print(NO_PICTURES)
 
         def save(**outcome: Any) -> None:
@@ -90,15 +90,11 @@ def _summary(recorder: DriftRecorder, settings: Settings) -> dict[str, Any]:
     return settings.as_dict() | {"every": recorder.every} | recorder.totals() | {"history": history}
 
 
-def _can_draw() -> bool:
-    return find_spec("matplotlib") is not None
-
-
 def _save(folder: Path, recorder: DriftRecorder, settings: Settings, outcome: dict[str, Any]) -> None:
     write_atomically(folder / "steps.csv", steps_table(recorder.records))
     summary = _summary(recorder, settings) | outcome
     write_atomically(folder / "summary.json", json_format.dumps(summary, indent=2) + "\n")
-    if recorder.records and _can_draw():
+    if recorder.records and can_draw():
         from fewfire.report.pictures.drift import draw_steps
 
         asked = settings.options
@@ -152,7 +148,7 @@ def scaling(
     write_atomically(folder.path / "points.csv", points_table(points))
     write_atomically(folder.path / "table.md", markdown_table(rows))
     write_atomically(folder.path / "summary.json", json_format.dumps(summary, indent=2) + "\n")
-    if _can_draw():
+    if can_draw():
         from fewfire.report.pictures.scaling import draw_scaling
 
         draw_scaling(points, folder.path)

@@ -172,7 +172,7 @@ def what_limits(spent: Work, seconds: dict[str, float], steps: int) -> str:
     Parameters
     ----------
     spent : Work
-        Of the steps, without the build.
+        Work of the steps, without the build.
     seconds : of "build" and of each part of the steps
     """
     if spent.asked == 0:

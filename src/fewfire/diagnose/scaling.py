@@ -132,7 +132,7 @@ def sweep(index: str, axis: str, sizes: Sequence[int], seed: int, budget: float)
 
 
 def all_points(sweeps: dict[str, list[int]], seed: int, budget: float = BUDGET) -> Iterator[Point]:
-    """Of every index and every sweep."""
+    """The points of every index and every sweep."""
     part = budget / (len(INDEXES) * len(sweeps))
     for axis, sizes in sweeps.items():
         for index in INDEXES:

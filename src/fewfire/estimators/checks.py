@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fewfire.indexes import INDEXES
+from fewfire.networks.threshold import require_one_of_both
 from fewfire.system.words import require_one_of
 from fewfire.training import METHODS
 
@@ -47,11 +48,7 @@ def check_parameters(estimator: Any) -> None:
             f"categories must be a list of columns, or 'auto'. Got {estimator.categories!r}. Use 'auto' to "
             "have them found."
         )
-    if estimator.fire_rate is not None and not _is(estimator.threshold, "auto"):
-        raise ValueError(
-            f"give a threshold or a fire rate, not both. Got threshold={estimator.threshold} and fire_rate="
-            f"{estimator.fire_rate}. Leave one out."
-        )
+    require_one_of_both(estimator.threshold, estimator.fire_rate, left_out="auto")
 
 
 def _is(value: Any, name: str) -> bool:

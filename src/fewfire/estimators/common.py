@@ -23,9 +23,8 @@ from fewfire.estimators.checks import check_parameters
 from fewfire.estimators.stopping import UntilNothingImproves
 from fewfire.indexes import rules
 from fewfire.indexes.predict import predicted_outputs
-from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
+from fewfire.networks.near_kernel import mirrored_network, near_kernel_network, near_kernel_ridge
 from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
-from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import FrameCategories, is_frame, perhaps_categories
@@ -127,7 +126,9 @@ class WideNetwork(BaseEstimator):
                 self._begin(inputs, targets, weights, SGD)
             self.optimizer_ = SGD
             samples = self.preparation_.transform(inputs)
-            trainer = self._trainer(samples, targets - self.mean_, weights, momentum=0.0, index="exhaustive")
+            trainer = self._trainer(
+                samples, targets - self.mean_, weights, momentum=0.0, index=rules.for_one_pass()
+            )
             trainer.build()
             trainer.epoch()
             self.history_ = [*self.history_, *trainer.history]
@@ -148,15 +149,8 @@ class WideNetwork(BaseEstimator):
         self.preparation_, self.threshold_ = selection.preparation, selection.threshold
         self.ridge_, self.error_ = selection.ridge, selection.error
         n_features, n_outputs = len(self.preparation_.scaling.mean) + 1, targets.shape[1]
-        if self.optimizer_ == GAUSS_NEWTON:
-            self.network_ = near_kernel_network(
-                self.width, n_features, n_outputs, threshold=self.threshold_, seed=self._seed
-            )
-        else:
-            self.network_ = TwoLayerNetwork.initialize(
-                self.width + self.width % 2, n_features, n_outputs, threshold=self.threshold_, mirrored=True,
-                seed=self._seed,
-            )  # fmt: skip
+        make = near_kernel_network if self.optimizer_ == GAUSS_NEWTON else mirrored_network
+        self.network_ = make(self.width, n_features, n_outputs, threshold=self.threshold_, seed=self._seed)
         self.learning_rate_: float | None = None
         self.history_: list[Any] = []
 

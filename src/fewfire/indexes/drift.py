@@ -32,7 +32,7 @@ from fewfire.system.machine import one_blas_thread, threads
 
 @dataclass(frozen=True)
 class Codes:
-    """Of the table: 0 proves nothing, code c proves a distance of (c - 1 - firing) / resolution."""
+    """How a table codes distances: 0 proves nothing, c a distance of (c - 1 - firing) / resolution."""
 
     bits: int
     per_sigma: int  # resolution: codes a standard deviation of the pre-activations
@@ -60,14 +60,14 @@ class DriftIndex(Index):
     sketch_size : int, optional
         k: directions of the sketch filter; 0 for none. By default chosen by the data, 0 .. 64.
     memory_limit : int, optional
-        Bytes that the index may hold. Where a byte a pair does not fit, the table takes half a byte; where
+        Bytes that the index may hold. Where a byte per pair does not fit, the table takes half a byte; where
         that does not fit either, only some of the neurons get a table, and the others are searched
         exhaustively.
 
     Attributes
     ----------
     table_bits : int
-        Of a pair in the table: 8 or 4.
+        Bits per pair in the table: 8 or 4.
     tabled_share : float
         Share of the neurons that have a table.
     seconds : dict
@@ -76,7 +76,7 @@ class DriftIndex(Index):
     Notes
     -----
     Build: m n d multiply-adds at GEMM speed, or 3 m n log2 d additions where the weights are still those of
-    a structured initialization. Memory: a byte a pair or half of one, plus two bytes a weight.
+    a structured initialization. Memory: a byte per pair or half of one, plus two bytes per weight.
     A fire set costs one comparison of codes a pair, k multiply-adds for each pair that the norm bound cannot
     prove silent, and d for each that the sketch bound cannot.
 
@@ -282,7 +282,7 @@ class DriftIndex(Index):
 
     @property
     def _price(self) -> float:
-        """Of the refresh of a block, in multiply-adds."""
+        """What the refresh of a block costs, in multiply-adds."""
         return PRODUCT_COST * BLOCK * len(self._inputs) * self._inputs.n_features
 
     @property

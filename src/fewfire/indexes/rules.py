@@ -21,6 +21,11 @@ def for_few_steps(fire_rate: float) -> str:
     return "drift" if fire_rate < SPARSE else "exhaustive"
 
 
+def for_one_pass() -> str:
+    """The index for a single pass over a few samples, which pays for no build."""
+    return "exhaustive"
+
+
 def worth_a_probe(n_features: int, steps_per_epoch: int) -> list[str]:
     """The indexes that may be fastest in gradient descent, the cheapest probe first."""
     holds = {

@@ -34,11 +34,11 @@ class WeightTreeIndex(Index):
 
     Notes
     -----
-    Build: O(d m log m). Memory: a copy of the weights and about 20 bytes a neuron. A sample costs the boxes
+    Build: O(d m log m). Memory: a copy of the weights and about 20 bytes per neuron. A sample costs the boxes
     and rows along the boundary of its half-space, about m^(1 - 1/d), and d for each row that fires. With d up
     to 4 that is a few percent of the width; from d = 7 on the exhaustive index is as fast.
 
-    A step costs one addition a neuron: how far it moved. All rows are refreshed (written again, in O(m d))
+    A step costs one addition per neuron: how far it moved. All rows are refreshed (written again, in O(m d))
     once the pairs proposed in vain since the last time have cost as much: never more than twice the cost of
     the best schedule in hindsight. Where weights coast all of them move and are refreshed at each step.
 
@@ -96,7 +96,7 @@ class WeightTreeIndex(Index):
 
     @property
     def _price(self) -> float:
-        """Of a refresh, in pairs proposed in vain."""
+        """What a refresh costs, in pairs proposed in vain."""
         return REFRESH_PAIRS * require_built(self._layer, self).width
 
     @property

@@ -14,6 +14,24 @@ from fewfire.networks.two_layer import TwoLayerNetwork
 OUTPUT_WEIGHTS = 10.0
 
 
+def mirrored_network(
+    width: int,
+    n_features: int,
+    n_outputs: int,
+    *,
+    threshold: float,
+    seed: int = 0,
+    dtype: DTypeLike = np.float32,
+) -> TwoLayerNetwork:
+    """A network whose outputs begin at 0; an odd width is raised by one.
+
+    The parameters, and what is raised, are those of `TwoLayerNetwork.initialize`.
+    """
+    return TwoLayerNetwork.initialize(
+        width + width % 2, n_features, n_outputs, threshold=threshold, mirrored=True, seed=seed, dtype=dtype
+    )
+
+
 def near_kernel_network(
     width: int,
     n_features: int,
@@ -40,17 +58,11 @@ def near_kernel_network(
     ValueError
         See `TwoLayerNetwork.initialize`.
     """
-    mirrored = init == "gaussian"
-    network = TwoLayerNetwork.initialize(
-        width + width % 2 if mirrored else width,
-        n_features,
-        n_outputs,
-        threshold=threshold,
-        init=init,
-        mirrored=mirrored,
-        seed=seed,
-        dtype=dtype,
-    )
+    size = width, n_features, n_outputs
+    if init == "gaussian":
+        network = mirrored_network(*size, threshold=threshold, seed=seed, dtype=dtype)
+    else:
+        network = TwoLayerNetwork.initialize(*size, threshold=threshold, init=init, seed=seed, dtype=dtype)
     network.output_weights[:] *= OUTPUT_WEIGHTS
     return network
 

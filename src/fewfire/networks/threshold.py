@@ -45,6 +45,15 @@ def fire_rate_at(threshold: float) -> float:
     return 1 - NormalDist().cdf(threshold)
 
 
+def require_one_of_both(threshold: float | str, fire_rate: float | None, *, left_out: str) -> None:
+    """Raise ValueError where a fire rate is given beside a threshold that is not left out."""
+    if fire_rate is not None and threshold != left_out:
+        raise ValueError(
+            f"give a threshold or a fire rate, not both. Got threshold={threshold} and "
+            f"fire_rate={fire_rate}. Leave one out."
+        )
+
+
 def threshold_of(
     asked: float | str, width: int, *, fire_rate: float | None = None, second_order: bool = False
 ) -> float:
@@ -65,12 +74,8 @@ def threshold_of(
     ValueError
         Both a threshold and a fire rate are given, or the threshold is neither a number nor "paper".
     """
+    require_one_of_both(asked, fire_rate, left_out="paper")
     if fire_rate is not None:
-        if asked != "paper":
-            raise ValueError(
-                f"give a threshold or a fire rate, not both. Got threshold={asked} and "
-                f"fire_rate={fire_rate}. Leave one out."
-            )
         return threshold_for_fire_rate(fire_rate)
     if asked == "paper":
         return paper_threshold(width, second_order=second_order)

@@ -141,9 +141,11 @@ class GaussNewton(Method):
             preconditioner = _suited_preconditioner(size, n_outputs, limit)
         needed = _matrix_bytes(preconditioner, size, n_outputs)
         if needed > limit:
+            fewer = _largest_batch(limit)
+            remedy = f"Use batches of {fewer:,}, or raise the limit." if fewer < size else "Raise the limit."
             raise MemoryLimitError(
                 f"the matrices of a batch of {size:,} samples need {bytes_text(needed)}. Got a limit of "
-                f"{bytes_text(limit)}. Use batches of {_largest_batch(limit):,}, or raise the limit."
+                f"{bytes_text(limit)}. {remedy}"
             )
         return replace(self, preconditioner=preconditioner), batch_size, needed
 
