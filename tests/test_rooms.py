@@ -10,7 +10,7 @@ import pytest
 import fewfire
 from fewfire import _core
 from fewfire.training import METHODS
-from processes import printed
+from processes import printed, run_python
 
 PACKAGE = Path(fewfire.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -52,8 +52,26 @@ def test_importing_fewfire_loads_numpy_and_the_core_only():
         "qiskit",
     }
     assert not loaded & heavy
-    own = ("fewfire.cli", "fewfire.estimators", "fewfire.report")
+    own = ("fewfire.cli", "fewfire.data", "fewfire.estimators", "fewfire.report")
     assert not {name for name in loaded if name.startswith(own)}
+
+
+def test_names_that_are_loaded_later_are_there():
+    assert set(fewfire.__all__) <= set(dir(fewfire))
+    assert all(hasattr(fewfire, name) for name in fewfire.__all__)
+    with pytest.raises(AttributeError, match="module 'fewfire' has no attribute 'WideForest'"):
+        _ = fewfire.WideForest
+
+
+def test_an_estimator_without_scikit_learn_is_a_clear_error():
+    code = """
+        import sys
+        sys.modules["sklearn"] = None
+        import fewfire
+        fewfire.WideClassifier
+    """
+    error = run_python(code).stderr
+    assert "fewfire.WideClassifier must have scikit-learn 1.6 or newer. Got none installed. Run pip" in error
 
 
 def test_the_search_for_imports_finds_some():
@@ -110,6 +128,11 @@ def room_of(path: Path) -> str:
 
 def test_every_room_has_a_floor():
     assert {room_of(path) for path in FILES} - {"__init__"} | {"_core"} == set(FLOOR_OF)
+
+
+@pytest.mark.parametrize("module", ["fewfire.training", "fewfire.indexes", "fewfire.networks.two_layer"])
+def test_readers_know_nothing_of_networks(module):
+    assert {path for path in files_importing(module) if path.startswith("data/")} == set()
 
 
 def is_module(name: str) -> bool:

@@ -1,11 +1,11 @@
 """fewfire: train very wide neural networks while touching only the neurons that fire."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fewfire._version import __version__ as __version__
 from fewfire.api import predict, train
 from fewfire.core import FireSet, Inputs
-from fewfire.data import load_dataset
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.halfspace import HalfspaceReporter
 from fewfire.networks import TwoLayerNetwork
@@ -14,7 +14,11 @@ from fewfire.system.machine import info, set_threads, threads
 from fewfire.training import GaussNewton, GradientDescent, Trainer
 
 if TYPE_CHECKING:
+    from fewfire.data import load_dataset
     from fewfire.estimators import WideClassifier, WideRegressor
+
+# Names that are loaded when they are asked for: readers take time, and the estimators scikit-learn.
+_LATER = {"load_dataset": "data", "WideClassifier": "estimators", "WideRegressor": "estimators"}
 
 __all__ = [
     "Classes",
@@ -42,11 +46,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The estimators, which need scikit-learn, when they are asked for."""
-    if name not in ("WideClassifier", "WideRegressor"):
+    """The names that are loaded when they are asked for."""
+    if name not in _LATER:
         raise AttributeError(f"module 'fewfire' has no attribute {name!r}")
     try:
-        from fewfire import estimators
+        return getattr(import_module(f"fewfire.{_LATER[name]}"), name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != "sklearn":
             raise
@@ -54,8 +58,7 @@ def __getattr__(name: str) -> Any:
             f"fewfire.{name} must have scikit-learn 1.6 or newer. Got none installed. "
             "Run pip install 'fewfire[sklearn]'."
         ) from error
-    return getattr(estimators, name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "WideClassifier", "WideRegressor"]
+    return [*globals(), *_LATER]
