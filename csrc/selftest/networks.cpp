@@ -15,31 +15,57 @@
 namespace fewfire::selftest {
 namespace {
 
-// Fast products and the lines made of them, against plain loops over the stored weights.
+// Structured weights, samples, and the inner products of plain loops over them, which are the same in all
+// ways.
 template <class T>
-void check_structured(int64_t width, int64_t n_features, int64_t size, bool packed) {
-  std::mt19937 random(2);
-  const int64_t blocks = (width + size - 1) / size, n_samples = 21, n_tabled = (width + kBlock - 1) / kBlock;
-  std::vector<T> signs(blocks * 3 * size), scales(width), products(n_samples * width), inverse_norms;
-  for (T& sign : signs) sign = random() % 2 == 0 ? T{1} : T{-1};
-  for (T& scale : scales) scale = static_cast<T>((1 + random() % 100 / 100.0) / size);
-  const Structure<T> structure{signs.data(), scales.data(), size, width};
-  Matrix<T> w(width, n_features), x = random_matrix<T>(n_samples, n_features, random);
-  structured_rows<T>(structure, n_features, w.rows());
+struct StructuredCase {
+  static constexpr int64_t n_samples = 21;
+
+  int64_t size, width, n_features;
+  std::mt19937 random{2};
+  std::vector<T> signs, scales;
+  Matrix<T> x, w;
+  std::vector<double> lengths, exact;  // exact: of sample i with neuron r, at i * width + r
+
+  StructuredCase(int64_t width, int64_t n_features, int64_t size)
+      : size(size),
+        width(width),
+        n_features(n_features),
+        signs((width + size - 1) / size * 3 * size),
+        scales(width),
+        x(random_matrix<T>(n_samples, n_features, random)),
+        w(width, n_features) {
+    for (T& sign : signs) sign = random() % 2 == 0 ? T{1} : T{-1};
+    for (T& scale : scales) scale = static_cast<T>((1 + random() % 100 / 100.0) / size);
+    structured_rows<T>(structure(), n_features, w.rows());
+    for (int64_t i = 0; i < n_samples; ++i) {
+      lengths.push_back(norm(x[i], n_features));
+      for (int64_t r = 0; r < width; ++r) exact.push_back(dot(w[r], x[i], n_features));
+    }
+  }
+  Structure<T> structure() const { return {signs.data(), scales.data(), size, width}; }
+};
+
+// The weights, their fast products, and the lines made of them.
+template <class T>
+void check_structured(StructuredCase<T>& expected, bool packed) {
+  const auto& [size, width, n_features, random, signs, scales, x, w, lengths, exact] = expected;
+  const int64_t n_samples = x.count, n_tabled = (width + kBlock - 1) / kBlock;
+  const Structure<T> structure = expected.structure();
+  Matrix<T> rows(width, n_features);
+  structured_rows<T>(structure, n_features, rows.rows());
+  check(rows.data == w.data, "all ways to compute give the same structured weights");
+  std::vector<T> products(n_samples * width), inverse_norms;
   structured_products<T>(structure, x.view(), products.data());
 
-  std::vector<double> lengths;
-  for (int64_t i = 0; i < n_samples; ++i) {
-    lengths.push_back(norm(x[i], n_features));
-    inverse_norms.push_back(static_cast<T>(1 / lengths[i]));
-  }
+  for (const double length : lengths) inverse_norms.push_back(static_cast<T>(1 / length));
   const double largest_norm = *std::max_element(lengths.begin(), lengths.end());
   const T threshold = static_cast<T>(0.5);
   const TableKind kind = table_kind(packed);
   const DistanceCode code{packed ? 2.0 : 20.0, kind.code.zero};
   std::vector<int32_t> order(width);
   std::iota(order.begin(), order.end(), 0);
-  std::shuffle(order.begin(), order.end(), random);
+  std::shuffle(order.begin(), order.end(), expected.random);
   std::vector<uint8_t> bytes(n_tabled * n_samples * kind.line_bytes);
   const CodeTable table{bytes.data(), n_samples, kind.line_bytes};
   const std::vector<double> lost(width, 0);
@@ -53,9 +79,9 @@ void check_structured(int64_t width, int64_t n_features, int64_t size, bool pack
     const double error =
         rounding<T>(3 * static_cast<int64_t>(std::log2(size))) * scales[r] * std::pow(size, 1.5);
     for (int64_t i = 0; i < n_samples; ++i) {
-      const double exact = dot(w[r], x[i], n_features), length = lengths[i];
-      close &= std::abs(products[i * width + r] - exact) <= error * length;
-      const double distance = (threshold - exact) / length * code.resolution + 1 + code.zero;
+      const double product = exact[i * width + r], length = lengths[i];
+      close &= std::abs(products[i * width + r] - product) <= error * length;
+      const double distance = (threshold - product) / length * code.resolution + 1 + code.zero;
       const int found = CodeColumn(table, p / kBlock, p % kBlock)[i];
       proven &= found == 0 || found <= distance;
       sharp &= found == table.highest() || found > distance - 1.01 - 2 * error * code.resolution;
@@ -69,15 +95,18 @@ void check_structured(int64_t width, int64_t n_features, int64_t size, bool pack
 }  // namespace
 
 void check_structures() {
-  for (const std::string& set : available_instruction_sets()) {
-    use_instruction_set(set);
-    for (int count : {1, 3}) {
-      set_threads(count);
-      for (const int64_t size : {64, 128, 256, 512, 1024, 4096}) {
+  for (const int64_t size : {64, 128, 256, 512, 1024, 4096}) {
+    StructuredCase<float> in_float(size + 70, size - 13, size);
+    StructuredCase<double> in_double(size / 2 + 1, size, size);
+    bool packed = false;  // both kinds of table, in turn
+    for (const std::string& set : available_instruction_sets()) {
+      use_instruction_set(set);
+      for (const int count : kThreadCounts) {
+        set_threads(count);
         where = "structured, " + set + ", blocks of " + std::to_string(size);
-        const bool packed = count == 3;  // both kinds of table, in turn
-        check_structured<float>(size + 70, size - 13, size, packed);
-        check_structured<double>(size / 2 + 1, size, size, packed);
+        packed = !packed;
+        check_structured<float>(in_float, packed);
+        check_structured<double>(in_double, packed);
       }
     }
   }
