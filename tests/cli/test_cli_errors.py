@@ -64,14 +64,14 @@ BAD_OPTIONS = [
     (("--memory-limit", "1XB"), r"an amount of memory must be .*Got '1XB'\. Write for example 8GB"),
     (
         ("--memory-limit", "1MB"),
-        r"--memory-limit must be more than \d+.* [MG]B, which data and network need .*"
-        r"Got 1 MB\. Raise it, or lower --width",
+        r"data and network, before any index, must fit in --memory-limit of [\d,]+ bytes\. Got a need of "
+        r"[\d,]+ bytes\. Raise it, or lower --width",
     ),
     (("--width", 10**13), r"a run must fit in memory\. Got: .*\. Lower --width or --batch-size"),
     (("--width", 10**23), r"a run must fit in memory\. Got: .*\. Lower --width or --batch-size"),
     (
         ("--width", 10**13, "--memory-limit", "8GB"),
-        r"--memory-limit must be more than [\d.]+ GB, .*Got 8\.00 GB",
+        r"data and network.* --memory-limit of 8,000,000,000 bytes\. Got a need of",
     ),
 ]
 
@@ -237,7 +237,8 @@ def test_a_limit_too_low_for_any_index_names_what_is_needed_and_leaves_nothing(t
     assert ended.code == USER_ERROR
     found = re.match(
         r"fewfire: --memory-limit must leave the index enough beside data and network: the drift index "
-        r"needs at least ([\d,]+) bytes.*Got a limit of 50,000\. Raise the limit, or use the exhaustive",
+        r".*must fit in the memory limit of 50,000 bytes\. Got a need of ([\d,]+) bytes\..*"
+        r"Raise the limit, or use the exhaustive",
         ended.message,
     )
     assert found, ended.message
@@ -247,6 +248,11 @@ def test_a_limit_too_low_for_any_index_names_what_is_needed_and_leaves_nothing(t
     assert train_digits(tmp_path / "run", "--memory-limit", enough).code == 0
 
 
+def need_in(message):
+    """The bytes that an error says are needed."""
+    return int(re.search(r"Got a need of ([\d,]+) bytes", message)[1].replace(",", ""))
+
+
 @pytest.mark.parametrize("momentum", [0, 0.9])
 def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
     """Half fire, on large batches: more memory for fire sets than for anything else."""
@@ -254,7 +260,7 @@ def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
                "--momentum", momentum)  # fmt: skip
     ended = fewfire_process(*options, "--threads", 2, "--memory-limit", "1MB", "--out", tmp_path / "a")
     assert ended.code == USER_ERROR
-    needed = float(re.search(r"must be more than (\d+) MB", ended.err)[1])
+    needed = need_in(ended.err) / 1e6
 
     for beside, bits, all_tabled in [(40, 8, True), (22, 4, True), (12, 4, False)]:  # bytes take 24 MB
         limit, folder = int(1e6 * (needed + beside)), tmp_path / str(beside)
@@ -277,7 +283,7 @@ def test_gauss_newton_steps_are_charged_for_their_copies(tmp_path):
     for name, options in kinds.items():
         alike = ("--width", width, "--threshold", 9, "--batch-size", 1438, "--memory-limit", "1MB")
         ended = train_digits(tmp_path / "run", *alike, *options)
-        needed[name] = float(re.search(r"must be more than ([\d.]+) GB", ended.message)[1])
+        needed[name] = need_in(ended.message) / 1e9
     assert needed["gauss-newton"] - needed["sgd"] == pytest.approx(a_copy, abs=0.1)
     assert needed["ridge"] - needed["gauss-newton"] == pytest.approx(2 * a_copy, abs=0.1)
 

@@ -82,7 +82,7 @@ def test_the_memory_budget_counts_with_the_threshold_that_the_network_gets(tmp_p
 
     network_needs = training_memory(**accounts[0] | {"fire_rate": fire_rate_at(threshold)}).total
     needed = network_needs + prepare_module.SPARE_BYTES
-    at_boundary = train_digits(tmp_path / "second", *options, "--memory-limit", needed)
-    assert "--memory-limit must be more than" in at_boundary.message
-    above = train_digits(tmp_path / "second", *options, "--memory-limit", needed + 1)
-    assert "--memory-limit must be more than" not in above.message  # though this leaves the index one byte
+    below = train_digits(tmp_path / "second", *options, "--memory-limit", needed - 1)
+    assert "data and network, before any index," in below.message
+    exact = train_digits(tmp_path / "second", *options, "--memory-limit", needed)
+    assert "data and network, before any index," not in exact.message  # though this leaves the index no byte

@@ -191,7 +191,7 @@ def test_help_has_an_example():
         (("--width", 0), r"--width must be >= 1\. Got 0"),
         (("--schedule", "linear"), r"the schedule must be one of constant, cosine, step\. Got 'linear'"),
         (("--learning-rate", "fast"), r"--learning-rate must be a finite number or 'auto'\. Got 'fast'"),
-        (("--memory-limit", "1MB"), r"--memory-limit must be more than "),
+        (("--memory-limit", "1MB"), r"data and network, before any index, must fit in --memory-limit "),
     ],
 )
 def test_a_bad_option_is_explained(tmp_path, options, message):

@@ -244,7 +244,8 @@ def test_a_limit_is_kept_first_without_the_gram_matrix_then_not_at_all(make):
     needed = index.nbytes
     assert needed == built(make, problem, memory_limit=needed).nbytes
     message = (
-        f"the {index.name} index needs {needed:,} bytes. Got a limit of {needed - 1:,}. Raise the limit, or"
+        f"the {index.name} index must fit in the memory limit of {needed - 1:,} bytes. "
+        f"Got a need of {needed:,} bytes. Raise the limit, or"
     )
     with pytest.raises(MemoryLimitError, match=re.escape(message)):
         built(make, problem, memory_limit=needed - 1)

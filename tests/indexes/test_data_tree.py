@@ -135,7 +135,8 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed():
     assert built(problem, memory_limit=needed).nbytes == needed
     index = DataTreeIndex(memory_limit=needed - 1)
     message = (
-        f"the data_tree index needs {needed:,} bytes. Got a limit of {needed - 1:,}. Raise the limit, or"
+        f"the data_tree index must fit in the memory limit of {needed - 1:,} bytes. "
+        f"Got a need of {needed:,} bytes. Raise the limit, or"
     )
     with pytest.raises(MemoryLimitError, match=re.escape(message)):
         index.build(problem.network.layer, problem.inputs)
@@ -147,7 +148,7 @@ def test_what_it_needs_is_known_before_any_list_is_made(monkeypatch):
     monkeypatch.setattr(data_tree, "CHUNK", 64)  # counted in parts, as it is listed
     needed = built(problem).nbytes
     monkeypatch.setattr(DataTreeIndex, "_ask", lambda *_: pytest.fail("asked for the lists"))
-    with pytest.raises(MemoryLimitError, match=re.escape(f"needs {needed:,} bytes")):
+    with pytest.raises(MemoryLimitError, match=re.escape(f"a need of {needed:,} bytes")):
         built(problem, memory_limit=needed - 1)
 
 

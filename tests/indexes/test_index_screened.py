@@ -160,7 +160,7 @@ def test_a_limit_that_cannot_be_kept_is_an_error_that_names_what_is_needed():
     ScreenedIndex(memory_limit=needed).build(problem.network.layer, problem.inputs)
     with pytest.raises(
         MemoryLimitError,
-        match=f"needs {needed:,} bytes. Got a limit of {needed - 1:,}. Raise the limit, or use",
+        match=f"of {needed - 1:,} bytes. Got a need of {needed:,} bytes. Raise the limit, or use",
     ):
         ScreenedIndex(memory_limit=needed - 1).build(problem.network.layer, problem.inputs)
 

@@ -138,7 +138,7 @@ def test_too_little_memory_is_an_error_that_says_how_much_it_takes():
     problem = clustered_problem()
     needed = built(problem).nbytes
     index = WeightTreeIndex(memory_limit=needed - 1)
-    with pytest.raises(MemoryLimitError, match=f"the weight tree needs {needed:,} bytes. Got a limit of"):
+    with pytest.raises(MemoryLimitError, match=f"of {needed - 1:,} bytes. Got a need of {needed:,} bytes"):
         index.build(problem.network.layer, problem.inputs)
     assert index.nbytes == 0
     index = WeightTreeIndex(memory_limit=needed)

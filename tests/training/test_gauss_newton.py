@@ -270,13 +270,17 @@ class TestMemoryLimit:
 
     def test_smaller_batches_are_advised_only_where_there_are_any(self):
         problem = clustered_problem()
-        with pytest.raises(MemoryLimitError, match=r"1 samples need 32 B\. .*16 B\. Raise the limit"):
+        with pytest.raises(
+            MemoryLimitError,
+            match=r"1 samples must fit .* 16 bytes\. Got a need of 32 bytes\. Raise the limit",
+        ):
             gauss_newton_trainer(problem.network, problem.inputs, problem.targets, memory_limit=16)
 
     def test_batches_that_do_not_fit(self):
         problem = clustered_problem()
         with pytest.raises(
-            MemoryLimitError, match=r"samples need 80 KB\. Got a limit of 60 KB\. Use batches of 30"
+            MemoryLimitError,
+            match=r"limit of 60,000 bytes\. Got a need of 80,000 bytes\. Use batches of 30",
         ):
             gauss_newton_trainer(
                 problem.network, problem.inputs, problem.targets, batch_size=50, memory_limit=60_000

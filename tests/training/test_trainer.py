@@ -203,7 +203,7 @@ def test_an_index_may_be_named_or_given():
 
 def test_the_memory_limit_reaches_the_index():
     problem = clustered_problem()
-    with pytest.raises(MemoryLimitError, match="Got a limit of 1,000"):
+    with pytest.raises(MemoryLimitError, match="the memory limit of 1,000 bytes"):
         descend(problem.network, problem.inputs, problem.targets, memory_limit=1000)
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.work import Work
-from fewfire.errors import MemoryLimitError
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
+from fewfire.system.memory import require_within
 
 if TYPE_CHECKING:
     from fewfire._core import Found_float32, Found_float64
@@ -141,11 +141,9 @@ def require_fitting(layer: Layer, inputs: Inputs) -> None:
 
 def require_within_limit(index: Index, needed: int, other: str) -> None:
     """That an index may hold so many bytes; else another one is named that needs fewer."""
-    if index.memory_limit is not None and needed > index.memory_limit:
-        raise MemoryLimitError(
-            f"the {index.name} index needs {needed:,} bytes. Got a limit of {index.memory_limit:,}. "
-            f"Raise the limit, or use the {other} index."
-        )
+    require_within(
+        index.memory_limit, needed, f"the {index.name} index", f"Raise the limit, or use the {other} index."
+    )
 
 
 def require_ids(index: Index, batch: Inputs, inputs: Inputs) -> NDArray[np.int32]:

@@ -43,8 +43,8 @@ class DataTreeIndex(Index):
     Notes
     -----
     Build: O(d n log n), then m questions. A question costs the boxes and samples along the boundary of the
-    neuron's half-space, about n^(1 - 1/d), and what is reported. Memory: a copy of the samples, and 8 bytes a
-    pair that fires or lies within rounding of it. It does not age: the samples stay where they are.
+    neuron's half-space, about n^(1 - 1/d), and what is reported. Memory: a copy of the samples, and 8 bytes
+    per pair that fires or lies within rounding of it. It does not age: the samples stay where they are.
     A fire set costs d for each such pair of the batch. A step costs a question for each neuron that moved,
     about the *whole* training set, so large batches suit it best. With momentum or weight decay all m are
     asked.

@@ -6,6 +6,7 @@ neuron has moved less than that, the pair is silent and no product is spent on i
 derives it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, ClassVar
@@ -18,7 +19,6 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
 from fewfire.core.view import core_class
-from fewfire.errors import MemoryLimitError
 from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
 from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
 from fewfire.indexes.drift_check import check_velocities, decoded, sketch_now
@@ -28,6 +28,7 @@ from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights
 from fewfire.system.machine import one_blas_thread, threads
+from fewfire.system.memory import require_within
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Codes:
     """How a table codes distances: 0 proves nothing, c a distance of (c - 1 - firing) / resolution."""
 
     bits: int
-    per_sigma: int  # resolution: codes a standard deviation of the pre-activations
+    per_sigma: int  # resolution: codes per standard deviation of the pre-activations
     firing: int  # codes kept for pairs that fire at the reference, by a little
 
 
@@ -64,6 +65,11 @@ class DriftIndex(Index):
         that does not fit either, only some of the neurons get a table, and the others are searched
         exhaustively.
 
+    Raises
+    ------
+    ValueError
+        `sketch_size` is negative.
+
     Attributes
     ----------
     table_bits : int
@@ -77,8 +83,8 @@ class DriftIndex(Index):
     -----
     Build: m n d multiply-adds at GEMM speed, or 3 m n log2 d additions where the weights are still those of
     a structured initialization. Memory: a byte per pair or half of one, plus two bytes per weight.
-    A fire set costs one comparison of codes a pair, k multiply-adds for each pair that the norm bound cannot
-    prove silent, and d for each that the sketch bound cannot.
+    A fire set costs one comparison of codes per pair, k multiply-adds for each pair that the norm bound
+    cannot prove silent, and d for each that the sketch bound cannot.
 
     A block of 64 neurons is refreshed once the time wasted on its silent pairs since the last refresh, as
     counted in operations, comes to the price of one: never more than twice the cost of the best schedule in
@@ -185,18 +191,7 @@ class DriftIndex(Index):
             a_block = len(self._inputs) * a_line + BLOCK * (2 * item + 1) + 8
             return samples + blocks * a_block + min(blocks * BLOCK, layer.width) * a_row
 
-        for codes in (BYTES, HALF_BYTES):
-            if self.memory_limit is None or needed(n_blocks, codes) <= self.memory_limit:
-                return codes, n_blocks
-        least = needed(1, HALF_BYTES)
-        if least > self.memory_limit:
-            raise MemoryLimitError(
-                f"the drift index needs at least {least:,} bytes, for the table of 64 neurons, "
-                f"{needed(n_blocks, HALF_BYTES):,} for all at half a byte a pair, and "
-                f"{needed(n_blocks, BYTES):,} for all at a byte. Got a limit of {self.memory_limit:,}. "
-                "Raise the limit, or use the exhaustive index."
-            )
-        return HALF_BYTES, (self.memory_limit - samples) // (least - samples)
+        return _table_within(self.memory_limit, n_blocks, needed)
 
     def _sample_arrays(self) -> list[NDArray]:
         return [self._sample_sketch, self._sample_perps, self._words, self._word_units]
@@ -350,6 +345,23 @@ class DriftIndex(Index):
                     layer.velocities.rows[order, : layer.n_features], reference, self._motion,
                     self._velocity_sketch[:, : self.k], self._directions[:, : layer.n_features],
                 )  # fmt: skip
+
+
+def _table_within(limit: int | None, n_blocks: int, needed: Callable[[int, Codes], int]) -> tuple[Codes, int]:
+    """The codes and the number of blocks of the largest table that a limit allows."""
+    for codes in (BYTES, HALF_BYTES):
+        if limit is None or needed(n_blocks, codes) <= limit:
+            return codes, n_blocks
+    least, beside = needed(1, HALF_BYTES), needed(0, HALF_BYTES)
+    require_within(
+        limit,
+        least,
+        f"the drift index with a table of {BLOCK} neurons, the least that it keeps,",
+        f"With a table of all neurons it needs {needed(n_blocks, HALF_BYTES):,} bytes at half a byte per "
+        f"pair, and {needed(n_blocks, BYTES):,} bytes at one byte. "
+        "Raise the limit, or use the exhaustive index.",
+    )
+    return HALF_BYTES, (limit - beside) // (least - beside)
 
 
 def _typical_size(weights: NDArray) -> float:

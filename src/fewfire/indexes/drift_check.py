@@ -36,7 +36,7 @@ def check_velocities(
     Parameters
     ----------
     velocities, reference : (m, d)
-        Of the neurons in index order.
+        The values of the neurons, in index order.
     motion : (m,) records MOTION
     velocity_sketch : (m, k)
     directions : (k, d)

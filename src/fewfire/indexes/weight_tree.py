@@ -13,9 +13,8 @@ from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, padded
-from fewfire.errors import MemoryLimitError
 from fewfire.halfspace.tree import NOTHING_DONE, count, tree_over
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting
+from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_within_limit
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
 
@@ -60,11 +59,7 @@ class WeightTreeIndex(Index):
         points = np.zeros((layer.width, layer.n_features + 1), layer.dtype)  # the last is the drift
         points[:, :-1] = layer.present_weights()
         self._tree: Any = tree_over(points)
-        if self.memory_limit is not None and self._tree.nbytes > self.memory_limit:
-            raise MemoryLimitError(
-                f"the weight tree needs {self._tree.nbytes:,} bytes. Got a limit of {self.memory_limit:,}. "
-                "Raise the limit, or use the exhaustive index."
-            )
+        require_within_limit(self, self._tree.nbytes, "exhaustive")
         self._layer = layer
         self._wasted = 0  # pairs proposed in vain since the last refresh
         self._worn = 0  # refreshes that such pairs have led to

@@ -140,7 +140,13 @@ LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SquaredLoss(), SoftmaxLo
 
 
 def loss_named(name: str) -> Loss:
-    """The loss of this name: squared, softmax or logistic."""
+    """The loss of this name: squared, softmax or logistic.
+
+    Raises
+    ------
+    ValueError
+        No loss has this name.
+    """
     require_one_of(name, LOSSES, "the loss")
     return LOSSES[name]
 

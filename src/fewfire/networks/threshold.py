@@ -27,6 +27,11 @@ def threshold_for_fire_rate(fire_rate: float) -> float:
     ----------
     fire_rate : float in (0, 0.5]
 
+    Raises
+    ------
+    ValueError
+        The fire rate lies outside that range.
+
     Examples
     --------
     >>> round(threshold_for_fire_rate(0.02), 2)

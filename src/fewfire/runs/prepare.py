@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from fewfire.core.inputs import Inputs
 from fewfire.data import Dataset, load_dataset
-from fewfire.errors import MemoryLimitError
 from fewfire.indexes import arrange
 from fewfire.networks.near_kernel import near_kernel_network
 from fewfire.networks.two_layer import TwoLayerNetwork
@@ -16,8 +15,7 @@ from fewfire.prepare.scores import targets_of
 from fewfire.runs.options import AUTO, TrainOptions
 from fewfire.runs.settings import Settings
 from fewfire.system.machine import set_threads, threads
-from fewfire.system.memory import resident_bytes
-from fewfire.system.words import bytes_text
+from fewfire.system.memory import require_within, resident_bytes
 from fewfire.training import Trainer
 
 SPARE_BYTES = 256_000_000  # work arrays and libraries, beside what is counted
@@ -132,9 +130,11 @@ def _left_to_the_index(options: TrainOptions, inputs: Inputs, n_outputs: int) ->
         threads=threads(),
     )
     used = resident_bytes() + memory.total + SPARE_BYTES
-    if used >= options.memory_limit:
-        raise MemoryLimitError(
-            f"--memory-limit must be more than {bytes_text(used)}, which data and network need before any "
-            f"index. Got {bytes_text(options.memory_limit)}. Raise it, or lower --width."
-        )
+    require_within(
+        options.memory_limit,
+        used,
+        "data and network, before any index,",
+        "Raise it, or lower --width.",
+        bound="--memory-limit",
+    )
     return options.memory_limit - used

@@ -22,6 +22,11 @@ def set_threads(count: int) -> None:
     ----------
     count : int, 1 .. 1024
         More than the machine has cores is allowed and gains nothing.
+
+    Raises
+    ------
+    ValueError
+        The count lies outside that range.
     """
     if not isinstance(count, int) or not 1 <= count <= MOST_THREADS:
         raise ValueError(

@@ -5,6 +5,8 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+from fewfire.errors import MemoryLimitError
+
 SELF, MACHINE = Path("/proc/self/status"), Path("/proc/meminfo")
 UNITS = {"": 1, "B": 1} | {
     unit: base**power
@@ -15,6 +17,11 @@ UNITS = {"": 1, "B": 1} | {
 
 def bytes_of(text: str) -> int:
     """The number of bytes that a text such as 8GB, 500MB or 6.5GiB means (GB: 10^9, GiB: 2^30).
+
+    Raises
+    ------
+    ValueError
+        The text is no number with such a unit.
 
     Examples
     --------
@@ -28,6 +35,26 @@ def bytes_of(text: str) -> int:
             f"Got {text!r}. Write for example 8GB."
         )
     return int(Fraction(match[1]) * UNITS[match[2].upper()])
+
+
+def require_within(
+    limit: int | None, needed: int, what: str, remedy: str, bound: str = "the memory limit"
+) -> None:
+    """Raise MemoryLimitError if more bytes are needed than a limit allows (None: there is none).
+
+    Parameters
+    ----------
+    what : str
+        What needs the memory, with its article: "the drift index".
+    remedy : str
+        What to do, as whole sentences: "Raise the limit."
+    bound : str
+        What the limit is, with its article.
+    """
+    if limit is not None and needed > limit:
+        raise MemoryLimitError(
+            f"{what} must fit in {bound} of {limit:,} bytes. Got a need of {needed:,} bytes. {remedy}"
+        )
 
 
 def resident_bytes() -> int:

@@ -53,12 +53,17 @@ def compare_dense(
     *,
     ways: Sequence[str] = tuple(DENSE_STEPS),
 ) -> Comparison:
-    """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch, two at a
-    turn, or as many short ones as take 60 ms densely.
+    """Take `steps` further steps with a trainer and, from the same state, with dense PyTorch, two per turn,
+    or as many short ones as take 60 ms densely.
 
     PyTorch gets as many threads as fewfire, and the fastest of a hand-written step in two layouts, autograd
     and torch.compile (or of the `ways` named), tried on the first batch. Moves the trainer's network by those
     steps.
+
+    Raises
+    ------
+    ValueError
+        `steps` is below 1.
     """
     trainer.settle()
     if steps < 1:

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.errors import MemoryLimitError
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.losses import Curvature
 from fewfire.system.machine import one_blas_thread
+from fewfire.system.memory import require_within
 from fewfire.system.words import bytes_text, require_one_of
 from fewfire.tangent.gram import FiringGram, Floats
 from fewfire.training.asking import Asking
@@ -140,13 +140,9 @@ class GaussNewton(Method):
         if preconditioner == "auto":
             preconditioner = _suited_preconditioner(size, n_outputs, limit)
         needed = _matrix_bytes(preconditioner, size, n_outputs)
-        if needed > limit:
-            fewer = _largest_batch(limit)
-            remedy = f"Use batches of {fewer:,}, or raise the limit." if fewer < size else "Raise the limit."
-            raise MemoryLimitError(
-                f"the matrices of a batch of {size:,} samples need {bytes_text(needed)}. Got a limit of "
-                f"{bytes_text(limit)}. {remedy}"
-            )
+        fewer = _largest_batch(limit)
+        remedy = f"Use batches of {fewer:,}, or raise the limit." if fewer < size else "Raise the limit."
+        require_within(limit, needed, f"the matrices of a batch of {size:,} samples", remedy)
         return replace(self, preconditioner=preconditioner), batch_size, needed
 
     @property

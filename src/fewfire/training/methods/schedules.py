@@ -101,6 +101,11 @@ def schedule_named(
     ----------
     every, gamma : optional, for "step" alone
         The defaults are a third of the epochs, and 0.1.
+
+    Raises
+    ------
+    ValueError
+        No schedule has this name, or it takes no `every` or `gamma`.
     """
     require_one_of(name, SCHEDULES, "the schedule")
     if name == "step":
