@@ -17,7 +17,7 @@ CHARTS = [
     "Pairs, % of all",
     "Multiply-adds, % of a dense step's",
     "Drift: how far neurons move in an epoch",
-    "Milliseconds a step",
+    "Milliseconds per step",
 ]
 SECTIONS = [
     "By epoch", "Work against dense", "Where time went", "Size of the index", "Exactness", "Settings",

@@ -57,7 +57,7 @@ CURVES = [
     ),
     Curve("Blocks of 64 neurons refreshed", {"blocks": (_of("refreshes"), 0)}, only_changes=True),
     Curve(
-        "Milliseconds a step",
+        "Milliseconds per step",
         {"time": (lambda record: 1e3 * record.seconds / record.steps, 0)},
         may_be_log=True,
     ),
