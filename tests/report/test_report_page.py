@@ -16,7 +16,7 @@ CHARTS = [
     "Training accuracy, %",
     "Pairs, % of all",
     "Multiply-adds, % of a dense step's",
-    "Drift: how far neurons move in an epoch",
+    "Drift in an epoch",
     "Milliseconds per step",
 ]
 SECTIONS = [
@@ -162,7 +162,7 @@ def test_a_run_of_before_drift_was_recorded_has_no_chart_of_it():
     old = Run(a_run().path, a_run().settings, records(3), a_run().result)
     assert Page.of(report([old])).captions == [title for title in CHARTS if "Drift" not in title]
     page = Page.of(report([old, a_run("runs/new")]))
-    assert page.lines[page.captions.index("Drift: how far neurons move in an epoch: the mean")] == 2
+    assert page.lines[page.captions.index("Drift in an epoch: the mean")] == 2
 
 
 def test_charts_of_what_never_changes_are_left_out():

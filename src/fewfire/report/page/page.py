@@ -87,7 +87,12 @@ def _tiles(runs: Mapping[str, Run]) -> Element:
     tiles = [
         element("div", element("dt", label), element("dd", text)) for label, text in figures_of(run).items()
     ]
-    return element("dl", *tiles, class_="tiles")
+    return element("dl", *tiles, class_="tiles", style=f"--columns: {columns_for(len(tiles))}")
+
+
+def columns_for(count: int) -> int:
+    """How many tiles stand in a row on a desk, so that the last row has the fewest gaps."""
+    return min(range(8, 4, -1), key=lambda columns: -count % columns)
 
 
 def _results(runs: Mapping[str, Run]) -> Element:

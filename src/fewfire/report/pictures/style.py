@@ -52,7 +52,7 @@ def log_scale(axes: "Axes") -> None:
 
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
 
 
 def save(figure: "Figure", *paths: Path) -> None:
