@@ -93,7 +93,7 @@ SECONDS = dict.fromkeys(("build", *PARTS), 1.0)
         ("filters", "the filters: each pair is looked up in the table, 10.00% pass and need the sketch"),
         ("dots", "dots: 4.00% of pairs need one, 3.00% fire. Sharper filters could spare 25% of the dots"),
         ("moves", "moving the weights: 3.00% of pairs fire"),
-        ("drift", "keeping the drift, measured for 50 neurons a step"),
+        ("drift", "keeping the drift, measured for 50 neurons per step"),
         ("refresh", "refreshes: 2 blocks of 64 neurons in 10 steps"),
         ("forward", "outputs and loss: 3.00% of pairs fire"),
         ("rest", "gathering batches"),

@@ -78,6 +78,11 @@ def test_runs_whose_folders_have_one_name_go_by_their_paths():
     assert "Run runs/a" in Page.of(report([a_run("runs/a")] * 2)).texts
 
 
+def test_a_report_on_nothing_is_refused():
+    with pytest.raises(ValueError, match="a report must have at least one run. Got none"):
+        report([])
+
+
 def test_a_page_loads_nothing_and_runs_nothing():
     page = Page.of(report([a_run(), a_run("runs/b")]))
     assert not set(page.tags) & {"script", "img", "iframe", "object", "embed", "a", "form", "base", "use"}

@@ -158,7 +158,7 @@ class DriftRecorder(Observer):
 
 
 def steps_table(records: Sequence[StepRecord]) -> str:
-    """The records as CSV."""
+    """The records as CSV, with a header."""
     text = StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(StepRecord)], lineterminator="\n")
     writer.writeheader()
@@ -186,7 +186,7 @@ def what_limits(spent: Work, seconds: dict[str, float], steps: int) -> str:
         "dots": f"the dots: {dots} of pairs need one, {fired} fire. Sharper filters could spare {spared:.0%} "
         "of the dots at the most.",
         "moves": f"moving the weights: {fired} of pairs fire. A higher threshold lets fewer fire.",
-        "drift": f"keeping the drift, measured for {spent.measured / steps:,.0f} neurons a step. A lower "
+        "drift": f"keeping the drift, measured for {spent.measured / steps:,.0f} neurons per step. A lower "
         "learning rate moves them less.",
         "refresh": f"refreshes: {spent.refreshed:,} blocks of 64 neurons in {steps:,} steps. Less drift (a "
         "lower learning rate, a wider network) needs fewer.",

@@ -35,7 +35,7 @@ def arrange(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> None:
     Parameters
     ----------
     network : TwoLayerNetwork
-        Best one that was not trained yet.
+        It is best arranged before it is trained.
     inputs : (n, d) array or Inputs
         The samples it will be trained on.
 

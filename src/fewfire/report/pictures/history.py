@@ -43,7 +43,7 @@ def draw_history(
     losses = [record.loss for record in history]
     loss.plot(epochs, losses, style, color=BLUE)
     loss.set(title="Training loss", yscale="log")
-    # Of many decades, as Gauss-Newton steps pass them, only some fit on the axis.
+    # Where the loss passes many decades, as with Gauss-Newton steps, only some fit on the axis.
     subs = (1, 2, 5) if max(losses) < MANY_DECADES * min(losses) else (1,)
     loss.yaxis.set_major_locator(LogLocator(subs=subs))
     loss.yaxis.set_minor_locator(NullLocator())

@@ -69,7 +69,7 @@ def save(figure: "Figure", *paths: Path) -> None:
 def name_lines(axes: "Axes") -> None:
     """Write the name of each line at its end, in its colour; call it once limits and scales are final.
 
-    Of lines that run over each other for most of their way, each shows in the gaps of the others.
+    Lines that run over each other for most of their way each show in the gaps of the others.
     """
     axes.autoscale_view()  # of what was drawn last
     seen: list[list[Line2D]] = []
