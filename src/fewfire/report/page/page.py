@@ -64,9 +64,7 @@ def report(runs: Sequence[Run]) -> str:
     >>> Path("report.html").write_text(report([RunFolder(Path("runs/a")).load_run()]))  # doctest: +SKIP
     """
     if not runs:
-        raise ValueError(
-            "a report must have at least one run. Got none. Pass [train_run(options)]."
-        )
+        raise ValueError("a report must have at least one run. Got none. Pass [train_run(options)].")
     by_name = named(runs)
     one = len(by_name) == 1
     title = f"Run {next(iter(by_name))}" if one else f"{len(by_name)} runs compared"

@@ -113,7 +113,7 @@ def draw_seconds(axes: "Axes", records: Sequence[StepRecord]) -> None:
     tops = np.cumsum(1e3 * parts[:, -1])
     _, high = axes.get_ylim()
     middles = (tops - 5e2 * parts[:, -1]) / high
-    name_at(axes, list(PARTS.values()), [np.array([1.0, middle]) for middle in middles])
+    name_at(axes, list(PARTS.values()), [(1.0, float(middle)) for middle in middles])
 
 
 def _per_step(

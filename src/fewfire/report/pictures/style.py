@@ -83,11 +83,11 @@ def name_lines(axes: "Axes") -> None:
         for place, line in enumerate(lines if len(lines) > 1 else ()):
             line.set_linestyle((DASH * place, (DASH, DASH * (len(lines) - 1))))
     named = [line for line in axes.get_lines() if len(_places(axes, line))]
-    ends = [_places(axes, line)[-1] for line in named]
+    ends = [(float(x), float(y)) for x, y in (_places(axes, line)[-1] for line in named)]
     name_at(axes, [(str(line.get_label()), str(line.get_color())) for line in named], ends)
 
 
-def name_at(axes: "Axes", names: Sequence[tuple[str, str]], ends: Sequence[NDArray[np.float64]]) -> None:
+def name_at(axes: "Axes", names: Sequence[tuple[str, str]], ends: Sequence[tuple[float, float]]) -> None:
     """Write names, each in its colour, to the right of the axes, near ends given as shares of the axes."""
     height = axes.get_window_extent().height * 72 / axes.figure.dpi  # in points
     apart = LINE_OF_TEXT / height
@@ -112,7 +112,7 @@ def name_at(axes: "Axes", names: Sequence[tuple[str, str]], ends: Sequence[NDArr
 def _run_together(axes: "Axes", first: "Line2D", second: "Line2D") -> bool:
     places = {x: y for x, y in _places(axes, first)}
     gaps = [abs(places[x] - y) for x, y in _places(axes, second) if x in places]
-    return bool(gaps) and np.mean(np.array(gaps) < CLOSE) > 0.5
+    return bool(gaps) and sum(gap < CLOSE for gap in gaps) > len(gaps) / 2
 
 
 def _places(axes: "Axes", line: "Line2D") -> NDArray[np.float64]:
