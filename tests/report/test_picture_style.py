@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from fewfire.report.pictures import style
@@ -35,10 +36,13 @@ def drawn(*lines, log=False):
 
 
 def test_lines_that_coincide_show_in_each_others_gaps(monkeypatch):
-    styles = []
-    monkeypatch.setattr(
-        "matplotlib.lines.Line2D.set_linestyle", lambda line, given: styles.append((line.get_label(), given))
-    )
+    styles, set_linestyle = [], Line2D.set_linestyle
+
+    def noted(line, given):
+        styles.append((line.get_label(), given))
+        set_linestyle(line, given)
+
+    monkeypatch.setattr(Line2D, "set_linestyle", noted)
     rising = np.arange(1.0, 9.0)
     drawn(("one", rising), ("other", rising + 1e-4), ("third", 9 - rising), ("again", rising))
     styles = [(name, given) for name, given in styles if isinstance(given, tuple)]
@@ -59,6 +63,15 @@ def test_names_stand_at_the_ends_in_their_order_and_colour_and_apart():
     for lower, upper in zip(boxes[:-1], boxes[1:], strict=True):
         assert lower.y1 <= upper.y0 + 1
     assert all(box.x0 > axes.get_window_extent().x1 for box in boxes)
+
+
+def test_marks_on_a_line_leave_it_whole():
+    axes = style.new_figure(8, 4.5, "title").subplots()
+    axes.plot([1, 2], [1, 2], color=style.BLUE, label="line")
+    axes.plot([2], [2], "D", color=style.RED, label="mark")
+    style.name_lines(axes)
+    assert [line.get_linestyle() for line in axes.get_lines()] == ["-", "None"]
+    assert {text.get_text() for text in axes.texts} == {"line", "mark"}
 
 
 @pytest.mark.parametrize("values", [[1.0], [0.0, 0.0], [np.nan, 1.0], [np.inf, 2.0], [1e-30, 1e30]])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +59,13 @@ def save(figure: "Figure", *paths: Path) -> None:
     """Write a figure into files, of the kinds that their names end in, each whole or not at all."""
     from matplotlib import rc_context
 
+    # Text in an SVG stays text, for search and for screen readers; the same picture is the same file.
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "fewfire"}
     for path in paths:
         picture = BytesIO()
-        with rc_context({"svg.fonttype": "none"}):  # text stays text, for search and for screen readers
-            figure.savefig(picture, format=path.suffix[1:], dpi=120)
+        metadata: Any = {"Date": None} if path.suffix == ".svg" else None
+        with rc_context(settings):
+            figure.savefig(picture, format=path.suffix[1:], dpi=120, metadata=metadata)
         write_atomically(path, picture.getvalue())
 
 
@@ -74,6 +77,8 @@ def name_lines(axes: "Axes") -> None:
     axes.autoscale_view()  # of what was drawn last
     seen: list[list[Line2D]] = []
     for line in axes.get_lines():
+        if line.get_linestyle() == "None":  # marks alone
+            continue
         twins = next((lines for lines in seen if _run_together(axes, lines[0], line)), None)
         if twins is None:
             seen.append([line])
