@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +60,10 @@ def save(figure: "Figure", *paths: Path) -> None:
     from matplotlib import rc_context
 
     # Text in an SVG stays text, for search and for screen readers; the same picture is the same file.
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "fewfire"}
     for path in paths:
         picture = BytesIO()
-        metadata: Any = {"Date": None} if path.suffix == ".svg" else None
-        with rc_context(settings):
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "fewfire"}):
             figure.savefig(picture, format=path.suffix[1:], dpi=120, metadata=metadata)
         write_atomically(path, picture.getvalue())
 
