@@ -10,14 +10,13 @@ docs/images/grover.svg, too.
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
 from common import save, unit_rows
 from fewfire import Inputs, TwoLayerNetwork
 from fewfire.indexes import GroverIndex
 from fewfire.quantum.search import expected_report, expected_searches
-from fewfire.report.pictures.drift import AMBER, BLUE, INK, RED
+from fewfire.report.pictures.style import AMBER, BLUE, INK, RED, finish, log_scale, name_lines, new_figure
+from fewfire.report.pictures.style import save as save_picture
 
 N_SAMPLES, N_FEATURES = 64, 16
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "grover.svg"
@@ -52,25 +51,19 @@ def exponent(widths: np.ndarray, values: np.ndarray) -> float:
 
 def draw(rows: dict[str, np.ndarray]) -> None:
     widths = rows["width"]
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "fewfire"}):
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        axes = figure.subplots()
-        axes.plot(widths, widths, color=INK, label="one by one: m")
-        axes.plot(
-            widths, rows["expected_queries_bound"], "--", color=AMBER, label="quantum, if m^(4/5) fired"
-        )
-        axes.plot(widths, rows["expected_queries"], color=BLUE, label="quantum, expected")
-        axes.plot(widths, rows["queries"], "o", color=RED, label="quantum, drawn")
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-        axes.set_xlabel("width m", color=INK)
-        axes.set_ylabel("queries a sample", color=INK)
-        axes.tick_params(which="both", colors=INK)
-        axes.grid(alpha=0.3, color=INK)
-        axes.spines[:].set_color(INK)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, labelcolor=INK)
-        figure.savefig(PICTURE, transparent=True, metadata={"Date": None})
+    figure = new_figure(8, 4.5, "Queries of a search for all neurons that fire on a sample")
+    axes = figure.subplots()
+    axes.plot(widths, widths, color=INK, label="one by one: m")
+    axes.plot(widths, rows["expected_queries_bound"], "--", color=AMBER, label="quantum, if m^(4/5) fired")
+    axes.plot(widths, rows["expected_queries"], color=BLUE, label="quantum, expected")
+    axes.plot(widths, rows["queries"], "o", color=RED, label="quantum, drawn")
+    axes.set_xscale("log", base=2)
+    log_scale(axes)
+    axes.set_xlabel("width m")
+    axes.set_ylabel("queries per sample")
+    finish(axes)
+    name_lines(axes)
+    save_picture(figure, PICTURE)
 
 
 widths = [figures_of(2**power) for power in range(8, 21, 2)]

@@ -16,7 +16,17 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(?:\[`(?P<name>[\w.:]+)`)?\]\((?P<path>(?!\w+:)[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
+SOURCE = '<details class="mkdocstrings-source">'  # as mkdocstrings writes it
 LANGUAGES = {".py": "python", ".h": "cpp", ".cpp": "cpp"}
+
+# How much a hit counts in the search, by the folder of the page: guides come first. 1 elsewhere.
+COUNTS = {"": 8.0, "howto": 8.0, "api": 0.5, "decisions": 0.1, "source": 0.1}
+# Words that lead to a page which has others for them.
+SYNONYMS = {
+    "howto/estimators.md": ["missing values", "pickle", "probability", "regression"],
+    "install.md": ["pip"],
+    "report.md": ["report"],
+}
 
 
 class NoTags(Extension):
@@ -59,8 +69,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let the links lead to pages of the site."""
+    """Let the links lead to pages of the site, and say how much a hit on the page counts in the search."""
     here = page.file.src_uri
+    page.meta.setdefault("search", {"boost": COUNTS.get(here.rpartition("/")[0].split("/")[0], 1.0)})
+    page.meta["tags"] = SYNONYMS.get(here, [])
 
     def led_on(link: re.Match[str]) -> str:
         target = _target(_path(here), link)
@@ -74,10 +86,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return LINK.sub(led_on, markdown)
 
 
-def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> None:
-    """Tell MkDocs of the lines that may be led to."""
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Tell MkDocs of the lines that may be led to; the source below a docstring is not searched."""
     if page.file.src_uri.startswith("source/") and page.present_anchor_ids is not None:
         page.present_anchor_ids.update(re.findall(r'id="(line-\d+-\d+)"', html))
+    return html.replace(SOURCE, SOURCE[:-1] + ' data-search-exclude="true">')
 
 
 def _target(page: str, link: re.Match[str]) -> str:

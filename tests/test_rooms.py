@@ -74,6 +74,17 @@ def test_an_estimator_without_scikit_learn_is_a_clear_error():
     assert "fewfire.WideClassifier must have scikit-learn 1.6 or newer. Got none installed. Run pip" in error
 
 
+def test_no_public_name_is_that_of_a_module_beside_it():
+    """Else `fewfire.indexes.NAME` is one or the other, depending on what was imported before."""
+    twins = [
+        f"{path.parent.name}.{name}"
+        for path in PACKAGE.rglob("__init__.py")
+        for name in re.findall(r'^    "(\w+)",$', path.read_text(), flags=re.M)
+        if (path.parent / f"{name}.py").exists() or (path.parent / name).is_dir()
+    ]
+    assert not twins
+
+
 def test_the_search_for_imports_finds_some():
     assert "networks/two_layer.py" in files_importing("fewfire._core")
     assert "system/tensors.py" in files_importing("safetensors")  # inside a function

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from fewfire._version import __version__ as __version__
 from fewfire.api import predict, train
 from fewfire.core import FireSet, Inputs
-from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
+from fewfire.errors import DataError, ExactnessError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.halfspace import HalfspaceReporter
 from fewfire.networks import TwoLayerNetwork
 from fewfire.prepare import Classes, InputScaling
@@ -23,6 +23,7 @@ _LATER = {"load_dataset": "data", "WideClassifier": "estimators", "WideRegressor
 __all__ = [
     "Classes",
     "DataError",
+    "ExactnessError",
     "FewfireError",
     "FireSet",
     "GaussNewton",

@@ -28,6 +28,13 @@ def test_the_python_example_of_the_readme_has_ten_lines():
     assert len(python_example().strip().splitlines()) <= 10
 
 
+def test_no_line_of_code_in_the_readme_is_cut_on_a_page_1280_pixels_wide():
+    code = [line for block in blocks(README) for line in block.text.splitlines()]
+    code += re.findall(r"^    (.*)$", README.read_text(), flags=re.M)
+    assert len(code) > 10
+    assert [line for line in code if len(line) > 88] == []
+
+
 def test_the_readme_is_read_in_a_minute():
     assert len(README.read_text().splitlines()) <= 90
 

@@ -1,6 +1,8 @@
 """The site is built without a warning, holds what it should, and fetches nothing."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 import zlib
@@ -91,6 +93,17 @@ def test_every_public_name_is_in_the_reference_once_under_its_short_path(site):
     assert linked >= set(paths)
 
 
+def test_the_reference_shows_public_names_only(site):
+    paths = public_paths()
+    shown = [
+        name
+        for page in (site / "api").glob("*.html")
+        for name in re.findall(r'<h\d id="([\w.]+)" class="doc doc-heading"', page.read_text())
+    ]
+    assert len(shown) > 200
+    assert [name for name in shown if name not in paths and name.rpartition(".")[0] not in paths] == []
+
+
 def test_no_name_is_in_the_reference_under_two_paths(site):
     found: dict[int, set[str]] = {}
     for page in (site / "api").glob("*.html"):
@@ -100,3 +113,44 @@ def test_no_name_is_in_the_reference_under_two_paths(site):
                 found.setdefault(id(thing), set()).add(path)
     assert len(found) > 100
     assert [paths for paths in found.values() if len(paths) > 1] == []
+
+
+def indexed(site) -> list[dict]:
+    return json.loads((site / "search/search_index.json").read_text())["docs"]
+
+
+def test_no_source_is_searched(site):
+    sections = indexed(site)
+    assert "source/csrc/core/rows.h.html" not in {section["location"].split("#")[0] for section in sections}
+    assert not [section["location"] for section in sections if "Source code in" in section["text"]]
+    assert "mkdocstrings-source" in (site / "api/training.html").read_text()  # but it is shown
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="Node, which runs the script of the search, is not installed"
+)
+def test_a_word_finds_the_page_that_explains_it_before_all_others(site):
+    wanted = {
+        "install": "install.html",
+        "pip": "install.html",
+        "extras": "install.html",
+        "callback": "howto/train_in_python.html",
+        "ntk": "howto/train_in_python.html",
+        "tangent kernel": "howto/train_in_python.html",
+        "pickle": "howto/estimators.html",
+        "missing values": "howto/estimators.html",
+        "probability": "howto/estimators.html",
+        "regression": "howto/estimators.html",
+        "csv": "howto/own_data.html",
+        "report": "report.html",
+        "memory": "howto/memory.html",
+        "reproducible": "howto/threads.html",
+        "resume": "checkpoints.html",
+        "fire_set": "api/indexes.html",
+    }
+    script = ROOT / "tests/docs/search.js"
+    asked = subprocess.run(["node", script, site, *wanted], capture_output=True, text=True, check=True)
+    found = [json.loads(line) for line in asked.stdout.splitlines()]
+    assert {query: pages[:1] for query, pages in zip(wanted, found, strict=True)} == {
+        query: [page] for query, page in wanted.items()
+    }

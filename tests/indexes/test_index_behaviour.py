@@ -142,6 +142,19 @@ def test_a_batch_must_fit_the_network(make_index, other):
         index.fire_set(clustered_problem(**other).everything)
 
 
+def test_arrays_are_taken_as_inputs(make_index, dtype):
+    problem = clustered_problem(dtype=dtype)
+    samples = problem.inputs.samples
+    index = make_index(problem.network, problem.inputs)
+    index.build(problem.network.layer, samples.tolist())
+    assert_right(index.fire_set(problem.everything), problem.network, problem.everything)
+    if index.is_open:
+        assert index.fire_set(samples.tolist()).identical(index.fire_set(problem.everything))
+    else:
+        with pytest.raises(ValueError, match="answers for samples of the training set"):
+            index.fire_set(samples)
+
+
 def test_progress_is_told_up_to_the_whole(make_index):
     problem = clustered_problem(width=5000, n_features=3, n_samples=4)
     told = []

@@ -24,13 +24,22 @@ from fewfire.report.pictures.history import draw_history
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_any_history_makes_a_png(tmp_path, history, title):
-    draw_history(history, tmp_path / "history.png", title)
+@pytest.mark.parametrize("test_accuracy", [None, 0.5])
+def test_any_history_makes_a_png(tmp_path, history, title, test_accuracy):
+    draw_history(history, tmp_path / "history.png", title, test_accuracy=test_accuracy)
     content = (tmp_path / "history.png").read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     assert struct.unpack(">II", content[16:24]) == (1200, 780)
     assert content.endswith(b"IEND\xaeB`\x82")
     assert [path.name for path in tmp_path.iterdir()] == ["history.png"]
+
+
+def test_the_accuracy_of_the_test_is_in_the_picture(tmp_path):
+    draw_history(records(3), tmp_path / "history.svg", "title", test_accuracy=0.8765)
+    drawing = (tmp_path / "history.svg").read_text()
+    assert ">test 87.65%<" in drawing
+    draw_history(records(3), tmp_path / "history.svg", "title")
+    assert ">test " not in (tmp_path / "history.svg").read_text()
 
 
 def test_a_failed_write_leaves_the_old_picture(tmp_path, monkeypatch):

@@ -29,6 +29,10 @@ addEventListener("load", () => {
       width: frame.clientWidth,
       content: page.documentElement.scrollWidth,
       charts: [...page.querySelectorAll("figure > svg")].map(svg => box(svg).width),
+      rows: [".grid", ".tiles"].map(kind => [...page.querySelectorAll(kind + " > *")].reduce(
+        (rows, e) => (rows[box(e).top] = (rows[box(e).top] || 0) + 1, rows), {})),
+      blank: [...page.querySelectorAll(".card.scroll")].map(
+        card => box(card).width - box(card.querySelector("table")).width),
       outside: outside.map(e => e.outerHTML.slice(0, 80)),
       cut: cut.map(e => e.outerHTML.slice(0, 80)),
     };
@@ -73,6 +77,20 @@ def test_the_page_fits_a_phone_and_a_desk_without_complaints(tmp_path):
             assert seen["cut"] == []
             assert all(260 <= width <= 560 for width in seen["charts"])
             assert len(seen["charts"]) >= 6
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_chart_or_tile_is_left_alone_and_no_table_in_an_empty_card(count, tmp_path):
+    runs = [a_run(f"runs/{number}") for number in range(count)]
+    for left_out in range(3):
+        page = report(runs)
+        for _ in range(left_out):
+            page = re.sub(r"<figure>.*?</figure>", "", page, count=1, flags=re.S)
+        ((seen,), _) = seen_in_chromium(page, [1280], tmp_path)
+        for rows in seen["rows"]:
+            assert all(in_row > 1 for in_row in rows.values())
+        assert seen["blank"]
+        assert max(seen["blank"]) < 60
 
 
 def test_what_a_browser_complains_of_is_seen(tmp_path):

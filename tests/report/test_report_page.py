@@ -16,8 +16,8 @@ CHARTS = [
     "Training accuracy, %",
     "Pairs, % of all",
     "Multiply-adds, % of a dense step's",
-    "Drift: how far neurons move in an epoch",
-    "Milliseconds a step",
+    "Drift in an epoch",
+    "Milliseconds per step",
 ]
 SECTIONS = [
     "By epoch", "Work against dense", "Where time went", "Size of the index", "Exactness", "Settings",
@@ -76,6 +76,11 @@ def test_runs_whose_folders_have_one_name_go_by_their_paths():
     page = Page.of(report([a_run("runs/a"), a_run("old/a")]))
     assert {"runs/a", "old/a"} <= set(page.texts)
     assert "Run runs/a" in Page.of(report([a_run("runs/a")] * 2)).texts
+
+
+def test_a_report_on_nothing_is_refused():
+    with pytest.raises(ValueError, match="a report must have at least one run. Got none"):
+        report([])
 
 
 def test_a_page_loads_nothing_and_runs_nothing():
@@ -162,7 +167,7 @@ def test_a_run_of_before_drift_was_recorded_has_no_chart_of_it():
     old = Run(a_run().path, a_run().settings, records(3), a_run().result)
     assert Page.of(report([old])).captions == [title for title in CHARTS if "Drift" not in title]
     page = Page.of(report([old, a_run("runs/new")]))
-    assert page.lines[page.captions.index("Drift: how far neurons move in an epoch: the mean")] == 2
+    assert page.lines[page.captions.index("Drift in an epoch: the mean")] == 2
 
 
 def test_charts_of_what_never_changes_are_left_out():

@@ -5,7 +5,7 @@ import pytest
 
 from fewfire import TwoLayerNetwork, reference
 from fewfire.networks.threshold import fire_rate_at
-from fewfire.tangent.infinite import wide_kernel
+from fewfire.tangent import wide_kernel
 from fewfire.tangent.leave_one_out import leave_one_out
 from problems import clustered_samples
 

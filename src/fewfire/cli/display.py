@@ -176,18 +176,25 @@ class TrainingDisplay(RunObserver):
     def saved(self, folder: Path, settings: Settings, history: Sequence[EpochRecord]) -> None:
         """Draws the picture of the history into the folder, where Matplotlib is there."""
         self._stop()
-        if history and can_draw():
-            from fewfire.report.pictures.history import draw_history
-
-            asked = settings.options
-            title = f"{Path(asked.data).name}: width {asked.width:,}, {asked.index} index"
-            draw_history(history, folder / "history.png", title)
+        self._draw(folder, settings, history)
 
     def interrupted(self, epochs: int, folder: Path, how_to_resume: str) -> None:
         self._say(f"Interrupted after {epochs} whole epochs. Saved in {folder}{how_to_resume}")
 
+    def _draw(
+        self, folder: Path, settings: Settings, history: Sequence[EpochRecord], accuracy: float | None = None
+    ) -> None:
+        """Draw the history, with the accuracy of the test where it is known."""
+        if history and can_draw():
+            from fewfire.report import draw_history
+
+            asked = settings.options
+            title = f"{Path(asked.data).name}: width {asked.width:,}, {asked.index} index"
+            draw_history(history, folder / "history.png", title, test_accuracy=accuracy)
+
     def tested(self, run: Run) -> None:
         if run.result is not None:
+            self._draw(run.path, run.settings, run.history, run.result.test_accuracy)
             print_result(self.console, run.result, run.path)
 
     def comparing(self, with_what: str) -> None:
@@ -273,7 +280,7 @@ def print_drift(console: Console, figures: dict[str, Any], folder: Path) -> None
 def print_scaling(console: Console, rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """The exponents of a scaling study: 79 characters wide."""
     line = "{:<5}  {:<26}  {:>7}  {:>5}  {:>5}  {:>8}  {:>9}"
-    console.print(line.format("grows", "index", "finding", "work", "time", "of dense", "ms a step"))
+    console.print(line.format("grows", "index", "finding", "work", "time", "of dense", "ms per step"))
     for axis, index, _, find, work, seconds, _, share, milliseconds in fits_rows(rows):
         console.print(line.format(axis, index, find, work, seconds, share, milliseconds))
     console.print("\nExponents of multiply-adds and time; the last two columns: at the largest size.")

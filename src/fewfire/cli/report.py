@@ -7,7 +7,7 @@ import typer
 
 from fewfire.cli.display import console_of
 from fewfire.cli.options import Quiet
-from fewfire.report.page.page import report as report_page
+from fewfire.report import report as report_page
 from fewfire.runs import RunFolder
 from fewfire.system.files import write_atomically
 

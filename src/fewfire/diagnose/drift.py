@@ -158,7 +158,7 @@ class DriftRecorder(Observer):
 
 
 def steps_table(records: Sequence[StepRecord]) -> str:
-    """The records as CSV."""
+    """The records as CSV, with a header."""
     text = StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(StepRecord)], lineterminator="\n")
     writer.writeheader()

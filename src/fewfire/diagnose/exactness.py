@@ -36,7 +36,13 @@ class Exactness:
         return f"NOT AS EXHAUSTIVE SEARCH, on {self.pairs:,} pairs"
 
     def require_equal(self, index: str) -> None:
-        """Raise ExactnessError where the index of this name missed something."""
+        """Check that the index of this name missed nothing.
+
+        Raises
+        ------
+        ExactnessError
+            It did: `equal` is False.
+        """
         if not self.equal:
             raise ExactnessError(
                 f"the {index} index must find the fire sets of exhaustive search, bit for bit. Got others on "
@@ -48,13 +54,28 @@ class Exactness:
 def check_exactness(trainer: Trainer) -> Exactness | None:
     """Ask the index of a trainer, and the exhaustive one, who fires now on some of the training samples.
 
-    At most 4 batches of 256 samples from all over the training set, and fewer in very wide networks. None
-    where nothing can be compared: the index is the exhaustive one, or does not claim to be exact.
+    They are asked on at most 4 batches of 256 samples from all over the training set, and on fewer samples
+    of very wide networks.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Its index is built. Training can go on afterwards: nothing of it is changed but its counters.
+
+    Returns
+    -------
+    Exactness or None
+        None where nothing can be compared: the index is the exhaustive one, or does not claim to be exact.
+
+    Raises
+    ------
+    RuntimeError
+        The index is not built.
 
     Notes
     -----
-    Cost: a multiply-add for each feature of at most 2^26 pairs (of one sample's, in networks wider than
-    that), at GEMM speed, and what the index takes. Nothing of the training is changed but its counters.
+    It costs what the index takes, and for exhaustive search a multiply-add per feature of at most 2^26 pairs
+    at GEMM speed. In networks wider than 2^26 these are the pairs of one sample.
     """
     index, network, n = trainer.index, trainer.network, len(trainer.problem)
     if isinstance(index, ExhaustiveIndex) or not index.exact:

@@ -180,7 +180,7 @@ def points_table(points: Sequence[Point]) -> str:
 
 
 HEADER = (
-    "grows", "index", "sizes", "finding", "work", "time", "claimed", "of dense at the largest", "ms a step"
+    "grows", "index", "sizes", "finding", "work", "time", "claimed", "of dense at the largest", "ms per step"
 )  # fmt: skip
 
 

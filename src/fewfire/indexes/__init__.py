@@ -1,9 +1,11 @@
 """Who fires? One file a structure, one small abstract base."""
 
+from numpy.typing import ArrayLike
+
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import rules
-from fewfire.indexes.arrange import arrange
-from fewfire.indexes.base import Index
+from fewfire.indexes.arrangement import arrange
+from fewfire.indexes.base import Index, fitting
 from fewfire.indexes.correlation_tree import CorrelationTreeByNeuron, CorrelationTreeBySample
 from fewfire.indexes.data_tree import DataTreeIndex
 from fewfire.indexes.drift import DriftIndex
@@ -41,8 +43,17 @@ def index_named(name: str, memory_limit: int | None = None) -> Index:
     return INDEXES[name](memory_limit=memory_limit)
 
 
-def index_for_new_inputs(layer: Layer, inputs: Inputs) -> Index:
-    """The index that is fastest when asked about new inputs, of which these are all; built."""
+def index_for_new_inputs(layer: Layer, inputs: ArrayLike | Inputs) -> Index:
+    """The index that is fastest when asked about new inputs, of which these are all; built.
+
+    Raises
+    ------
+    DataError
+        The inputs are not two-dimensional, are empty, or hold NaN or infinity.
+    ValueError
+        The inputs have another number of features, or another dtype, than the layer.
+    """
+    inputs = fitting(layer, inputs)
     index = index_named(rules.for_new_inputs(len(inputs), layer.n_features))
     index.build(layer, inputs)
     return index

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
@@ -46,14 +47,14 @@ class Index(ABC):
         self._layer: Layer | None = None  # until it is built
 
     @abstractmethod
-    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
+    def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
         """Take in a layer and a training set, and forget what was built before.
 
         Parameters
         ----------
         layer : Layer
             Kept, not copied: `moved` must be called with every step.
-        inputs : Inputs
+        inputs : (n, d) array or Inputs
             The training set; an open index only looks at it.
         progress : callable, optional
             Called with the share of the build that is done. It is called with 0.0 once the part that does not
@@ -61,6 +62,8 @@ class Index(ABC):
 
         Raises
         ------
+        DataError
+            The inputs are not two-dimensional, are empty, or hold NaN or infinity.
         MemoryLimitError
             The index needs more than its memory limit.
         ValueError
@@ -68,11 +71,18 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
         """All firing pairs of a batch, from the weights as they are now.
+
+        Parameters
+        ----------
+        batch : (n, d) array or Inputs
+            The rows of an array are new samples; `inputs.batch(positions)` are some of the training set.
 
         Raises
         ------
+        DataError
+            The samples are not two-dimensional, are empty, or hold NaN or infinity.
         RuntimeError
             The index is not built.
         ValueError
@@ -130,13 +140,26 @@ def require_built(layer: Layer | None, index: Index) -> Layer:
     return layer
 
 
-def require_fitting(layer: Layer, inputs: Inputs) -> None:
+def fitting(layer: Layer, samples: ArrayLike | Inputs, *, new: bool = False) -> Inputs:
+    """Samples (n, d) as inputs of a layer; the rows of an array are numbered 0 .. n - 1, unless they are new.
+
+    Raises
+    ------
+    DataError
+        The samples are not two-dimensional, are empty, or hold NaN or infinity.
+    ValueError
+        They have another number of features, or another dtype, than the layer.
+    """
+    inputs = Inputs.of_any(samples, layer.dtype)
+    if new and inputs is not samples:
+        inputs = replace(inputs, ids=None)
     if inputs.n_features != layer.n_features or inputs.dtype != layer.dtype:
         raise ValueError(
             f"inputs must fit the network: {layer.n_features} features of {layer.dtype}. Got "
             f"{inputs.n_features} features of {inputs.dtype}. Make them with "
             "Inputs.of(samples, layer.dtype)."
         )
+    return inputs
 
 
 def require_within_limit(index: Index, needed: int, other: str) -> None:

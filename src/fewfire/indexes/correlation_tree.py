@@ -9,7 +9,7 @@ docs/theory/correlation_trees.md derives bounds and costs.
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
@@ -19,8 +19,8 @@ from fewfire.core.view import core_class
 from fewfire.indexes.base import (
     Index,
     Progress,
+    fitting,
     require_built,
-    require_fitting,
     require_ids,
     require_within_limit,
 )
@@ -62,8 +62,8 @@ class CorrelationTrees(Index):
     is_open: ClassVar[bool] = False
     by_sample: ClassVar[bool]
 
-    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
-        require_fitting(layer, inputs)
+    def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
+        inputs = fitting(layer, inputs)
         self._layer = self._trees = None  # frees what was built before
         self._nodes = self._gram = self._bounds = np.empty((0, 0))
         n, dtype = len(inputs), layer.dtype
@@ -93,9 +93,9 @@ class CorrelationTrees(Index):
         self.work.multiplied += n * n * kept
         self._refresh()
 
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
         layer = require_built(self._layer, self)
-        require_fitting(layer, batch)
+        batch = fitting(layer, batch, new=True)
         ids = require_ids(self, batch, self._inputs)
         found, compared = _core.correlation_fire_set(
             self._trees, layer.core_view, batch.core_view, ids, layer.threshold

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
@@ -19,8 +19,8 @@ from fewfire.halfspace.tree import NOTHING_DONE, count, tree_over
 from fewfire.indexes.base import (
     Index,
     Progress,
+    fitting,
     require_built,
-    require_fitting,
     require_ids,
     require_within_limit,
 )
@@ -58,8 +58,8 @@ class DataTreeIndex(Index):
     name: ClassVar[str] = "data_tree"
     is_open: ClassVar[bool] = False
 
-    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
-        require_fitting(layer, inputs)
+    def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
+        inputs = fitting(layer, inputs)
         self._layer = None
         self._tree: Any = None  # frees what was built before
         self._lists: Any = None
@@ -72,9 +72,9 @@ class DataTreeIndex(Index):
         self._counted = NOTHING_DONE
         self._ask(everyone)
 
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
         layer = require_built(self._layer, self)
-        require_fitting(layer, batch)
+        batch = fitting(layer, batch, new=True)
         found = _core.listed_fire_set(
             self._lists, require_ids(self, batch, self._inputs), layer.core_view, batch.core_view,
             layer.threshold,

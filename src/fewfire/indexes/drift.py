@@ -12,15 +12,15 @@ from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
 from fewfire.core.view import core_class
-from fewfire.indexes.arrange import COUNTED_SAMPLES, busiest_first
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_ids
+from fewfire.indexes.arrangement import COUNTED_SAMPLES, busiest_first
+from fewfire.indexes.base import Index, Progress, fitting, require_built, require_ids
 from fewfire.indexes.drift_check import check_velocities, decoded, sketch_now
 from fewfire.indexes.drift_record import DRIFT, MOTION, as_core
 from fewfire.indexes.sketch import PAIR_OVERHEAD, sketch_directions, sketch_of
@@ -102,8 +102,8 @@ class DriftIndex(Index):
         self.sketch_size = sketch_size
         self.seconds: dict[str, float] = dict.fromkeys((*PARTS, "refresh"), 0.0)
 
-    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
-        require_fitting(layer, inputs)
+    def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
+        inputs = fitting(layer, inputs)
         self._layer = None  # until all is in place
         self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before,
         self._state: Any = None  # with the core's hold on it
@@ -224,9 +224,9 @@ class DriftIndex(Index):
             )
         return layer
 
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
         layer = self._current()
-        require_fitting(layer, batch)
+        batch = fitting(layer, batch, new=True)
         known = self._known(batch)
         found = _core.drift_fire_set(self._state, known, layer.core_view, layer.threshold)
         return self._counted(found, len(batch))
@@ -240,7 +240,7 @@ class DriftIndex(Index):
 
     def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
         """In one pass over the weights: each block of rows is moved, then asked while it is in cache."""
-        require_fitting(self._current(), next_batch)
+        fitting(self._current(), next_batch)
         found, measured = _core.drift_step(
             self._state, descent.begin(), self._known(descent.batch), self._known(next_batch)
         )

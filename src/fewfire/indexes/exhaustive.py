@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
+from numpy.typing import ArrayLike
+
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting
+from fewfire.indexes.base import Index, Progress, fitting, require_built
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
 
@@ -27,16 +29,16 @@ class ExhaustiveIndex(Index):
     is_open: ClassVar[bool] = True
 
     def build(
-        self, layer: Layer, inputs: Inputs | None = None,
+        self, layer: Layer, inputs: ArrayLike | Inputs | None = None,
         progress: Progress | None = None,
     ) -> None:  # fmt: skip
         if inputs is not None:
-            require_fitting(layer, inputs)
+            fitting(layer, inputs)
         self._layer = layer
 
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
         layer = require_built(self._layer, self)
-        require_fitting(layer, batch)
+        batch = fitting(layer, batch, new=True)
         found = _core.exhaustive_fire_set(layer.core_view, batch.core_view, layer.threshold)
         self.work.multiplied += layer.width * len(batch)
         return self._fire_set_of(found, len(batch))

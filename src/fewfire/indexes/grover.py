@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.indexes.base import Index, Progress, require_built
+from fewfire.indexes.base import Index, Progress, fitting, require_built
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
@@ -52,12 +53,15 @@ class GroverIndex(Index):
         self._exhaustive = ExhaustiveIndex()
         self.work = self._exhaustive.work
 
-    def build(self, layer: Layer, inputs: Inputs | None = None, progress: Progress | None = None) -> None:
+    def build(
+        self, layer: Layer, inputs: ArrayLike | Inputs | None = None, progress: Progress | None = None
+    ) -> None:
         self._exhaustive.build(layer, inputs)
         self._layer, self._random, self.missed = layer, np.random.default_rng(self.seed), 0
 
-    def fire_set(self, batch: Inputs) -> FireSet:
-        width = require_built(self._layer, self).width
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
+        layer = require_built(self._layer, self)
+        batch, width = fitting(layer, batch, new=True), layer.width
         fires = self._exhaustive.fire_set(batch)
         firing = np.bincount(fires.samples, minlength=len(batch))
         at_once = max(1, DRAWN_AT_ONCE // width)

@@ -8,13 +8,13 @@ bytes loses is bounded for each row. docs/theory/screened.md derives it.
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_within_limit
+from fewfire.indexes.base import Index, Progress, fitting, require_built, require_within_limit
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
 
@@ -45,8 +45,8 @@ class ScreenedIndex(Index):
     name: ClassVar[str] = "screened"
     is_open: ClassVar[bool] = True
 
-    def build(self, layer: Layer, inputs: Inputs, progress: Progress | None = None) -> None:
-        require_fitting(layer, inputs)
+    def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
+        inputs = fitting(layer, inputs)
         blocks, fours = -(-layer.width // BLOCK), -(-layer.n_features // 4)
         needed = blocks * BLOCK * (4 * fours + 4 + 4 * TERMS) + 4 * min(FLOAT_COLUMNS, layer.n_features)
         require_within_limit(self, needed, "exhaustive")
@@ -69,9 +69,9 @@ class ScreenedIndex(Index):
         layer = require_built(self._layer, self)
         _core.screened_refresh(layer.core_view, lengths, **self._screened())
 
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
         layer = require_built(self._layer, self)
-        require_fitting(layer, batch)
+        batch = fitting(layer, batch, new=True)
         found = _core.screened_fire_set(layer.core_view, batch.core_view, layer.threshold, **self._screened())
         self.work.multiplied += layer.width * len(batch)
         return self._fire_set_of(found, len(batch))
@@ -86,7 +86,7 @@ class ScreenedIndex(Index):
     def bounds(self, batch: Inputs) -> NDArray[np.float32]:
         """Upper bounds on all pre-activations, (m, n); NaN or infinity where nothing is known."""
         layer = require_built(self._layer, self)
-        require_fitting(layer, batch)
+        fitting(layer, batch)
         bounds = np.empty((len(self._bytes), len(batch), BLOCK), np.float32)
         _core.screened_bounds(batch.rows, bounds, **self._screened())
         return bounds.transpose(0, 2, 1).reshape(-1, len(batch))[: layer.width]

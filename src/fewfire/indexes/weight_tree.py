@@ -8,13 +8,14 @@ written, and a bound on how far it has moved since; docs/theory/halfspace.md der
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, padded
 from fewfire.halfspace.tree import NOTHING_DONE, count, tree_over
-from fewfire.indexes.base import Index, Progress, require_built, require_fitting, require_within_limit
+from fewfire.indexes.base import Index, Progress, fitting, require_built, require_within_limit
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
 
@@ -50,11 +51,11 @@ class WeightTreeIndex(Index):
     refresh_of_build: ClassVar[float] = 1 / 10
 
     def build(
-        self, layer: Layer, inputs: Inputs | None = None,
+        self, layer: Layer, inputs: ArrayLike | Inputs | None = None,
         progress: Progress | None = None,
     ) -> None:  # fmt: skip
         if inputs is not None:
-            require_fitting(layer, inputs)
+            fitting(layer, inputs)
         self._layer = None
         points = np.zeros((layer.width, layer.n_features + 1), layer.dtype)  # the last is the drift
         points[:, :-1] = layer.present_weights()
@@ -65,9 +66,9 @@ class WeightTreeIndex(Index):
         self._worn = 0  # refreshes that such pairs have led to
         self._counted = count(self.work, self._tree, NOTHING_DONE)
 
-    def fire_set(self, batch: Inputs) -> FireSet:
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
         layer = require_built(self._layer, self)
-        require_fitting(layer, batch)
+        batch = fitting(layer, batch, new=True)
         questions = padded(np.column_stack((batch.samples, batch.norms)), layer.dtype)
         thresholds = np.full(len(batch), layer.threshold, layer.dtype)
         begins, samples = self._tree.proposed_to(questions, thresholds, layer.width)

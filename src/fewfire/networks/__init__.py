@@ -1,6 +1,26 @@
 """Networks: their parameters, their losses, and how a step moves them."""
 
-from fewfire.networks.losses import LOSSES, Loss
+from fewfire.networks.descent import Descent, Step
+from fewfire.networks.layer import Layer
+from fewfire.networks.losses import LOSSES, Curvature, LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
+from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
+from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
 from fewfire.networks.two_layer import TwoLayerNetwork
 
-__all__ = ["LOSSES", "Loss", "TwoLayerNetwork"]
+__all__ = [
+    "LOSSES",
+    "Curvature",
+    "Descent",
+    "Layer",
+    "LogisticLoss",
+    "Loss",
+    "SoftmaxLoss",
+    "SquaredLoss",
+    "Step",
+    "TwoLayerNetwork",
+    "fire_rate_at",
+    "near_kernel_network",
+    "near_kernel_ridge",
+    "paper_threshold",
+    "threshold_for_fire_rate",
+]

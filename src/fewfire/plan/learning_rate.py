@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from fewfire.core.inputs import Inputs
 from fewfire.networks.losses import Loss
@@ -16,11 +16,11 @@ SAMPLED = 512  # samples that the kernel is formed on
 
 def stable_learning_rate(
     network: TwoLayerNetwork,
-    inputs: Inputs,
+    inputs: ArrayLike | Inputs,
     loss: Loss,
     batch_size: int,
     *,
-    sample_weight: NDArray | None = None,
+    sample_weight: ArrayLike | None = None,
     output_weights: bool = False,
     momentum: float = 0.0,
     seed: int = 0,
@@ -33,12 +33,33 @@ def stable_learning_rate(
 
     Momentum adds up 1 / (1 - momentum) steps in one direction: the rate is (1 - momentum) times as large.
 
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+    inputs : (n, d) array or Inputs
+    loss : Loss
+    batch_size : int >= 1
+    sample_weight : (n,) array, >= 0, optional
+    output_weights : bool
+        Whether the output weights are trained too.
+    momentum : float in [0, 1)
+    seed : int
+        Seed for which samples are looked at.
+
     Returns
     -------
     float
         (1 - momentum) / (curvature * lambda_max / B), rounded down to two significant digits, so that it
         depends neither on the number of threads nor on the BLAS.
+
+    Raises
+    ------
+    DataError
+        The inputs are not two-dimensional, are empty, or hold NaN or infinity.
+    ValueError
+        The inputs have another number of features, or another dtype, than the network.
     """
+    inputs = Inputs.of_any(inputs, network.dtype)
     count = min(len(inputs), SAMPLED)
     chosen = np.sort(np.random.default_rng(seed).choice(len(inputs), count, replace=False))
     shuffled = np.random.default_rng(seed).permutation(count)
@@ -47,7 +68,7 @@ def stable_learning_rate(
     with one_blas_thread():
         kernel = firing_kernel(network, inputs.batch(chosen), output_weights=output_weights)
         if sample_weight is not None:
-            roots = np.sqrt(sample_weight[chosen], dtype=np.float64)
+            roots = np.sqrt(np.asarray(sample_weight)[chosen], dtype=np.float64)
             kernel = kernel * roots[:, None] * roots
         largest = max(largest_eigenvalue(kernel[np.ix_(ids, ids)]) / size for ids in batches)
     if largest == 0:

@@ -1,7 +1,7 @@
 """The tangent kernel of a network on a few samples, and its largest eigenvalue."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire import _core
 from fewfire.core.inputs import Inputs
@@ -13,16 +13,39 @@ POWER_ITERATIONS = 100
 
 
 def firing_kernel(
-    network: TwoLayerNetwork, inputs: Inputs, *, output_weights: bool = False
+    network: TwoLayerNetwork, inputs: ArrayLike | Inputs, *, output_weights: bool = False
 ) -> NDArray[np.float64]:
-    """H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, on a few samples: (s, s).
+    """The tangent kernel (NTK) of a network as it is now, on a few samples: (s, s).
 
-    That is for output weights of signs; else each neuron counts as much as the mean of their squares.
-    With `output_weights`, plus sum_r phi_ri phi_rj / m with phi the activations: the kernel of training
-    both layers. Cost: one fire set of all pairs, then the sum over neurons of their squared firing counts.
+    H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, for output weights of +1 and -1. With other
+    output weights each neuron counts as much as the mean of their squares.
 
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+    inputs : (s, d) array or Inputs
+    output_weights : bool
+        Whether the output weights are trained too: adds sum_r phi_ri phi_rj / m, with the activations phi.
+
+    Raises
+    ------
+    DataError
+        The inputs are not two-dimensional, are empty, or hold NaN or infinity.
+    ValueError
+        The inputs have another number of features, or another dtype, than the network.
+
+    Notes
+    -----
+    Cost: one fire set of all pairs, then the sum over neurons of their squared firing counts.
     Source: Song, Yang, Zhang, NeurIPS 2021 (arXiv 2110.04622), H^dis.
+
+    Examples
+    --------
+    >>> network = TwoLayerNetwork.initialize(width=20_000, n_features=2, n_outputs=1, threshold=0.0)
+    >>> firing_kernel(network, [[1.0, 0.0], [0.6, 0.8]]).round(1).tolist()
+    [[0.5, 0.2], [0.2, 0.5]]
     """
+    inputs = Inputs.of_any(inputs, network.dtype)
     fires, ones = index_for_new_inputs(network.layer, inputs).fire_set(inputs), np.ones(network.width)
     counts = np.square(network.output_weights, dtype=np.float64).mean(axis=1)
     pattern = FiringGram(network, inputs, fires).pattern(counts)

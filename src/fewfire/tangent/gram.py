@@ -31,7 +31,7 @@ class FiringGram:
     fires: FireSet
 
     def times(self, values: Floats) -> Floats:
-        """G v, (n, c): 2 (d + c) multiply-adds a firing pair, in the precision of the network."""
+        """G v, (n, c): 2 (d + c) multiply-adds per firing pair, in the precision of the network."""
         network, fires = self.network, self.fires
         products = np.empty(len(fires), network.dtype)
         _core.gram_dots(fires.core_view, network.output_rows,
@@ -61,8 +61,8 @@ class FiringGram:
     def pattern(self, weights: Floats) -> Floats:
         """sum_r weights_r over the neurons that fire on both, (n, n).
 
-        Cost: an addition for every two pairs of a neuron; or, where the weights are all the same and that
-        is less, n^2 / 2 pairs of rows of m bits.
+        It costs an addition for every two firing pairs of a neuron. Where the weights are all the same and it
+        is cheaper, n^2 / 2 pairs of rows of m bits are compared instead.
         """
         fires = self.fires
         counts = np.empty((fires.n_samples, fires.n_samples))
@@ -96,7 +96,7 @@ class FiringGram:
 
         Neurons are thrown into rows / d buckets with a random sign each. In a bucket, feature by feature, the
         rows of its neurons in J^T are added up: B = S J^T, whose product B^T B is <x_i, x_j> times the
-        product of the signed counts. Cost: an addition a firing pair, n^2 multiply-adds a bucket.
+        product of the signed counts. Cost: an addition per firing pair, n^2 multiply-adds per bucket.
 
         Source: the sketch of Deng, Hu, Song, Weinstein, Zhuo (arXiv 2208.04508), section on preconditioning,
         as a count sketch (Charikar, Chen, Farach-Colton 2002) over neurons alone.

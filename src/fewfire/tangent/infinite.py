@@ -7,7 +7,7 @@ price of a small eigenvalue problem, which threshold, scaling and ridge suit a d
 """
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire.networks.threshold import fire_rate_at
 
@@ -15,11 +15,28 @@ Floats = NDArray[np.float64]
 ANGLES = 4001  # of the table that the probability is read from, by interpolation: within 1e-6
 
 
-def wide_kernel(inner_products: Floats, threshold: float) -> Floats:
-    """H from the inner products of unit-norm samples, of any shape, over the fire rate: H(x, x) = 1.
+def wide_kernel(inner_products: ArrayLike, threshold: float) -> Floats:
+    """The firing kernel at infinite width, divided by the fire rate, so that H(x, x) = 1.
 
+    Parameters
+    ----------
+    inner_products : array of any shape
+        <x, x'> of unit-norm samples.
+    threshold : float, >= 0
+
+    Returns
+    -------
+    array of the same shape
+
+    Notes
+    -----
     P[Z > b and Z' > b] = Q(b) - 2 T(b, sqrt((1 - r) / (1 + r))), with T of D. B. Owen, *Tables for computing
     bivariate normal probabilities*, Annals of Mathematical Statistics 1956.
+
+    Examples
+    --------
+    >>> wide_kernel([1.0, 0.6], threshold=0.0).round(2).tolist()
+    [1.0, 0.42]
     """
     from scipy.special import owens_t
 

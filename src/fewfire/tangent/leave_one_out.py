@@ -23,6 +23,11 @@ def leave_one_out(
     targets : (n, c)
     ridges : (k,), > 0
     sample_weight : (n,), > 0, optional
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        The eigenvalue problem has no solution, as where the kernel holds NaN.
     """
     from scipy.linalg import eigh
 

@@ -10,6 +10,7 @@ from fewfire.report.page.ticks import linear_ticks, log_ticks, tick_label
 
 WIDTH, HEIGHT = 360, 220  # in units of the view box, about those of the screen
 TOP, RIGHT, BOTTOM = 10, 14, 36
+ROOM = 14  # between an axis that is not 0 and the lowest mark
 LETTER = 6.4  # width of a digit of a label
 MARKED_POINTS = 40  # more of them run together: lines only
 MOST_POINTS = 500  # of a line: more than a screen can show
@@ -52,14 +53,14 @@ def thinned(items: Sequence, most: int) -> Sequence:
 
 
 def drawn(chart: Chart) -> Element:
-    """The chart as a figure: title, legend where there are several lines, picture."""
+    """The chart as a figure: title, picture, legend where there are several lines."""
     lines = [Line(line.name, _finite(line.points), line.style) for line in chart.lines]
     values = [value for line in lines for _, value in line.points]
     is_log = chart.may_be_log and bool(values) and 0 < LOG_FROM * min(values) < max(values)
     figure = element("figure", element("figcaption", chart.title, " (log scale)" if is_log else ""))
+    figure.append(_picture(chart, lines, is_log) if values else element("p", "Nothing was recorded."))
     if len(lines) > 1:
         figure.append(legend(lines))
-    figure.append(_picture(chart, lines, is_log) if values else element("p", "Nothing was recorded."))
     return figure
 
 
@@ -99,7 +100,8 @@ def _picture(chart: Chart, lines: Sequence[Line], is_log: bool) -> Element:
     place = math.log if is_log else float
     place_epoch = math.log if of_unlike_length else float
     across = _scale(place_epoch(first), place_epoch(last), left + 6, WIDTH - RIGHT)
-    up = _scale(place(low), place(high), HEIGHT - BOTTOM - 4, TOP + 4)
+    above = 4 if low == chart.floor else ROOM  # the axis
+    up = _scale(place(low), place(high), HEIGHT - BOTTOM - above, TOP + 4)
     bottom = HEIGHT - BOTTOM
     picture = element(
         "svg", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=_spoken(chart.title, lines)

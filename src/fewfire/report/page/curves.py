@@ -45,19 +45,19 @@ CURVES = [
         "Pairs, % of all",
         {
             "need a dot": (_of("dot_rate", 100), 0),
-            "pass the first filter": (_of("near_rate", 100), 5),
+            "pass the first filter": (_of("near_rate", 100), 2),
             "fire": (_of("fire_rate", 100), 1),
         },
     ),
     Curve("Multiply-adds, % of a dense step's", {"work": (_of("work_share", 100), 0)}),
     Curve(
-        "Drift: how far neurons move in an epoch",
+        "Drift in an epoch",
         {"the farthest": (_of("moved_max"), 1), "the mean": (_of("moved_mean"), 0)},
         may_be_log=True,
     ),
     Curve("Blocks of 64 neurons refreshed", {"blocks": (_of("refreshes"), 0)}, only_changes=True),
     Curve(
-        "Milliseconds a step",
+        "Milliseconds per step",
         {"time": (lambda record: 1e3 * record.seconds / record.steps, 0)},
         may_be_log=True,
     ),

@@ -42,7 +42,29 @@ def report(runs: Sequence[Run]) -> str:
     It says what was asked for, what came of it, and for each epoch loss, accuracy, who fired, the work beside
     dense training's, how far neurons moved and the time; then where time and memory went, and whether the
     index was exact.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        At least one, as `train_run` returns it or `RunFolder(path).load_run()` reads it: finished or not.
+
+    Returns
+    -------
+    str
+        The page, without a script and with nothing to be loaded.
+
+    Raises
+    ------
+    ValueError
+        No run is given.
+
+    Examples
+    --------
+    >>> from fewfire.runs import RunFolder
+    >>> Path("report.html").write_text(report([RunFolder(Path("runs/a")).load_run()]))  # doctest: +SKIP
     """
+    if not runs:
+        raise ValueError("a report must have at least one run. Got none. Pass [train_run(options)].")
     by_name = named(runs)
     one = len(by_name) == 1
     title = f"Run {next(iter(by_name))}" if one else f"{len(by_name)} runs compared"
@@ -87,7 +109,12 @@ def _tiles(runs: Mapping[str, Run]) -> Element:
     tiles = [
         element("div", element("dt", label), element("dd", text)) for label, text in figures_of(run).items()
     ]
-    return element("dl", *tiles, class_="tiles")
+    return element("dl", *tiles, class_="tiles", style=f"--columns: {columns_for(len(tiles))}")
+
+
+def columns_for(count: int) -> int:
+    """How many tiles stand in a row on a desk, so that the last row has the fewest gaps."""
+    return min(range(8, 4, -1), key=lambda columns: -count % columns)
 
 
 def _results(runs: Mapping[str, Run]) -> Element:

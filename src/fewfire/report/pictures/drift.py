@@ -1,7 +1,6 @@
-"""The pictures of a drift study, each as SVG and PNG, on no background of their own."""
+"""The pictures of a drift study, each as SVG and PNG."""
 
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.diagnose.drift import StepRecord
-from fewfire.system.files import write_atomically
+from fewfire.report.pictures.style import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    TEAL,
+    VIOLET,
+    finish,
+    log_scale,
+    name_at,
+    name_lines,
+    new_figure,
+    save,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# All of them stand out from white and from black: at least 3 to 1 from either.
-INK, BLUE, GREEN, AMBER, RED = "#7d8590", "#3d85c6", "#2a9d62", "#c77d0a", "#d9534f"
-VIOLET, TEAL = "#9a6dd7", "#1a9aa5"
 
 PARTS = {
     "seconds_dots": ("dots", BLUE),
@@ -24,43 +33,32 @@ PARTS = {
     "seconds_moves": ("moving weights", GREEN),
     "seconds_forward": ("outputs, loss", AMBER),
     "seconds_drift": ("keeping the drift", VIOLET),
-    "seconds_rest": ("the rest", INK),
+    "seconds_rest": ("the rest", GREY),
     "seconds_refresh": ("refreshes", RED),
 }
+SPANS = 60  # of which times are means: single steps are as restless as the machine
 
 
 def draw_steps(records: Sequence[StepRecord], folder: Path, title: str) -> None:
-    """Write all pictures into a folder. Needs matplotlib (pip install 'fewfire[plot]')."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    """Write all pictures into a folder. Needs matplotlib (pip install 'fewfire[plot]').
 
-    for name, (heading, draw) in PICTURES.items():
-        # Text in an SVG stays text: readable by search and by screen readers.
-        with rc_context({"svg.fonttype": "none"}):
-            figure = Figure(figsize=(8, 4.5), layout="constrained")
-            axes = figure.subplots()
-            draw(axes, records)
-            _finish(axes, f"{heading}\n{title}")
-            for kind in ("svg", "png"):
-                picture = BytesIO()
-                figure.savefig(picture, format=kind, dpi=120, transparent=True)
-                write_atomically(folder / f"{name}.{kind}", picture.getvalue())
-
-
-def _finish(axes: "Axes", title: str) -> None:
+    Raises
+    ------
+    ModuleNotFoundError
+        Matplotlib is not installed.
+    OSError
+        A picture cannot be written.
+    """
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_title(title, color=INK, fontsize="medium", loc="left", parse_math=False)
-    axes.set_xlabel("step")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(INK)
-    axes.tick_params(which="both", colors=INK)
-    axes.grid(alpha=0.3, color=INK)
-    axes.spines[:].set_color(INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
-        axes.figure.legend(frameon=False, labelcolor=INK, loc="outside right center", reverse=True)
+    for name, (heading, draw) in PICTURES.items():
+        figure = new_figure(8, 4.5, f"{heading}\n{title}")
+        axes = figure.subplots()
+        draw(axes, records)
+        axes.set_xlabel("step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        finish(axes)
+        save(figure, folder / f"{name}.svg", folder / f"{name}.png")
 
 
 def _lines(
@@ -82,11 +80,10 @@ def draw_drift(axes: "Axes", records: Sequence[StepRecord]) -> None:
     _lines(axes, records, lines, 1)
     axes.set_ylabel("drift, standard deviations\nof a pre-activation")
     axes.set_ylim(bottom=0)
+    name_lines(axes)
 
 
 def draw_filters(axes: "Axes", records: Sequence[StepRecord]) -> None:
-    from matplotlib.ticker import LogFormatter
-
     lines = {
         "fire_rate": ("fire", RED),
         "dot_rate": ("need a dot", BLUE),
@@ -95,38 +92,46 @@ def draw_filters(axes: "Axes", records: Sequence[StepRecord]) -> None:
     _lines(axes, records, lines, 100)
     axes.set_ylabel("pairs, % of all")
     if any(record.near_rate > 0 for record in records):
-        axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
+        log_scale(axes)
+    name_lines(axes)
 
 
 def draw_refreshes(axes: "Axes", records: Sequence[StepRecord]) -> None:
-    (counts,) = _a_step(records, ["refreshed"])
-    axes.fill_between(_edges(records), counts, step="pre", color=RED, linewidth=0)
-    axes.set_ylabel("blocks of 64 neurons a step")
+    edges, (counts,) = _per_step(records, ["refreshed"], len(records))
+    axes.fill_between(edges, counts, step="pre", color=RED, linewidth=0)
+    axes.set_ylabel("blocks of 64 neurons per step")
     axes.set_ylim(0, 1.08 * (counts.max() or 1))
 
 
 def draw_seconds(axes: "Axes", records: Sequence[StepRecord]) -> None:
     labels, colours = zip(*PARTS.values(), strict=True)
-    seconds = 1e3 * np.array(_a_step(records, list(PARTS)))
-    axes.stackplot(_edges(records), seconds, step="pre", labels=labels, colors=colours, linewidth=0)
-    axes.set_ylabel("milliseconds a step")
+    edges, parts = _per_step(records, list(PARTS), SPANS)
+    axes.stackplot(edges, 1e3 * parts, step="pre", labels=labels, colors=colours, linewidth=0)
+    mean = "" if len(edges) > len(records) else f",\nmeans of {edges[1]:,} steps"
+    axes.set_ylabel(f"milliseconds per step{mean}")
+    axes.set_xlim(0, edges[-1])
+    tops = np.cumsum(1e3 * parts[:, -1])
+    _, high = axes.get_ylim()
+    middles = (tops - 5e2 * parts[:, -1]) / high
+    name_at(axes, list(PARTS.values()), [(1.0, float(middle)) for middle in middles])
 
 
-def _edges(records: Sequence[StepRecord]) -> list[int]:
-    """Where the spans of steps that records are of begin and end."""
-    return [0, *(record.step for record in records)]
+def _per_step(
+    records: Sequence[StepRecord], names: Sequence[str], spans: int
+) -> tuple[list[int], NDArray[np.float64]]:
+    """Where so many spans of steps, or fewer, begin and end, and each figure there divided by their steps.
 
-
-def _a_step(records: Sequence[StepRecord], names: Sequence[str]) -> list[NDArray[np.float64]]:
-    """Each figure divided by the steps it is of, at the edges: the first counts for the edge before it."""
-    values = ([getattr(record, name) / record.steps for record in records] for name in names)
-    return [np.array([spans[0], *spans]) for spans in values]
+    The first span counts for the edge before it.
+    """
+    parts = np.array_split(np.arange(len(records)), min(spans, len(records)))
+    steps = np.array([sum(records[i].steps for i in part) for part in parts])
+    sums = [[sum(getattr(records[i], name) for i in part) for part in parts] for name in names]
+    values = np.array(sums, np.float64) / steps
+    return [0, *(records[part[-1]].step for part in parts)], np.column_stack((values[:, :1], values))
 
 
 PICTURES: dict[str, tuple[str, Callable[["Axes", Sequence[StepRecord]], None]]] = {
-    "drift": ("How far neurons have moved since their reference", draw_drift),
+    "drift": ("How far neurons have moved since the table last took their weights", draw_drift),
     "filters": ("What each filter lets through", draw_filters),
     "refreshes": ("Refreshes of the table", draw_refreshes),
     "seconds": ("Where the time of a step goes", draw_seconds),

@@ -2,51 +2,66 @@
 
 import math
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
-from fewfire.system.files import write_atomically
+from fewfire.report.pictures.style import AMBER, BLUE, RED, finish, name_lines, new_figure, save
 from fewfire.training import EpochRecord
 
-INK, FIRED, NEAR, WORK = "#22313f", "#d1495b", "#8d99ae", "#00798c"
 MANY_DECADES = 1e3
 MARKED_EPOCHS = 40  # more of them run together: lines only
 
 
-def draw_history(history: Sequence[EpochRecord], path: Path, title: str) -> None:
-    """Write a PNG of four panels, whole or not at all. Needs matplotlib (pip install 'fewfire[plot]')."""
-    from matplotlib.figure import Figure
+def draw_history(
+    history: Sequence[EpochRecord], path: Path, title: str, *, test_accuracy: float | None = None
+) -> None:
+    """Write a picture of four panels, whole or not at all. Needs matplotlib (pip install 'fewfire[plot]').
+
+    Parameters
+    ----------
+    history : sequence of EpochRecord
+        As `fewfire.train` returns it.
+    path : Path
+        Its ending says the format: .png, .svg, .pdf.
+    title : str
+    test_accuracy : float, optional
+        Drawn beside the training accuracy.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Matplotlib is not installed.
+    OSError
+        The picture cannot be written.
+    """
     from matplotlib.ticker import LogLocator, NullLocator
 
-    figure = Figure(figsize=(10, 6.5), layout="constrained")
-    figure.suptitle(title, color=INK, parse_math=False)
+    figure = new_figure(10, 6.5, title)
     (loss, accuracy), (pairs, work) = figure.subplots(2, 2)
     epochs = [record.epoch for record in history]
     style = "o-" if len(history) <= MARKED_EPOCHS else "-"
 
     losses = [record.loss for record in history]
-    loss.plot(epochs, losses, style, color=INK)
+    loss.plot(epochs, losses, style, color=BLUE)
     loss.set(title="Training loss", yscale="log")
-    # Of many decades, as Gauss-Newton steps pass them, only some fit on the axis.
+    # Where the loss passes many decades, as with Gauss-Newton steps, only some fit on the axis.
     subs = (1, 2, 5) if max(losses) < MANY_DECADES * min(losses) else (1,)
     loss.yaxis.set_major_locator(LogLocator(subs=subs))
     loss.yaxis.set_minor_locator(NullLocator())
     loss.yaxis.set_major_formatter("{x:g}")
 
     shares = [math.nan if record.accuracy is None else 100 * record.accuracy for record in history]
-    accuracy.plot(epochs, shares, style, color=INK)
-    accuracy.set(title="Training accuracy (running), %")
+    accuracy.plot(epochs, shares, style, color=BLUE, label="training")
+    accuracy.set(title="Accuracy (of training: running), %")
 
     near, dots, fires = (
         [100 * getattr(record, rate) for record in history] for rate in ("near_rate", "dot_rate", "fire_rate")
     )
-    pairs.plot(epochs, near, style, color=NEAR, label="pass the first filter")
-    pairs.plot(epochs, dots, style, color=WORK, label="need a dot")
-    pairs.plot(epochs, fires, style, color=FIRED, label="fire")
+    pairs.plot(epochs, near, style, color=AMBER, label="pass the first filter")
+    pairs.plot(epochs, dots, style, color=BLUE, label="need a dot")
+    pairs.plot(epochs, fires, style, color=RED, label="fire")
     pairs.set(title="Pairs, % of all (neuron, sample) pairs")
-    pairs.legend(frameon=False)
 
-    work.plot(epochs, [100 * record.work_share for record in history], style, color=WORK)
+    work.plot(epochs, [100 * record.work_share for record in history], style, color=BLUE)
     work.set(title="Multiply-adds, % of a dense step's")
 
     for axes in (pairs, work):
@@ -55,8 +70,10 @@ def draw_history(history: Sequence[EpochRecord], path: Path, title: str) -> None
         axes.set_xlabel("epoch")
         axes.set_xlim(0.5, len(history) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    picture = BytesIO()
-    figure.savefig(picture, dpi=120, format="png")
-    write_atomically(path, picture.getvalue())
+        finish(axes)
+    if test_accuracy is not None:
+        accuracy.plot(epochs[-1:], [100 * test_accuracy], "D", color=RED, label=f"test {test_accuracy:.2%}")
+        accuracy.margins(y=0.1)
+    for axes in (accuracy, pairs):
+        name_lines(axes)
+    save(figure, path)

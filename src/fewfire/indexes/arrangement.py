@@ -6,7 +6,7 @@ faster.
 """
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.indexes.exhaustive import ExhaustiveIndex
@@ -26,7 +26,7 @@ def busiest_first(layer: Layer, inputs: Inputs) -> NDArray[np.int32]:
     return np.argsort(-np.diff(fires.begins), kind="stable").astype(np.int32)
 
 
-def arrange(network: TwoLayerNetwork, inputs: Inputs) -> None:
+def arrange(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> None:
     """Put the neurons of a network into the order of how busy they are on these samples, in place.
 
     The network computes the same function; only the rows of its weights change places. The drift index then
@@ -35,15 +35,22 @@ def arrange(network: TwoLayerNetwork, inputs: Inputs) -> None:
     Parameters
     ----------
     network : TwoLayerNetwork
-        Best one that was not trained yet.
-    inputs : Inputs
+        It is best arranged before it is trained.
+    inputs : (n, d) array or Inputs
         The samples it will be trained on.
+
+    Raises
+    ------
+    DataError
+        The inputs are not two-dimensional, are empty, or hold NaN or infinity.
+    ValueError
+        The inputs have another number of features, or another dtype, than the network.
 
     Examples
     --------
     >>> network = TwoLayerNetwork([[1.0], [3.0]], [[1.0], [-1.0]], threshold=2.0)
-    >>> arrange(network, Inputs.of([[1.0]]))
+    >>> arrange(network, [[1.0]])
     >>> network.weights.ravel().tolist()
     [3.0, 1.0]
     """
-    network.arrange(busiest_first(network.layer, inputs))
+    network.arrange(busiest_first(network.layer, Inputs.of_any(inputs, network.dtype)))
