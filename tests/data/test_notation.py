@@ -12,7 +12,20 @@ from fewfire.data.notation import is_amount, is_number
 from fewfire.data.table import require_names
 from fewfire.errors import DataError, MemoryLimitError
 
-AMOUNTS = ["0,5", "-1,25", "$1,200", "1,200.50", "1.234,5", "1 200", "12%", "(3,50)", "€ 5", "5 EUR", "1'000"]
+AMOUNTS = [
+    "0,5",
+    "-1,25",
+    "$1,200",
+    "1,200.50",
+    "1.234,5",
+    "1 200",
+    "12%",
+    "(3,50)",
+    "€ 5",
+    "5 EUR",
+    "1'000",
+    "'7'",
+]
 DATES = ["2026-01-05", "05/01/2026", "5.1.26", "2026-01-05T10:30:00Z", "10:30", "5 Jan 2026", "2026-01"]
 
 

@@ -37,9 +37,10 @@ def is_date(cell: str) -> bool:
 
 
 def is_amount(cell: str) -> bool:
-    """Whether a cell is a date, or a number with a decimal comma, thousands marks, a currency or percents."""
+    """Whether a cell is a date, or a number with a decimal comma, thousands marks, units or quotes."""
     try:
         float(cell)
     except ValueError:
-        return AMOUNT.fullmatch(cell.strip()) is not None or is_date(cell)
+        bare = cell.strip().strip("'")
+        return AMOUNT.fullmatch(bare) is not None or is_date(bare)
     return False

@@ -55,6 +55,8 @@ def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
     read = partial(sklearn_datasets("An svmlight file").load_svmlight_file, dtype=np.float64)
     with open_text(path) as stream:
         content = read_whole(stream, path)
+    if b"_" in content:  # Python would read 1_0 as 10
+        _require_no_underscores(content, path)
     try:
         matrix, labels = read(BytesIO(content))
     except ERRORS as error:
@@ -77,6 +79,18 @@ def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
         matrix.resize(n_rows, n_features)
     require_fit(n_rows, matrix.shape[1], matrix.dtype.itemsize, path)
     return Rows(matrix.toarray(), labels)
+
+
+def _require_no_underscores(content: bytes, path: Path) -> None:
+    """Raise DataError if an underscore stands outside the comments."""
+    for number, line in enumerate(BytesIO(content), start=1):
+        row = line.partition(b"#")[0]
+        if b"_" in row:
+            raise DataError(
+                "Every row of an svmlight file must read `label index:value index:value ...`. Got "
+                f"{row[:60].decode(errors='replace').strip()!r} in line {number} of {path}. "
+                "Remove the underscore."
+            )
 
 
 def _text(error: Exception) -> str:

@@ -280,7 +280,7 @@ def _advice(cells: Column, row: int) -> str:
     if is_date(text):
         return "Turn dates and times into numbers, such as days since the first one"
     if is_amount(text):
-        return "Write numbers as 1234.5: with a decimal point, without thousands separators, currency and %"
+        return "Write numbers as 1234.5: with a decimal point, without thousands separators, units and quotes"
     if is_padded(text):
         return "Write numbers without zeros before them"
     return "Correct that cell or remove its row"
