@@ -143,3 +143,26 @@ def test_several_indexes_are_left_out_and_an_index_alone_is_no_table(tmp_path):
     frame.set_index(list(COLUMNS)).to_parquet(tmp_path / "table.parquet")
     with pytest.raises(DataError, match="at least one feature beside the target. Got no column in"):
         load_dataset(tmp_path / "table.parquet")
+
+
+@pytest.mark.parametrize(
+    "about", ['{"index_columns": 5}', '{"index_columns": null}', "[1]", '{"index_columns": ["z"]}']
+)
+def test_what_else_is_said_of_an_index_does_not_matter(tmp_path, about):
+    table = pyarrow.table(COLUMNS).replace_schema_metadata({"pandas": about})
+    parquet.write_table(table, tmp_path / "table.parquet")
+    assert load_dataset(tmp_path / "table.parquet").features.names == tuple(COLUMNS)[:4]
+
+
+@pytest.mark.parametrize(
+    ("cells", "got"),
+    [
+        (["2026-01-05"] * 6, "Got '2026-01-05' in row 0 .*Turn dates"),
+        (["1,5"] * 6, "Got '1,5' in row 0 .*decimal point"),
+        ([""] * 6, "value in some row. Got '' in all rows of column 1"),
+        ([float("nan")] * 6, "value in some row. Got '' in all rows of column 1"),
+    ],
+)
+def test_texts_are_looked_at_as_in_text_files(write, cells, got):
+    with pytest.raises(DataError, match=got):
+        load_dataset(write(COLUMNS | {"age": cells}))

@@ -57,7 +57,9 @@ def read_parquet(path: Path) -> Table:
 def _columns_of(schema: Any) -> list[tuple[int, str]]:
     """Place and name of each column that is not the index of a pandas DataFrame."""
     about = schema.pandas_metadata
-    indexes = about.get("index_columns", []) if isinstance(about, dict) else []
+    indexes = about.get("index_columns") if isinstance(about, dict) else None
+    if not isinstance(indexes, list):
+        indexes = []
     return [
         (place, name)
         for place, name in enumerate(schema.names)
