@@ -112,7 +112,7 @@ def test_a_file_of_another_kind_or_damaged_is_refused(write):
 
 
 def test_a_table_too_large_for_the_memory_is_refused(write, monkeypatch):
-    monkeypatch.setattr("fewfire.data.checks.available_bytes", lambda: 239)
+    monkeypatch.setattr("fewfire.system.memory.available_bytes", lambda: 239)
     with pytest.raises(
         MemoryLimitError, match="Got 6 rows of 5 columns, 240 B beside 239 B that are free, in"
     ):
@@ -124,3 +124,45 @@ def test_without_pyarrow_the_message_says_what_to_install(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match=r"A Parquet file needs pyarrow.* pip install 'fewfire\[parquet\]'"):
         load_dataset(path)
+
+
+@pytest.mark.parametrize("name", [None, "fold", "a b"])
+def test_the_index_of_a_frame_is_no_column(tmp_path, name):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(COLUMNS).drop(columns=["target"])
+    frame.set_index(pandas.Index([4, 0, 1, 2, 5, 3], name=name)).to_parquet(tmp_path / "table.parquet")
+    features = load_dataset(tmp_path / "table.parquet").features
+    assert (*features.names, features.target) == ("age", "height", "colour", "member")
+
+
+def test_several_indexes_are_left_out_and_an_index_alone_is_no_table(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(COLUMNS)
+    frame.set_index(["age", "colour"]).to_parquet(tmp_path / "table.parquet")
+    assert load_dataset(tmp_path / "table.parquet").features.names == ("height", "member")
+    frame.set_index(list(COLUMNS)).to_parquet(tmp_path / "table.parquet")
+    with pytest.raises(DataError, match="at least one feature beside the target. Got no column in"):
+        load_dataset(tmp_path / "table.parquet")
+
+
+@pytest.mark.parametrize(
+    "about", ['{"index_columns": 5}', '{"index_columns": null}', "[1]", '{"index_columns": ["z"]}']
+)
+def test_what_else_is_said_of_an_index_does_not_matter(tmp_path, about):
+    table = pyarrow.table(COLUMNS).replace_schema_metadata({"pandas": about})
+    parquet.write_table(table, tmp_path / "table.parquet")
+    assert load_dataset(tmp_path / "table.parquet").features.names == tuple(COLUMNS)[:4]
+
+
+@pytest.mark.parametrize(
+    ("cells", "got"),
+    [
+        (["2026-01-05"] * 6, "Got '2026-01-05' in row 0 .*Turn dates"),
+        (["1,5"] * 6, "Got '1,5' in row 0 .*decimal point"),
+        ([""] * 6, "value in some row. Got '' in all rows of column 1"),
+        ([float("nan")] * 6, "value in some row. Got '' in all rows of column 1"),
+    ],
+)
+def test_texts_are_looked_at_as_in_text_files(write, cells, got):
+    with pytest.raises(DataError, match=got):
+        load_dataset(write(COLUMNS | {"age": cells}))

@@ -42,7 +42,8 @@ def test_an_index_beyond_the_features_of_a_model_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "row", ["1 2:1 1:3", "1 1:x", "yes 1:1", "1,2 1:3", "1 -1:3", f"1 {2**70}:1", "1 2 3"]
+    "row",
+    ["1 2:1 1:3", "1 1:x", "yes 1:1", "1,2 1:3", "1 -1:3", f"1 {2**70}:1", "1 2 3", "1 1:1_0", "1_0 1:1"],
 )
 def test_a_row_that_cannot_be_read_is_refused(tmp_path, row):
     path = tmp_path / "set.svm"

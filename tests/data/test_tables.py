@@ -229,8 +229,8 @@ def test_arrays_cannot_hold_the_categories_of_a_model(tmp_path, model):
 
 
 def test_categories_too_many_for_the_memory_are_refused(write, monkeypatch):
-    monkeypatch.setattr("fewfire.data.checks.available_bytes", lambda: 300)
-    with pytest.raises(MemoryLimitError, match=r"Got 10 rows of 5 columns, 400 B beside 300 B that are free"):
+    monkeypatch.setattr("fewfire.system.memory.available_bytes", lambda: 390)
+    with pytest.raises(MemoryLimitError, match=r"Got 10 rows of 5 columns, 400 B beside 390 B that are free"):
         load_dataset(write(ROWS))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from fewfire import TwoLayerNetwork
+from fewfire import MemoryLimitError, TwoLayerNetwork
 from fewfire.system.files import write_atomically
 
 
@@ -123,3 +123,37 @@ def test_saving_replaces_the_old_file(path):
 def test_texts_are_written_as_utf8(tmp_path):
     write_atomically(tmp_path / "note.txt", "Bär")
     assert (tmp_path / "note.txt").read_bytes() == "Bär".encode()
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        np.ones((2, 3), np.int32),
+        np.ones((2, 3), np.float16),
+        np.full((2, 3), np.nan, np.float32),
+        np.ones(2, np.float32),
+    ],
+    ids=["int32", "float16", "nan", "one dimension"],
+)
+def test_weights_that_are_none_are_an_error_that_names_the_file(path, weights):
+    TwoLayerNetwork.initialize(2, 3, 1).save(path)
+    save_file({**load_file(path), "weights": weights}, path)
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} must be .* Got: .* Give a model"):
+        TwoLayerNetwork.load(path)
+
+
+def test_a_file_beyond_the_memory_is_refused_before_it_is_read(path):
+    with open(path, "wb") as file:
+        file.write((1 << 44).to_bytes(8, "little"))
+        file.truncate(1 << 42)  # a hole: it takes no room on the disk
+    with pytest.raises(
+        MemoryLimitError, match=f"must fit in memory twice. Got {1 << 42} bytes, .* in .*model"
+    ):
+        TwoLayerNetwork.load(path)
+
+
+def test_a_header_that_claims_more_than_the_file_is_refused(path):
+    header = b'{"weights":{"dtype":"F32","shape":[100000,100000],"data_offsets":[0,40000000000]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} must be .* not in the format safetensors"):
+        TwoLayerNetwork.load(path)

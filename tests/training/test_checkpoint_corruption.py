@@ -11,7 +11,7 @@ from fewfire.training import State
 from problems import clustered_problem
 from trainers import descent_trainer
 
-SOMEWHERE = Path("/a/file")
+SOMEWHERE = Path(__file__)  # exists, and what is read is put in its place
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from fewfire.data.dataset import Rows
-from fewfire.errors import DataError, MemoryLimitError
+from fewfire.errors import DataError
 from fewfire.prepare.classes import Classes
-from fewfire.system.memory import available_bytes
-from fewfire.system.words import bytes_text
+from fewfire.system.memory import require_free_memory
 
 LARGEST_WHOLE_FLOAT = 2.0**53
+MANY_COLUMNS = 1 << 20  # more than so many must be as many as the file has bytes, at the most
 
 
 def check_rows(rows: Rows, where: str) -> Rows:
@@ -128,9 +128,20 @@ def check_n_features(inputs: np.ndarray, n_features: int, where: str) -> None:
 
 def require_fit(n_rows: int, n_columns: int, itemsize: int, where: str | Path) -> None:
     """Raise MemoryLimitError if a dense array of that size does not fit in the memory that is free."""
-    n_bytes, free = n_rows * n_columns * itemsize, available_bytes()
-    if free is not None and n_bytes > free:
-        raise MemoryLimitError(
-            f"All rows must fit in memory as a dense array. Got {n_rows} rows of {n_columns} columns, "
-            f"{bytes_text(n_bytes)} beside {bytes_text(free)} that are free, in {where}. Keep fewer columns."
+    require_free_memory(
+        n_rows * n_columns * itemsize,
+        f"All rows must fit in memory as a dense array. Got {n_rows} rows of {n_columns} columns",
+        f"{where}. Keep fewer columns.",
+    )
+
+
+def require_plausible(size: int, n_bytes: int, what: str, path: Path) -> None:
+    """Raise DataError if sparse rows claim a size out of all proportion to the file.
+
+    An index that is mistyped would otherwise make gigabytes of zeros.
+    """
+    if size > max(MANY_COLUMNS, n_bytes):
+        raise DataError(
+            f"Sparse rows must name no more {what} than their file has bytes, {n_bytes}. Got {size} in "
+            f"{path}. Correct the number, or count from 1 without gaps."
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fewfire.data.dataset import Part, Rows
-from fewfire.data.files import open_bytes
+from fewfire.data.files import open_bytes, read_whole
 from fewfire.errors import DataError
 
 PREFIX = {"train": "train", "test": "t10k"}
@@ -33,6 +33,8 @@ def read_idx(folder: Path, part: Part) -> Rows | None:
     ------
     DataError
         A header that is not IDX, or a payload of another length than it says.
+    MemoryLimitError
+        The content does not fit in memory.
     """
     images = _find(folder, f"{PREFIX[part]}-images", n_dimensions=3)
     labels = _find(folder, f"{PREFIX[part]}-labels", n_dimensions=1)
@@ -53,7 +55,7 @@ def _find(folder: Path, stem: str, n_dimensions: int) -> Path | None:
 def _read_array(path: Path, n_dimensions: int) -> np.ndarray:
     """Header: two zero bytes, 0x08 for uint8, the number of dimensions, one big-endian int each."""
     with open_bytes(path) as stream:
-        content = stream.read()
+        content = read_whole(stream, path)
     magic = bytes([0, 0, 0x08, n_dimensions])
     header_bytes = len(magic) + 4 * n_dimensions
     if len(content) < header_bytes or not content.startswith(magic):

@@ -163,6 +163,11 @@ def _read(
     if not path.exists():
         raise DataError(f"A source must exist. Got {source!r}, which does not. {ACCEPTED}")
     if path.is_dir():
+        if any(path.glob("*.parquet")) or any(path.glob("*=*")):
+            raise DataError(
+                f"A table must be one file. Got {path}, a folder of Parquet files. Write it as one: "
+                "pandas.read_parquet(folder).to_parquet('table.parquet')."
+            )
         return read_idx(path, part)
     suffix = _suffix(path)
     if suffix == NPZ:

@@ -2,14 +2,14 @@
 
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fewfire.data.dataset import Part, Rows
-from fewfire.errors import DataError
+from fewfire.errors import DataError, MemoryLimitError
+from fewfire.system.memory import require_free_memory
 
 KEYS = {
     "train": (("X", "X_train", "x_train"), ("y", "y_train")),
@@ -37,14 +37,19 @@ def read_npz(path: Path, part: Part) -> Rows | None:
     ------
     DataError
         Not an archive, damaged, or it holds Python objects, which are never unpickled.
+    MemoryLimitError
+        An array does not fit in memory.
     """
     try:
         if not zipfile.is_zipfile(path):
             raise zipfile.BadZipFile("it is no archive, or an incomplete one")
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             inputs, labels = (
-                next((_array(archive, key) for key in keys if key in archive), None) for keys in KEYS[part]
+                next((_array(archive, key, path) for key in keys if key in archive), None)
+                for keys in KEYS[part]
             )
+    except MemoryLimitError:
+        raise
     except ERRORS as error:
         raise DataError(
             f"An NPZ file must be a NumPy archive of plain arrays. Got {path}: {error}. "
@@ -53,7 +58,11 @@ def read_npz(path: Path, part: Part) -> Rows | None:
     return None if inputs is None else Rows(inputs, labels)
 
 
-def _array(archive: Mapping[str, Any], key: str) -> np.ndarray:
+def _array(archive: Any, key: str, path: Path) -> np.ndarray:
+    n_bytes = sum(member.file_size for member in archive.zip.infolist() if member.filename == f"{key}.npy")
+    require_free_memory(
+        n_bytes, f"An array must fit in memory. Got {key}", f"{path}. Keep fewer rows or columns."
+    )
     array = archive[key]
     if not isinstance(array, np.ndarray):  # but the bytes of a member that does not begin as an array
         raise ValueError(f"{key} is no array")

@@ -1,5 +1,6 @@
 """Tables in Apache Parquet files."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,15 @@ import numpy as np
 from fewfire.data.checks import require_fit
 from fewfire.data.table import Column, Table, require_names, require_rows
 from fewfire.errors import DataError, MemoryLimitError
+from fewfire.system.memory import require_free_memory
+
+INDEX_LEVEL = re.compile(r"__index_level_\d+__")  # what pandas calls an index without a name
 
 
 def read_parquet(path: Path) -> Table:
     """Read all columns: integers and floats as numbers, strings (also as a dictionary) and booleans as texts.
+
+    The index of a pandas DataFrame is left out.
 
     Raises
     ------
@@ -31,22 +37,42 @@ def read_parquet(path: Path) -> Table:
     try:
         with path.open("rb") as stream:
             file = pyarrow.parquet.ParquetFile(stream, page_checksum_verification=True)
-            names, n_rows = file.schema_arrow.names, file.metadata.num_rows
-            require_fit(n_rows, len(names), 8, path)
-            columns = file.read().columns
-            columns = [
-                _column(column, f"column {name!r} of {path}")
-                for name, column in zip(names, columns, strict=True)
-            ]
+            kept, n_rows = _columns_of(file.schema_arrow), file.metadata.num_rows
+            require_fit(n_rows, len(kept), 8, path)
+            _require_fit_unpacked(file.metadata, path)
+            cells = file.read()
+            columns = [_column(cells.column(place), f"column {name!r} of {path}") for place, name in kept]
     except (DataError, MemoryLimitError):
         raise
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         raise DataError(
             f"A Parquet file must be complete and undamaged. Got {path}: {error}. Write it again."
         ) from error
+    names = tuple(name for _, name in kept)
     require_names(names, str(path))
     require_rows(n_rows, str(path))
-    return Table(str(path), tuple(names), columns)
+    return Table(str(path), names, columns)
+
+
+def _columns_of(schema: Any) -> list[tuple[int, str]]:
+    """Place and name of each column that is not the index of a pandas DataFrame."""
+    about = schema.pandas_metadata
+    indexes = about.get("index_columns") if isinstance(about, dict) else None
+    if not isinstance(indexes, list):
+        indexes = []
+    return [
+        (place, name)
+        for place, name in enumerate(schema.names)
+        if name not in indexes and not INDEX_LEVEL.fullmatch(name)
+    ]
+
+
+def _require_fit_unpacked(about: Any, path: Path) -> None:
+    """Raise MemoryLimitError if the columns do not fit in memory once they are unpacked."""
+    n_bytes = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
+    require_free_memory(
+        n_bytes, "The columns of a table must fit in memory. Got them", f"{path}. Keep fewer columns."
+    )
 
 
 def _column(cells: Any, where: str) -> Column:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fewfire.data.checks import require_fit
+from fewfire.data.checks import require_fit, require_plausible
 from fewfire.data.dataset import Rows
-from fewfire.data.files import open_bytes
+from fewfire.data.files import lines_of, open_text, read_whole
 from fewfire.data.scikit import sklearn_datasets
 from fewfire.errors import DataError
 
@@ -21,8 +21,8 @@ ROW = re.compile(rb"\s*[^\s:]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?", re.DOTALL)
 
 def looks_like_svmlight(path: Path) -> bool:
     """Whether the first line that is neither blank nor a comment has the form of a row."""
-    with open_bytes(path) as stream:
-        for line in stream:
+    with open_text(path) as stream:
+        for line in lines_of(stream, path):
             if line.strip() and not line.startswith(b"#"):
                 return ROW.fullmatch(line) is not None
     return False
@@ -47,13 +47,16 @@ def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
     Raises
     ------
     DataError
-        scikit-learn is not installed, a row cannot be read, or an index is beyond `n_features`.
+        scikit-learn is not installed, a row cannot be read, or an index is beyond `n_features`, or larger
+        than is plausible for a file of this size.
     MemoryLimitError
         The dense array does not fit in memory.
     """
     read = partial(sklearn_datasets("An svmlight file").load_svmlight_file, dtype=np.float64)
-    with open_bytes(path) as stream:
-        content = stream.read()
+    with open_text(path) as stream:
+        content = read_whole(stream, path)
+    if b"_" in content:  # Python would read 1_0 as 10
+        _require_no_underscores(content, path)
     try:
         matrix, labels = read(BytesIO(content))
     except ERRORS as error:
@@ -65,6 +68,8 @@ def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
     if not len(labels):
         raise DataError(f"An svmlight file must have at least one row. Got none in {path}. Add rows to it.")
     n_rows, n_found = matrix.shape
+    require_fit(n_rows, n_found, matrix.dtype.itemsize, path)
+    require_plausible(n_found, len(content), "features", path)
     if n_features is not None:
         if n_found > n_features:
             raise DataError(
@@ -74,6 +79,18 @@ def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
         matrix.resize(n_rows, n_features)
     require_fit(n_rows, matrix.shape[1], matrix.dtype.itemsize, path)
     return Rows(matrix.toarray(), labels)
+
+
+def _require_no_underscores(content: bytes, path: Path) -> None:
+    """Raise DataError if an underscore stands outside the comments."""
+    for number, line in enumerate(BytesIO(content), start=1):
+        row = line.partition(b"#")[0]
+        if b"_" in row:
+            raise DataError(
+                "Every row of an svmlight file must read `label index:value index:value ...`. Got "
+                f"{row[:60].decode(errors='replace').strip()!r} in line {number} of {path}. "
+                "Remove the underscore."
+            )
 
 
 def _text(error: Exception) -> str:

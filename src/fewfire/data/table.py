@@ -1,19 +1,26 @@
 """From the columns of a table to rows: which one is the target, which hold categories, which numbers."""
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.data.checks import require_fit
 from fewfire.data.dataset import Rows
+from fewfire.data.notation import is_amount, is_date, is_padded
 from fewfire.errors import DataError
 from fewfire.prepare.categories import marks_missing
 from fewfire.prepare.columns import Features
+from fewfire.system.memory import require_free_memory
 
 TARGET_NAMES = ("target", "label", "class")
 FEW_NUMBERS = 0.1  # a column with a larger share of numbers among its values is one of numbers
 MANY_CATEGORIES = 100  # more than so many must repeat
+SHOWN = 60  # characters of a cell in a message
+NAMELESS = re.compile(r"|Unnamed: \d+(\.\d+)*")  # what pandas calls a column without a name
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +56,36 @@ class Column:
     @property
     def has_value(self) -> NDArray[np.bool_]:
         """Which of the texts, in the order of their cells, are no marks of a missing value."""
-        is_value = np.array([not marks_missing(text) for text in self.texts], bool)
-        return is_value[self.codes[self.codes >= 0]]
+        return ~self._texts_that(marks_missing)
+
+    def _texts_that(self, holds: Callable[[str], bool]) -> NDArray[np.bool_]:
+        """Whether something holds for each cell that is a text."""
+        return np.array([holds(text) for text in self.texts], bool)[self.codes[self.codes >= 0]]
 
     @property
     def is_text(self) -> bool:
-        """Whether there are texts, other than marks of a missing value, and few numbers beside them."""
-        n_numbers = int(np.count_nonzero(self.codes < 0))
-        n_texts = int(np.count_nonzero(self.has_value))
-        return bool(n_texts) and n_numbers <= FEW_NUMBERS * (n_numbers + n_texts)
+        """Whether there are texts, other than marks of a missing value, and few numbers beside them.
+
+        A number with a decimal comma or a date counts as a number. Whole numbers that zeros make equally
+        long are texts.
+        """
+        n_values = int(np.count_nonzero(self.codes < 0)) + int(np.count_nonzero(self.has_value))
+        if self._holds_identifiers():
+            return True
+        n_amounts = int(np.count_nonzero(self._texts_that(is_amount)))
+        n_numbers = int(np.count_nonzero(self.codes < 0)) + n_amounts
+        n_texts = n_values - n_numbers
+        return bool(n_texts) and n_numbers <= FEW_NUMBERS * n_values
+
+    def _holds_identifiers(self) -> bool:
+        """Whether all numbers are whole and as long as those with zeros before them, as 01 to 12 are."""
+        lengths = {len(text) for text in self.texts if is_padded(text)}
+        numbers = self.numbers[self.codes < 0]
+        return (
+            len(lengths) > 0
+            and not np.isinf(numbers).any()
+            and bool(np.all((numbers == np.rint(numbers)) & (numbers >= 10.0 ** (max(lengths) - 1))))
+        )
 
     def categories(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """A code for each cell (n,), and the text of each code: equal numbers are the same category."""
@@ -70,7 +98,10 @@ class Column:
     def written(self, row: int) -> str:
         """A cell as a message shows it."""
         code = self.codes[row]
-        return number_text(self.numbers[row]) if code < 0 else repr(self.texts[code])
+        if code < 0:
+            return number_text(self.numbers[row])
+        text = self.texts[code]
+        return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,15 +160,20 @@ def rows_to_train(table: Table, target: str | None = None, categories: Sequence[
     Raises
     ------
     DataError
-        A column of numbers with a text or without a value somewhere, texts that hardly repeat, a row
-        without a label, no column beside the target, or one that is not there.
+        A column of numbers with a text, a date or without a value somewhere, texts that hardly repeat, a
+        column without any value, a row without a label, no column beside the target, or one that is not
+        there.
+    MemoryLimitError
+        The dense array or the labels do not fit in memory.
     """
     n_columns = len(table.columns)
-    if n_columns == 1:
+    if n_columns < 2:
         raise DataError(
             "A table must have at least one feature beside the target. "
-            f"Got 1 column in {table.where}. Separate the cells by comma, tab, semicolon or spaces."
+            f"Got {n_columns or 'no'} column in {table.where}. "
+            "Separate the cells by comma, tab, semicolon or spaces."
         )
+    _require_values(table)
     labels = _target_column(table) if target is None else table.column_of(target)
     wanted = {table.column_of(name) for name in categories}
     if labels in wanted:
@@ -162,6 +198,8 @@ def rows_to_predict(table: Table, model: Features) -> Rows:
     ------
     DataError
         A column is missing or was not in training; or as for `rows_to_train`.
+    MemoryLimitError
+        The dense array or the labels do not fit in memory.
     """
     if table.names is None or model.names is None:
         features, labels = _by_place(table, model)
@@ -184,9 +222,11 @@ def _by_place(table: Table, model: Features) -> tuple[list[int], int | None]:
 def _by_name(
     table: Table, names: tuple[str, ...], model: Features, wanted: tuple[str, ...]
 ) -> tuple[list[int], int | None]:
-    others = [name for name in names if name not in wanted]
+    place_of = {name: place for place, name in enumerate(names)}
+    known = set(wanted)
+    others = [name for name in names if name not in known]
     targets = [name for name in others if name == model.target or name.lower() in TARGET_NAMES]
-    missing = [name for name in wanted if name not in names]
+    missing = [name for name in wanted if name not in place_of]
     if missing or len(others) > 1 or len(others) > len(targets):
         got = [f"no {name!r}" for name in missing] or [
             repr(name) for name in others if name not in targets[:1]
@@ -195,7 +235,7 @@ def _by_name(
             f"A table must have the model's {len(wanted)} columns, with or without the target. "
             f"Got {few(got)} in {table.where}. Give the columns that the model was trained on."
         )
-    return [names.index(name) for name in wanted], names.index(targets[0]) if targets else None
+    return [place_of[name] for name in wanted], place_of[targets[0]] if targets else None
 
 
 def _target_column(table: Table, known: str | None = None) -> int:
@@ -205,7 +245,9 @@ def _target_column(table: Table, known: str | None = None) -> int:
 
 
 def _rows(table: Table, features: list[int], texts: set[int], labels: int | None) -> Rows:
-    inputs, categories = np.empty((len(table.columns[0].numbers), len(features))), {}
+    n_rows = len(table.columns[0].numbers)
+    require_fit(n_rows, len(features), 8, table.where)
+    inputs, categories = np.empty((n_rows, len(features))), {}
     for place, column in enumerate(features):
         if column in texts:
             inputs[:, place], categories[place] = table.columns[column].categories()
@@ -227,9 +269,21 @@ def _numbers(table: Table, column: int) -> NDArray[np.float64]:
         raise DataError(
             f"A column of numbers must have a finite one in every row. Got {cells.written(row)} in "
             f"{table.place(row, column)}; {np.count_nonzero(finite)} of {len(finite)} cells are numbers. "
-            "Correct that cell or remove its row; if they are categories, name the column (--categories)."
+            f"{_advice(cells, row)}; if they are categories, name the column (--categories)."
         )
     return cells.numbers
+
+
+def _advice(cells: Column, row: int) -> str:
+    """How a cell becomes a number."""
+    text = cells.texts[cells.codes[row]] if cells.codes[row] >= 0 else ""
+    if is_date(text):
+        return "Turn dates and times into numbers, such as days since the first one"
+    if is_amount(text):
+        return "Write numbers as 1234.5: with a decimal point, without thousands separators, units and quotes"
+    if is_padded(text):
+        return "Write numbers without zeros before them"
+    return "Correct that cell or remove its row"
 
 
 def _labels(table: Table, column: int) -> NDArray:
@@ -245,7 +299,24 @@ def _labels(table: Table, column: int) -> NDArray:
     if not cells.texts:
         return cells.numbers
     codes, texts = cells.categories()
+    longest = max(map(len, texts))
+    require_free_memory(
+        len(codes) * longest * np.dtype("U1").itemsize,
+        f"The labels must fit in memory. Got {len(codes)} of up to {longest} characters",
+        f"{table.column_name(column)} of {table.where}. Shorten the longest ones.",
+    )
     return np.array(texts)[codes]
+
+
+def _require_values(table: Table) -> None:
+    """Raise DataError unless each column has some value."""
+    for column, cells in enumerate(table.columns):
+        if np.all(cells.codes >= 0) and not cells.has_value.any():
+            raise DataError(
+                f"A column must have a value in some row. Got {cells.written(0)} in all rows of "
+                f"{table.column_name(column)} of {table.where}. Remove that column, or the delimiter at the "
+                "end of each line."
+            )
 
 
 def _require_repeating(table: Table, column: int) -> None:
@@ -259,20 +330,24 @@ def _require_repeating(table: Table, column: int) -> None:
 
 def require_names(names: Sequence[str], where: str) -> None:
     """Raise DataError unless every column has a name of its own."""
-    if "" in names:
+    nameless = next((place for place, name in enumerate(names) if NAMELESS.fullmatch(name)), None)
+    if nameless is not None:
         raise DataError(
-            "Every column of a table with a header must have a name. Got none for column "
-            f"{names.index('') + 1} in {where}. Name it, or remove it if it "
-            "only numbers the rows (pandas: to_csv(..., index=False))."
+            "Every column of a table with a header must have a name. Got "
+            f"{names[nameless] or 'none'} for column {nameless + 1} in {where}. Name it, or remove it if it "
+            "only numbers the rows (pandas: to_csv(..., index=False)) or comes from a delimiter at the "
+            "end of each line."
         )
-    twice = [name for column, name in enumerate(names) if name in names[:column]]
-    if twice:
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
         raise DataError(
-            f"The names of columns must differ. Got {twice[0]!r} twice in {where}. Rename one of the two."
+            f"The names of columns must differ. Got {name!r} {'twice' if times == 2 else f'{times} times'} "
+            f"in {where}. Rename all but one."
         )
 
 
 def require_rows(n_rows: int, where: str) -> None:
+    """Raise DataError unless there is a row."""
     if n_rows == 0:
         raise DataError(f"A table must have at least one row. Got none in {where}. Add rows to it.")
 

@@ -5,13 +5,14 @@ all counted from 0. http://manikvarma.org/downloads/XC/XMLRepository.html
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from fewfire.data.checks import require_fit
+from fewfire.data.checks import MANY_COLUMNS, require_fit, require_plausible
 from fewfire.data.dataset import Part, Rows
-from fewfire.data.files import open_bytes
+from fewfire.data.files import lines_of, open_text
 from fewfire.errors import DataError
 
 HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,18})[ \t]+(\d{1,18})\s*")
@@ -20,8 +21,9 @@ ROW = re.compile(rb"(\d{1,18}(?:,\d{1,18})*)?((?:[ \t]+\d{1,18}:[^\s:_]+)*)\s*")
 
 def looks_like_xmc(path: Path) -> bool:
     """Whether three whole numbers are the first line, and the second is no row of three numbers."""
-    with open_bytes(path) as stream:
-        first, second = stream.readline(), stream.readline()
+    with open_text(path) as stream:
+        lines = lines_of(stream, path)
+        first, second = next(lines, b""), next(lines, b"")
     return HEADER.fullmatch(first) is not None and (b":" in second or ROW.fullmatch(second) is not None)
 
 
@@ -44,7 +46,8 @@ def read_xmc(path: Path, part: Part) -> Rows | None:
     ------
     DataError
         A row that cannot be read, an index out of range or given twice in a row, another number of rows
-        than the first line says; or the parts differ in the numbers of features or labels.
+        than the first line says, or numbers in it out of proportion to the file; or the parts differ in the
+        numbers of features or labels.
     MemoryLimitError
         The dense arrays do not fit in memory.
     """
@@ -63,8 +66,8 @@ def read_xmc(path: Path, part: Part) -> Rows | None:
 
 
 def _sizes(path: Path) -> list[int]:
-    with open_bytes(path) as stream:
-        first = stream.readline()
+    with open_text(path) as stream:
+        first = next(lines_of(stream, path), b"")
     match = HEADER.fullmatch(first)
     if match is None or 0 in (sizes := [int(size) for size in match.groups()]):
         raise DataError(
@@ -78,11 +81,13 @@ def _read(path: Path) -> Rows:
     n_rows, n_features, n_labels = _sizes(path)
     require_fit(n_rows, n_features, 4, path)
     require_fit(n_rows, n_labels, 1, path)
+    _require_plausible([n_rows, n_features, n_labels], path)
     inputs, labels = np.zeros((n_rows, n_features), np.float32), np.zeros((n_rows, n_labels), bool)
     row = -1
-    with open_bytes(path) as stream:
-        next(stream)
-        for row, line in enumerate(stream):
+    with open_text(path) as stream:
+        lines = lines_of(stream, path)
+        next(lines)
+        for row, line in enumerate(lines):
             if row >= n_rows:
                 raise _wrong_count(f"more in line {row + 2}", n_rows, path)
             place = f"line {row + 2} of {path}"
@@ -101,6 +106,15 @@ def _read(path: Path) -> Rows:
     return Rows(inputs, labels)
 
 
+def _require_plausible(sizes: list[int], path: Path) -> None:
+    """Raise DataError unless a file of this length can have so many rows, features and labels."""
+    if max(sizes) > MANY_COLUMNS:
+        with open_text(path) as stream:
+            n_bytes = sum(map(len, lines_of(stream, path)))
+        for size, what in zip(sizes, ("rows", "features", "labels"), strict=True):
+            require_plausible(size, n_bytes, what, path)
+
+
 def _fill(target: np.ndarray, indices: list[bytes], values: object, what: str) -> None:
     places = list(map(int, indices))
     if places and max(places) >= len(target):
@@ -109,7 +123,7 @@ def _fill(target: np.ndarray, indices: list[bytes], values: object, what: str) -
             f"{what}. Correct that line or the first."
         )
     if len(set(places)) < len(places):
-        twice = next(place for at, place in enumerate(places) if place in places[:at])
+        twice = Counter(places).most_common(1)[0][0]
         raise DataError(f"An index must occur once in a row. Got {twice} twice for a {what}. Leave one out.")
     target[places] = values
 

@@ -275,18 +275,20 @@ class TwoLayerNetwork:
             The file is not one that `save` wrote, or it was cut off or changed.
         OSError
             The file cannot be read.
+        MemoryLimitError
+            The file and its arrays do not fit in memory.
         """
         try:
             tensors, _ = read_tensors(path, KIND)
             weights, output_weights = tensors["weights"], tensors["output_weights"]
             threshold = tensors["threshold"].item()
             scale = tensors["scale"].item() if "scale" in tensors else None
+            return cls(weights, output_weights, threshold, weights.dtype, scale=scale)
         except (KeyError, ValueError) as error:
             raise ValueError(
                 f"{path} must be a safetensors file with weights, output_weights and threshold. "
                 f"Got: {error}. Give a model that fewfire saved."
             ) from error
-        return cls(weights, output_weights, threshold, weights.dtype, scale=scale)
 
 
 def require_init(init: str) -> None:

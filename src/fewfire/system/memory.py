@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from fewfire.errors import MemoryLimitError
+from fewfire.system.words import bytes_text
 
 SELF, MACHINE = Path("/proc/self/status"), Path("/proc/meminfo")
 UNITS = {"": 1, "B": 1} | {
@@ -77,6 +78,23 @@ def peak_bytes() -> int:
 def available_bytes() -> int | None:
     """Bytes of memory that are left to processes of this machine; None where the system does not say."""
     return _kilobytes("MemAvailable", MACHINE)
+
+
+def require_free_memory(n_bytes: int, got: str, where: str) -> None:
+    """Raise MemoryLimitError if so many bytes are more than the memory that is free.
+
+    Parameters
+    ----------
+    got : str
+        Begins the message: what must fit in memory, and what was found.
+    where : str
+        Ends the message: "table.csv. Keep fewer columns."
+    """
+    free = available_bytes()
+    if free is not None and n_bytes > free:
+        raise MemoryLimitError(
+            f"{got}, {bytes_text(n_bytes)} beside {bytes_text(free)} that are free, in {where}"
+        )
 
 
 def _kilobytes(field: str, status: Path) -> int | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fewfire._version import __version__
 from fewfire.system.files import write_atomically
+from fewfire.system.memory import require_free_memory
 
 NAMES = {"float32": "F32", "float64": "F64", "int32": "I32"}  # of types, in safetensors
 NO_SEAL = "0" * 64  # stands in place of the checksum while it is taken
@@ -79,10 +80,18 @@ def read_tensors(
         sentence.
     OSError
         The file cannot be read.
+    MemoryLimitError
+        The file and its arrays do not fit in memory.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    size = Path(path).stat().st_size
+    require_free_memory(
+        2 * size,  # the content and the arrays out of it
+        f"A file of arrays must fit in memory twice. Got {size} bytes",
+        f"{path}. Free some memory, or check the file.",
+    )
     content = Path(path).read_bytes()
     metadata = _verified(memoryview(content), kind, version)
     try:

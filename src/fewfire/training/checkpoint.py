@@ -57,6 +57,8 @@ class State:
         ------
         DataError
             The file cannot be read, is cut off or changed, is no checkpoint, or is one of another version.
+        MemoryLimitError
+            The file and its arrays do not fit in memory.
         """
         try:
             rows, notes = read_tensors(path, KIND, version=VERSION)
