@@ -58,7 +58,7 @@ def test_every_type_of_texts(write, kind):
 
 def test_the_rules_of_tables_hold(write):
     dataset = load_dataset(write(COLUMNS), target="member", categories=["age"])
-    assert dataset.features.target == "member"
+    assert list(dataset.features.targets.values()) == ["member"]
     assert set(dataset.labels) == {"True", "False"}
     assert sorted(dataset.features.categories) == [0, 2, 3]
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from fewfire.data.files import open_bytes
-from fewfire.data.table import TARGET_NAMES, Column, Table, require_names, require_rows
+from fewfire.data.table import TARGET_NAMES, Column, Table, may_be_targets, require_names, require_rows
 from fewfire.errors import DataError
 
 NumberedRows = Iterator[tuple[int, list[str]]]
 CHUNK_ROWS = 4096  # whose cells are made numbers a column at a time
 
 
-def read_csv(path: Path, known: Collection[str] = ()) -> Table:
+def read_csv(path: Path, known: Collection[str] = (), targets: Collection[str] = ()) -> Table:
     """Read a table of text.
 
     The first row is a header when it names a target, or all of `known`, or when its cells differ and none
@@ -32,6 +32,8 @@ def read_csv(path: Path, known: Collection[str] = ()) -> Table:
         That of comma, semicolon and tab which cuts the first line into the most numbers separates
         the cells; whitespace does in a line without any of them.
     known : names that are expected in a header
+    targets : names or numbers of columns whose cells are kept as they are written
+        So are those of the names that a target has, and those of the last column.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def read_csv(path: Path, known: Collection[str] = ()) -> Table:
     try:
         with open_bytes(path) as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-            return _read_table(_rows(lines), path, known)
+            return _read_table(_rows(lines), path, known, targets)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"A table must be UTF-8 text. Got {path}: {error}. Save it as UTF-8 CSV.") from error
 
@@ -70,7 +72,7 @@ def _delimiter(line: str) -> str | None:
     return max(counts, key=counts.__getitem__, default=None)
 
 
-def _read_table(rows: NumberedRows, path: Path, known: Collection[str]) -> Table:
+def _read_table(rows: NumberedRows, path: Path, known: Collection[str], targets: Collection[str]) -> Table:
     first_line, first = next(rows, (0, []))
     require_rows(len(first), str(path))
     names = tuple(cell.strip("# ") for cell in first)
@@ -79,7 +81,8 @@ def _read_table(rows: NumberedRows, path: Path, known: Collection[str]) -> Table
         require_names(names, f"line {first_line} of {path}")
     else:
         rows = chain([(first_line, first)], rows)
-    lines, columns = array("q"), [_Cells() for _ in names]
+    kept = may_be_targets(names, targets)
+    lines, columns = array("q"), [_Cells(column in kept) for column in range(len(names))]
     while chunk := list(islice(rows, CHUNK_ROWS)):
         for line, cells in chunk:
             if len(cells) != len(names):
@@ -101,12 +104,15 @@ def _is_header(names: Sequence[str], known: Collection[str]) -> bool:
 
 
 class _Cells:
-    """A column that grows."""
+    """A column that grows; where asked, it keeps the cells as they are written."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: bool) -> None:
         self.numbers, self.codes, self.code_of = array("d"), array("i"), dict[str, int]()
+        self.written: list[str] | None = [] if keeps else None
 
     def extend(self, cells: Sequence[str]) -> None:
+        if self.written is not None:
+            self.written.extend(cells)
         try:
             numbers = array("d", map(float, cells))
         except ValueError:
@@ -124,7 +130,8 @@ class _Cells:
                 self.codes.append(self.code_of.setdefault(cell.strip(), len(self.code_of)))
 
     def column(self) -> Column:
-        return Column(np.array(self.numbers), np.array(self.codes), list(self.code_of))
+        written = None if self.written is None else np.array(self.written, object)
+        return Column(np.array(self.numbers), np.array(self.codes), list(self.code_of), written)
 
 
 def _is_number(cell: str) -> bool:
