@@ -1,4 +1,4 @@
-"""Regression as a run: both methods, one target or several, in the units of the targets, resumed to the bit."""
+"""Regression as a run: both methods, one target or several, in their units, resumed to the bit."""
 
 import json
 import re
@@ -137,7 +137,7 @@ def test_several_targets_are_predicted_in_the_units_of_each(two_run, table, tmp_
     r2, rmse = r2_and_rmse(values, targets)
     assert r2 > 0.5
     assert np.all(np.corrcoef(values.T, targets.T)[[0, 1], [2, 3]] > 0.5)
-    assert f"R2 on the labels given: {r2:.4f}\nRMSE on the labels given: {rmse:.4g}\n" in predicting.out
+    assert f"R2 on the targets given: {r2:.4f}\nRMSE on the targets given: {rmse:.4g}\n" in predicting.out
 
 
 def test_figures_are_in_result_history_json_and_report(two_run):
@@ -168,7 +168,7 @@ def test_rows_without_targets_or_with_some_are_predicted(two_run, table, tmp_pat
         (tmp_path / "new.csv").write_text("\n".join([header, *cells]) + "\n")
         ended = fewfire("predict", folder, tmp_path / "new.csv", "--out", tmp_path / name)
         assert ended.code == 0, ended.err
-        assert ("RMSE on the labels given of 1 rows" in ended.out) == (name == "some")
+        assert ("RMSE on the targets given (1 of 2 rows)" in ended.out) == (name == "some")
         assert "R2" not in ended.out  # of one row there is none
         outputs.append((tmp_path / name).read_text())
     assert len(set(outputs)) == 1

@@ -14,7 +14,7 @@ from fewfire.cli.display import console_of
 from fewfire.cli.options import Quiet
 from fewfire.data import load_inputs
 from fewfire.data.table import few
-from fewfire.prepare import Features
+from fewfire.prepare import Features, TargetScaling
 from fewfire.prepare.scores import score_text, scores
 from fewfire.prepare.targets import is_given
 from fewfire.runs import RunFolder
@@ -26,7 +26,8 @@ def predict(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="DATA", help="Samples in any of the formats of `train`, with or without labels."
+            metavar="DATA",
+            help="Samples in any of the formats of `train`, with labels, without, or with some.",
         ),
     ],
     out: Annotated[
@@ -53,10 +54,11 @@ def predict(
     if rows.features and (unseen := model.features.unseen_in(rows.features)):
         console.print(f"not seen in training, so coded as no category: {few(unseen)}", soft_wrap=True)
     if rows.labels is not None:
-        missing = len(predicted) - np.count_nonzero(is_given(rows.labels))
-        where = f" of {len(predicted) - missing:,} rows" if missing else ""
+        what = "targets" if isinstance(model.targets, TargetScaling) else "labels"
+        n_given = np.count_nonzero(is_given(rows.labels))
+        some = "" if n_given == len(predicted) else f" ({n_given:,} of {len(predicted):,} rows)"
         for name, score in scores(predicted, rows.labels).items():
-            console.print(f"{name} on the labels given{where}: {score_text(name, score)}")
+            console.print(f"{name} on the {what} given{some}: {score_text(name, score)}")
 
 
 def _table(predicted: NDArray, features: Features) -> list[Sequence[object]]:

@@ -135,7 +135,7 @@ class Table:
 
     def part(self, rows: NDArray[np.bool_]) -> "Table":
         """Some of the rows."""
-        lines = None if self.lines is None else np.asarray(self.lines)[rows]
+        lines = None if self.lines is None else np.asarray(self.lines)[rows].tolist()
         return Table(self.where, self.names, [column.part(rows) for column in self.columns], lines)
 
     def column_name(self, column: int) -> str:

@@ -75,5 +75,5 @@ def is_given(labels: NDArray) -> NDArray[np.bool_]:
     """Which rows have a label, or all targets of a regression, (n,): neither an empty text nor NaN."""
     if labels.dtype.kind not in "fU":
         return np.ones(len(labels), bool)
-    given = labels != "" if labels.dtype.kind == "U" else ~np.isnan(labels)
-    return given.reshape(len(labels), -1).all(axis=1)
+    missing = labels == "" if labels.dtype.kind == "U" else np.isnan(labels)
+    return np.asarray(np.logical_not(np.reshape(missing, (len(labels), -1)).any(axis=1)))

@@ -240,7 +240,7 @@ def _result(prepared: Prepared, build_seconds: float, training_seconds: float, b
     history, index, work = trainer.history, trainer.index, trainer.index.work
     steps = sum(record.steps for record in history)
     test_start = perf_counter()
-    found = scores(prepared.model.labels(dataset.test_inputs), dataset.test_labels)
+    found: dict[str, Any] = scores(prepared.model.labels(dataset.test_inputs), dataset.test_labels)
     test_seconds = perf_counter() - test_start
     has_table = isinstance(index, DriftIndex)
     return Result(
