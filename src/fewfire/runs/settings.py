@@ -99,7 +99,7 @@ class Settings:
         asked |= {"target": list(self.options.target), "categories": list(self.options.categories)}
         own = {name: getattr(self, name) for name in OWN}
         known = {name: value for name, value in own.items() if name not in OUTCOMES or value}
-        if self.features is not None:
+        if self.several_labels is not None:
             known["several_labels"] = self.several_labels
         return asked | known
 
