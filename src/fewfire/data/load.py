@@ -61,8 +61,8 @@ def load_dataset(
         Of a table: name of the column of labels, or its number from 1; several columns for a regression. By
         default the column named target, else label, else class, else the last one; OpenML's default target.
     task : "auto", "classification" or "regression"
-        "auto": texts and few whole numbers are classes, other numbers are for regression. Whole numbers of
-        many values may be either, and must be told.
+        "auto": texts and up to 20 different whole numbers are classes, and so are the labels of images;
+        other numbers are for regression. More whole numbers may be either, and must be told.
     categories : sequence of str
         Of a table: columns that hold categories although their cells look like numbers. Columns of texts
         do so in any case.
@@ -82,8 +82,10 @@ def load_dataset(
     """
     require_one_of(task, TASKS, "the task")
     targets = [target] if isinstance(target, str) else list(target or ())
-    if len(targets) > 1 and task == AUTO:
+    if task == AUTO and len(targets) > 1:
         task = REGRESSION
+    elif task == AUTO and source != DIGITS and Path(source).is_dir():
+        task = CLASSIFICATION  # images have labels
     train = _read(source, "train", partial(rows_to_train, categories=categories, task=task), targets)
     if train is None:
         raise DataError(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.data.dataset import Rows
-from fewfire.data.targets import LARGEST_WHOLE_FLOAT, are_many, filled, labels_written
+from fewfire.data.targets import FEW_CLASSES, LARGEST_WHOLE_FLOAT, filled, labels_written
 from fewfire.errors import DataError
 from fewfire.prepare.categories import marks_missing
 from fewfire.prepare.columns import Features
@@ -93,7 +93,7 @@ class Column:
         """Whether the cells are texts, or whole numbers: few ones if there are texts among them."""
         numbers = np.unique(self.numbers[self.codes < 0])
         whole, has_texts = bool(np.all(numbers == np.rint(numbers))), bool(self.has_value.any())
-        return self.is_text or (whole and not (has_texts and are_many(len(numbers), len(self.codes))))
+        return self.is_text or (whole and not (has_texts and len(numbers) > FEW_CLASSES))
 
     def categories(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """A code for each cell (n,), and the text of each code: equal numbers are the same category."""

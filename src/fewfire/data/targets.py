@@ -11,9 +11,8 @@ from fewfire.errors import DataError
 from fewfire.prepare.targets import CLASSIFICATION, REGRESSION
 
 LARGEST_WHOLE_FLOAT = 2.0**53  # from here on several whole numbers are one float
-FEW_CLASSES, MANY_CLASSES = 20, 100
+FEW_CLASSES = 20  # more different whole numbers may be amounts as well
 A_FEW = 0.1  # a smaller share of numbers with decimals may be mistakes among classes
-ROWS_OF_CLASS = 10  # that a class has on average, where whole numbers beyond the few are no amounts
 LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 
@@ -47,18 +46,13 @@ def task_of(targets: NDArray, where: str) -> str:
                 "it, give --task regression for amounts, or --task classification for classes."
             )
     are_numbers = targets.dtype.kind != "U" or None not in map(whole_number, distinct.tolist())
-    if are_numbers and are_many(len(distinct), len(targets)):
+    if are_numbers and len(distinct) > FEW_CLASSES:
         raise DataError(
-            f"Whole numbers of many values must be told to be classes or amounts. Got {len(distinct)} "
-            f"different ones in {len(targets)} rows as the target of {where}. Give --task regression for "
+            f"More than {FEW_CLASSES} different whole numbers must be told to be classes or amounts. Got "
+            f"{len(distinct)} in {len(targets)} rows as the target of {where}. Give --task regression for "
             "amounts, or --task classification for classes."
         )
     return CLASSIFICATION
-
-
-def are_many(n_values: int, n_rows: int) -> bool:
-    """Whether whole numbers of so many different values may be amounts rather than classes."""
-    return n_values > min(MANY_CLASSES, max(FEW_CLASSES, n_rows // ROWS_OF_CLASS))
 
 
 def class_labels(labels: NDArray, where: str) -> NDArray:

@@ -39,15 +39,15 @@ class TargetScaling:
     def fit(cls, targets: NDArray, sample_weight: NDArray | None = None) -> "TargetScaling":
         """Take the statistics of finite targets (n, c), whose weights (n,) say how often each row counts.
 
-        The targets are divided by the largest first: no square overflows or vanishes.
+        Each target is divided by a power of two near its largest value: no square overflows or vanishes.
         """
-        largest = np.abs(targets).max(axis=0).astype(np.float64)
-        largest[largest == 0] = 1
-        shares = targets / largest
+        _, exponents = np.frexp(np.abs(targets).max(axis=0).astype(np.float64))
+        power = np.ldexp(1.0, exponents - 1)
+        shares = targets / power
         mean = np.average(shares, axis=0, weights=sample_weight)
         deviation = np.sqrt(np.average(np.square(shares - mean), axis=0, weights=sample_weight))
         spreads = deviation > NO_SPREAD * np.abs(mean)
-        return cls(mean * largest, np.where(spreads, deviation * largest, 1.0))
+        return cls(mean * power, np.where(spreads, deviation * power, 1.0))
 
     def __len__(self) -> int:
         """Number of targets."""
