@@ -35,7 +35,7 @@ def predict(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict the labels of samples, or their values, with a trained network.
+    """Predict labels or values of samples with a trained network.
 
     Examples:
 
