@@ -59,6 +59,19 @@ def test_labels_that_training_never_saw_count_as_wrong(digits_run, tmp_path):
     assert ended.out.endswith("accuracy on the labels given: 0.7500\n")
 
 
+def test_labels_that_are_missing_in_some_rows_or_in_all_do_not_count(digits_run, tmp_path):
+    digits = load_dataset("digits")
+    labels = digits_run[0].load_model().labels(digits.test_inputs[:4]).astype(float)
+    labels[0], labels[1] = labels[0] + 1, np.nan
+    for given, told in (
+        (labels, "accuracy on the labels given (3 of 4 rows): 0.6667\n"),
+        (labels * np.nan, ""),
+    ):
+        np.savez(tmp_path / "new.npz", X=digits.test_inputs[:4], y=given)
+        ended = fewfire("predict", digits_run[0].path, tmp_path / "new.npz", "--out", tmp_path / "p.csv")
+        assert ended.out == f"4 predictions written to {tmp_path / 'p.csv'}\n{told}"
+
+
 def test_a_place_that_cannot_be_written_to_is_named(digits_run, tmp_path):
     ended = fewfire("predict", digits_run[0].path, "digits", "--out", tmp_path / "absent" / "p.csv")
     assert ended.code == USER_ERROR

@@ -43,7 +43,7 @@ def test_categories_are_learned_and_remembered(table, table_run):
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["features"]["names"] == ["size", "colour", "code"]
     assert settings["features"]["categories"] == {"1": ["blue", "green", "red"], "2": list("012345")}
-    assert RunFolder(folder).load_model().features.state()["target"] == "kind"
+    assert RunFolder(folder).load_model().features.targets == {3: "kind"}
 
 
 def test_new_tables_are_coded_alike_in_any_order_of_columns(table, table_run, tmp_path):

@@ -23,7 +23,7 @@ FILES = {
     "result.json",
 }
 SETTINGS = {
-    "data", "target", "categories", "width", "index", "epochs", "batch_size", "learning_rate", "loss",
+    "data", "target", "task", "categories", "width", "index", "epochs", "batch_size", "learning_rate", "loss",
     "threshold",
     "optimizer", "schedule", "momentum", "nesterov", "weight_decay", "ridge",
     "init", "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",

@@ -8,10 +8,11 @@ from fewfire.data.checks import (
     check_inputs,
     check_n_features,
     check_rows,
-    class_labels,
 )
 from fewfire.data.dataset import Rows
+from fewfire.data.targets import class_labels
 from fewfire.errors import DataError
+from fewfire.prepare.targets import TASKS
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, np.float32, np.float64])
@@ -65,16 +66,28 @@ def test_integers_and_strings_stay_as_they_are(labels):
 
 
 def test_whole_floats_become_integers():
-    labels = class_labels(np.array([-1.0, 2.0**53]), "here")
+    labels = class_labels(np.array([-1.0, 2.0**53 - 1]), "here")
     assert labels.dtype == np.int64
-    assert labels.tolist() == [-1, 2**53]
+    assert labels.tolist() == [-1, 2**53 - 1]
 
 
-@pytest.mark.parametrize("value", [0.5, np.nan, np.inf, 1e300])
-def test_real_numbers_are_no_classes(value):
-    message = r"must be classes.*row 1 \(from 0\) of here.*name the column.*fewfire.train"
+@pytest.mark.parametrize("value", [2.0**53, -1e300])
+def test_floats_that_stand_for_several_whole_numbers_are_no_classes(value):
+    message = r"below 2\^53.* Got .* in row 1 \(from 0\) of here. Store them as integers or texts"
     with pytest.raises(DataError, match=message):
         class_labels(np.array([1.0, value]), "here")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("task", TASKS)
+def test_targets_that_are_not_finite_are_placed(value, task):
+    message = rf"must have a label or a finite target. Got {value} in row 1 \(from 0\) of here"
+    with pytest.raises(DataError, match=message):
+        check_rows(Rows(np.ones((2, 1)), np.array([1.0, value])), "here", task)
+
+
+def test_real_numbers_that_are_told_to_be_classes_become_texts():
+    assert class_labels(np.array([0.5, 2.0]), "here").tolist() == ["0.5", "2.0"]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +108,11 @@ def test_labels_of_another_kind_or_shape_are_refused(labels, message):
 def test_a_single_class_is_refused(labels, shown):
     with pytest.raises(DataError, match=f"at least two classes. Got only {shown} in here"):
         check_classes(np.array(labels), "here")
+
+
+def test_a_target_of_a_single_value_is_refused():
+    with pytest.raises(DataError, match=r"at least two values. Got 0.1 in every row of target 2 in here"):
+        check_classes(np.array([[1, 0.1], [2, 0.1]]), "here")
 
 
 def test_another_number_of_features_is_refused():

@@ -72,7 +72,7 @@ def test_a_data_set_by_number_and_by_name(openml_set, source):
     assert dataset.name == source.removeprefix("openml:")
     assert dataset.tabular
     assert dataset.features.names == ("age", "colour", "size")
-    assert dataset.features.target == "risk"
+    assert dataset.features.targets == {3: "risk"}
     assert dataset.features.categories[1] == ("", "blue", "red")
     assert dataset.inputs.shape == (10, 5)
     assert set(dataset.labels) == {"good", "bad"}

@@ -36,7 +36,7 @@ def write(tmp_path):
 def test_a_column_of_texts_becomes_a_column_for_each_category(write):
     dataset = load_dataset(write(ROWS), test_fraction=0.1)
     assert dataset.features.names == ("age", "colour", "size")
-    assert dataset.features.target == "target"
+    assert dataset.features.targets == {3: "target"}
     assert dataset.features.categories == {1: ("", "blue", "red")}
     assert dataset.features.n_inputs == dataset.inputs.shape[1] == 5
     ids = [30, 41, 55, 28]
@@ -62,7 +62,7 @@ def test_the_target_can_be_named(write, target, labels):
     rows = [row for row in ROWS if row[1]]
     dataset = load_dataset(write(rows), target=target)
     assert sorted(set(dataset.labels.tolist())) == labels
-    assert dataset.features.target == (HEADER.split(",")[3] if target == "4" else target)
+    assert list(dataset.features.targets.values()) == [HEADER.split(",")[3] if target == "4" else target]
 
 
 def test_categories_of_the_test_part_alone_count_as_never_seen(write):

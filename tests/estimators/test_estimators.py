@@ -359,3 +359,12 @@ def test_fitting_holds_two_copies_of_the_samples_in_single_precision_at_the_most
         tracemalloc.stop()
     copies = 4 * (51 + 64) * len(X)
     assert peak < copies + 0.3 * X.nbytes
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_targets_of_any_size_are_learned(size):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = X[:, 0]
+    plain = WideRegressor(width=128, random_state=0).fit(X, y).predict(X)
+    predicted = WideRegressor(width=128, random_state=0).fit(X, size * y).predict(X)
+    np.testing.assert_allclose(predicted / size, plain, rtol=1e-3, atol=1e-3)

@@ -35,7 +35,7 @@ def test_a_model_comes_back_bit_for_bit(digits_run, tmp_path):
     assert again.network.threshold == model.network.threshold
     assert np.array_equal(again.scaling.mean, model.scaling.mean)
     assert again.scaling.constant == model.scaling.constant
-    assert again.classes.state() == model.classes.state()
+    assert again.targets.state() == model.targets.state()
 
 
 def test_creating_takes_any_folder_but_one_with_a_run(tmp_path):

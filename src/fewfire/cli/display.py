@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from fewfire.diagnose.drift import DriftRecorder
 from fewfire.diagnose.scaling import fits_rows
+from fewfire.prepare.scores import score_text
 from fewfire.report.pictures import can_draw
 from fewfire.runs import Result, Run, RunObserver, Settings
 from fewfire.runs.prepare import Prepared
@@ -42,11 +43,22 @@ class EpochTable:
     columns: ClassVar = ("epoch", "loss", "accuracy", "fire rate", "work of dense", "ms/step")
     row: ClassVar = "{:>9}  {:>10}  {:>8}  {:>9}  {:>13}  {:>8}"
 
+    def heads(self, record: EpochRecord) -> tuple[str, ...]:
+        """What stands above the lines of epochs like this one."""
+        of_regression = {} if record.rmse is None else {"loss": "RMSE", "accuracy": "R2"}
+        return tuple(of_regression.get(name, name) for name in self.columns)
+
+    def scores(self, record: EpochRecord) -> tuple[str, str]:
+        """Loss and accuracy, or RMSE and R2 where targets are real values."""
+        size, share = record.rmse, record.r2
+        if size is None:
+            size, share = record.loss, record.accuracy
+        return f"{size:.4g}", "" if share is None else f"{share:.4f}"
+
     def cells(self, record: EpochRecord) -> tuple[str, ...]:
         """The line of an epoch, after its number."""
         return (
-            f"{record.loss:.4g}",
-            "" if record.accuracy is None else f"{record.accuracy:.4f}",
+            *self.scores(record),
             f"{record.fire_rate:.2%}",
             f"{record.work_share:.2%}",
             f"{1e3 * record.seconds / record.steps:.1f}",
@@ -64,8 +76,7 @@ class GaussNewtonTable(EpochTable):
     def cells(self, record: EpochRecord) -> tuple[str, ...]:
         assert isinstance(record, GaussNewtonRecord)
         return (
-            f"{record.loss:.4g}",
-            "" if record.accuracy is None else f"{record.accuracy:.4f}",
+            *self.scores(record),
             f"{record.fire_rate:.2%}",
             f"{record.damping:.0e}",
             f"{record.predicted:.4g}",
@@ -167,7 +178,7 @@ class TrainingDisplay(RunObserver):
     def epoch_done(self, record: EpochRecord, trainer: Trainer) -> None:
         table = self.table or EpochTable()
         if self._done == self._first:
-            self.console.print(table.row.format(*table.columns))
+            self.console.print(table.row.format(*table.heads(record)))
         self._done = record.epoch
         self.console.print(table.row.format(f"{record.epoch}/{self.epochs}", *table.cells(record)))
         if trainer.finished:
@@ -221,7 +232,7 @@ def headline(prepared: Prepared) -> str:
 def print_result(console: Console, result: Result, folder: Path) -> None:
     """The figures of a run as a short table."""
     of_the_index = []
-    of_the_test = [(name, f"{score:.4f}") for name, score in result.scores.items()]
+    of_the_test = [(name, score_text(name, score)) for name, score in result.scores.items()]
     if result.table_bits == 4:
         share = f"{result.tabled_share:.1%}"
         of_the_index = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]

@@ -12,7 +12,8 @@ import typer
 from fewfire.indexes import INDEXES
 from fewfire.networks.losses import LOSSES
 from fewfire.networks.two_layer import INITS
-from fewfire.runs.options import AUTO, TrainOptions
+from fewfire.prepare.targets import AUTO, TASKS
+from fewfire.runs.options import TrainOptions
 from fewfire.system.memory import bytes_of
 from fewfire.training import METHODS
 from fewfire.training.methods.schedules import SCHEDULES
@@ -45,7 +46,15 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     "target": Annotated[
         str | None,
         typer.Option(
-            help="Column of the labels in a table; by default target, label, class or the last one."
+            help="Column of the labels in a table; a,b for several targets of a regression. By default "
+            "target, label, class or the last one."
+        ),
+    ],
+    "task": Annotated[
+        str,
+        typer.Option(
+            help="classification or regression; auto: texts and few whole numbers are classes.",
+            autocompletion=one_of(TASKS),
         ),
     ],
     "categories": Annotated[
@@ -170,11 +179,15 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 DEFAULTS: dict[str, Any] = {  # as the command line would give them
     field.name: inspect.Parameter.empty if field.default is MISSING else field.default
     for field in fields(TrainOptions)
-} | {"categories": None}
+} | {"target": None, "categories": None}
 
 
 def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
 
 
 def _number_or(word: str, option: str) -> Callable[[str], float | str]:
@@ -197,7 +210,8 @@ def _number_or(word: str, option: str) -> Callable[[str], float | str]:
 
 
 _READ: dict[str, Callable[[Any], Any]] = {  # texts that stand for something else
-    "categories": lambda text: tuple(text.split(",")) if text else (),
+    "target": _listed,
+    "categories": _listed,
     "learning_rate": _number_or(AUTO, "--learning-rate"),
     "threshold": _number_or("paper", "--threshold"),
     "memory_limit": lambda text: None if text is None else bytes_of(text),

@@ -1,4 +1,4 @@
-"""`fewfire predict`: labels for new samples."""
+"""`fewfire predict`: labels or values for new samples."""
 
 import csv
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from numpy.typing import NDArray
 
@@ -13,7 +14,9 @@ from fewfire.cli.display import console_of
 from fewfire.cli.options import Quiet
 from fewfire.data import load_inputs
 from fewfire.data.table import few
-from fewfire.prepare.scores import scores
+from fewfire.prepare import Features, TargetScaling
+from fewfire.prepare.scores import score_text, scores
+from fewfire.prepare.targets import is_given
 from fewfire.runs import RunFolder
 from fewfire.system.files import write_atomically
 
@@ -23,7 +26,8 @@ def predict(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="DATA", help="Samples in any of the formats of `train`, with or without labels."
+            metavar="DATA",
+            help="Samples in any of the formats of `train`, with labels, without, or with some.",
         ),
     ],
     out: Annotated[
@@ -31,7 +35,7 @@ def predict(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict the labels of samples with a trained network.
+    """Predict labels or values of samples with a trained network.
 
     Examples:
 
@@ -39,10 +43,10 @@ def predict(
       fewfire predict runs/fashion new.csv --out labels.csv
     """
     model = RunFolder(run_folder).load_model()
-    rows = load_inputs(data, model.features)
+    rows = load_inputs(data, model.features, model.targets)
     predicted = model.labels(rows.inputs)
     table = StringIO()
-    csv.writer(table, lineterminator="\n").writerows(_table(predicted))
+    csv.writer(table, lineterminator="\n").writerows(_table(predicted, model.features))
     path = out or run_folder / "predictions.csv"
     write_atomically(path, table.getvalue())
     console = console_of(quiet=quiet)
@@ -50,12 +54,21 @@ def predict(
     if rows.features and (unseen := model.features.unseen_in(rows.features)):
         console.print(f"not seen in training, so coded as no category: {few(unseen)}", soft_wrap=True)
     if rows.labels is not None:
+        what = "targets" if isinstance(model.targets, TargetScaling) else "labels"
+        n_given = np.count_nonzero(is_given(rows.labels))
+        some = "" if n_given == len(predicted) else f" ({n_given:,} of {len(predicted):,} rows)"
         for name, score in scores(predicted, rows.labels).items():
-            console.print(f"{name} on the labels given: {score:.4f}")
+            console.print(f"{name} on the {what} given{some}: {score_text(name, score)}")
 
 
-def _table(predicted: NDArray) -> list[Sequence[object]]:
-    """Header and rows: a column, or one for each of the best labels."""
+def _table(predicted: NDArray, features: Features) -> list[Sequence[object]]:
+    """Header and rows: a column, or one for each of the best labels or of several targets."""
+    if predicted.dtype.kind == "f":
+        head, names = ["prediction"], list(features.targets.values())
+        if (count := predicted.shape[1]) > 1:
+            names = names if None not in names and len(names) == count else range(1, count + 1)
+            head = [f"prediction {name}" for name in names]
+        return [head, *([f"{value:.9g}" for value in row] for row in predicted.tolist())]
     if predicted.ndim == 1:
         return [("prediction",), *zip(predicted, strict=True)]
     return [[f"prediction {place + 1}" for place in range(predicted.shape[1])], *predicted]

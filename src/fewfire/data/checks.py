@@ -5,38 +5,51 @@ from pathlib import Path
 import numpy as np
 
 from fewfire.data.dataset import Rows
+from fewfire.data.targets import class_labels, filled, real_targets, task_of
 from fewfire.errors import DataError
 from fewfire.prepare.classes import Classes
+from fewfire.prepare.targets import AUTO, REGRESSION, is_given
 from fewfire.system.memory import require_free_memory
 
-LARGEST_WHOLE_FLOAT = 2.0**53
 MANY_COLUMNS = 1 << 20  # more than so many must be as many as the file has bytes, at the most
 
 
-def check_rows(rows: Rows, where: str) -> Rows:
-    """Check inputs and labels together; give them back with whole float labels made integers.
+def check_rows(rows: Rows, where: str, task: str = AUTO, *, some: bool = False) -> Rows:
+    """Check inputs and labels together; give them back with labels of the task.
 
     Parameters
     ----------
     rows : Rows
     where : str
         Names the rows in messages: "iris.csv", "the test part of iris.npz".
+    task : str
+        One of `fewfire.prepare.targets.TASKS`. The labels of a regression are its targets (n, c).
+    some : bool
+        Whether rows may lack a label. Labels are None where all do.
 
     Raises
     ------
     DataError
-        See `check_inputs` and `class_labels`; or the rows and labels differ in number.
+        See `check_inputs`, `task_of`, `class_labels` and `real_targets`; or the rows and labels differ in
+        number.
     """
     check_inputs(rows.inputs, where)
     if rows.labels is None:
         return rows
-    labels = class_labels(rows.labels, where)
-    if len(labels) != len(rows.inputs):
+    labels = rows.labels
+    if labels.ndim and len(labels) != len(rows.inputs):
         raise DataError(
             f"Every row must have one label. Got {len(rows.inputs)} rows and {len(labels)} labels "
             f"in {where}. Make them equally many."
         )
-    return rows._replace(labels=labels)
+    given = is_given(labels) if some else np.ones(len(rows.inputs), bool)
+    if not given.any():
+        return rows._replace(labels=None)
+    if some:
+        labels = labels[given]
+    task = task_of(labels, where) if task == AUTO else task
+    labels = (real_targets if task == REGRESSION else class_labels)(labels, where)
+    return rows._replace(labels=filled(labels, given))
 
 
 def check_inputs(inputs: np.ndarray, where: str) -> None:
@@ -67,42 +80,17 @@ def check_inputs(inputs: np.ndarray, where: str) -> None:
         )
 
 
-def class_labels(labels: np.ndarray, where: str) -> np.ndarray:
-    """Labels as integers or strings (n,), or booleans (n, k): whole floats become int64, the rest stays.
-
-    Raises
-    ------
-    DataError
-        Not one-dimensional, neither integers nor strings, or real numbers as in regression.
-    """
-    if labels.ndim == 2 and labels.dtype == bool:
-        return labels
-    if labels.ndim != 1:
-        raise DataError(
-            f"Labels must have one dimension. Got shape {labels.shape} in {where}. "
-            "Use labels.ravel(), labels.argmax(axis=1) if they are one-hot, or labels.astype(bool) if a row "
-            "may have several."
-        )
-    if labels.dtype.kind in "biuU":
-        return labels
-    if labels.dtype.kind != "f":
-        raise DataError(
-            f"Labels must be integers or strings. Got dtype {labels.dtype} in {where}. "
-            "Convert them with labels.astype(str)."
-        )
-    whole = (labels == np.rint(labels)) & (np.abs(labels) <= LARGEST_WHOLE_FLOAT)
-    if not whole.all():
-        row = int(np.argmin(whole))
-        raise DataError(
-            f"Labels must be classes: integers or strings. Got the number {labels[row]} in row "
-            f"{row} (from 0) of {where}. The command trains classifiers: name the column of the "
-            "classes `target`, or give the targets of a regression to fewfire.train as an array."
-        )
-    return labels.astype(np.int64)
-
-
 def check_classes(labels: np.ndarray, where: str) -> None:
-    """Raise DataError unless the training labels, already checked, hold two classes, or some label."""
+    """Raise DataError unless the training labels, already checked, hold two classes or values, or a label."""
+    if labels.dtype.kind == "f":
+        constant = (labels == labels[0]).all(axis=0)
+        if constant.any():
+            column = int(np.argmax(constant))
+            raise DataError(
+                f"Targets of training must hold at least two values. Got {labels[0, column]} in every row of "
+                f"target {column + 1} in {where}. Check which column holds the target."
+            )
+        return
     if labels.ndim == 2:
         if not labels.any():
             raise DataError(

@@ -14,7 +14,7 @@ import numpy as np
 from fewfire.data.checks import require_fit
 from fewfire.data.files import lines_of, open_text
 from fewfire.data.notation import PADDED, is_amount, is_number, is_padded
-from fewfire.data.table import TARGET_NAMES, Column, Table, require_names, require_rows
+from fewfire.data.table import TARGET_NAMES, Column, Table, may_be_targets, require_names, require_rows
 from fewfire.errors import DataError
 
 NumberedRows = Iterator[tuple[int, list[str]]]
@@ -23,7 +23,7 @@ HEADER_LINES = 20  # a quoted name of the header may span so many
 SEPARATOR = re.compile(r"sep=([^\w\s\"]|\t)\s*", re.IGNORECASE)  # what Excel writes into a line of its own
 
 
-def read_csv(path: Path, known: Collection[str] = ()) -> Table:
+def read_csv(path: Path, known: Collection[str] = (), targets: Collection[str] = ()) -> Table:
     """Read a table of text.
 
     The first row is a header when it names a target, or all of `known`, or when its cells differ and none
@@ -38,6 +38,9 @@ def read_csv(path: Path, known: Collection[str] = ()) -> Table:
         semicolon and tab that cuts the first two lines into the most numbers, or else by whitespace.
     known : collection of str
         Names that are expected in a header.
+    targets : collection of str
+        Names or numbers of columns whose cells are kept as they are written, beside those of the names that a
+        target has, and those of the last column.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def read_csv(path: Path, known: Collection[str] = ()) -> Table:
     try:
         with open_text(path) as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-            return _read_table(_rows(lines_of(lines, path), path), path, known)
+            return _read_table(_rows(lines_of(lines, path), path), path, known, targets)
     except UnicodeDecodeError as error:
         raise DataError(f"A table must be UTF-8 text. Got {path}: {error}. Save it as UTF-8 CSV.") from error
 
@@ -163,7 +166,7 @@ def _delimiter(sample: str) -> str | None:
     return max((mark for mark in ",;\t" if mark in first), key=rank, default=None)
 
 
-def _read_table(rows: NumberedRows, path: Path, known: Collection[str]) -> Table:
+def _read_table(rows: NumberedRows, path: Path, known: Collection[str], targets: Collection[str]) -> Table:
     first_line, first = next(rows, (0, []))
     require_rows(len(first), str(path))
     names = tuple(cell.strip("# ") for cell in first)
@@ -172,7 +175,8 @@ def _read_table(rows: NumberedRows, path: Path, known: Collection[str]) -> Table
         require_names(names, f"line {first_line} of {path}")
     else:
         rows = chain([(first_line, first)], rows)
-    lines, columns = array("q"), [_Cells() for _ in names]
+    kept = may_be_targets(names, targets)
+    lines, columns = array("q"), [_Cells(column in kept) for column in range(len(names))]
     while chunk := list(islice(rows, CHUNK_ROWS)):
         for line, cells in chunk:
             if len(cells) != len(names):
@@ -205,12 +209,15 @@ def _is_header(names: Sequence[str], known: Collection[str]) -> bool:
 
 
 class _Cells:
-    """A column that grows."""
+    """A column that grows; where asked, it keeps the cells as they are written."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: bool) -> None:
         self.numbers, self.codes, self.code_of = array("d"), array("i"), dict[str, int]()
+        self.written: list[str] | None = [] if keeps else None
 
     def extend(self, cells: Sequence[str]) -> None:
+        if self.written is not None:
+            self.written.extend(cells)
         try:
             numbers = array("d", map(float, cells))
         except ValueError:
@@ -230,4 +237,5 @@ class _Cells:
                 self.codes.append(self.code_of.setdefault(cell.strip(), len(self.code_of)))
 
     def column(self) -> Column:
-        return Column(np.array(self.numbers), np.array(self.codes), list(self.code_of))
+        written = None if self.written is None else np.array(self.written, object)
+        return Column(np.array(self.numbers), np.array(self.codes), list(self.code_of), written)

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from fewfire.prepare.columns import Features
+from fewfire.prepare.targets import CLASSIFICATION, REGRESSION
 
 Part = Literal["train", "test"]
 
@@ -18,8 +19,9 @@ class Rows(NamedTuple):
     inputs : array (n, d), any real dtype
         One row a sample.
     labels : array (n,) or None
-        Integers, whole floats or strings; None where the source has none. Booleans (n, k) where a row may
-        have several of k labels.
+        Integers, floats or strings; None where the source has none. Booleans (n, k) where a row may have
+        several of k labels, numbers (n, c) for c targets of a regression. A row to predict may have none: ""
+        or NaN.
     features : Features or None
         What the columns of a table are.
     """
@@ -31,7 +33,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A classification data set whose training and test parts have passed every check.
+    """A data set for classification or regression whose training and test parts have passed every check.
 
     Attributes
     ----------
@@ -41,11 +43,11 @@ class Dataset:
         Training inputs as read, so images stay uint8, and with a column for each category. May be read-only.
     labels : array (n,), integers or strings; or (n, k), booleans
         Training labels; at least two different ones. With booleans, row i has those labels j where [i, j]
-        is true: several, one or none.
+        is true: several, one or none. The targets of a regression are float64 (n, c), as read.
     test_inputs : array (n_test, d)
         At least one row.
     test_labels : array (n_test,) or (n_test, k)
-        Every class of them occurs in `labels`.
+        As `labels`; every class of them occurs there.
     features : Features
         What the columns of the source were, and how categories were coded.
     tabular : bool
@@ -60,3 +62,8 @@ class Dataset:
     test_labels: np.ndarray
     features: Features
     tabular: bool
+
+    @property
+    def task(self) -> str:
+        """What the labels are for, "classification" or "regression"."""
+        return REGRESSION if self.labels.dtype.kind == "f" else CLASSIFICATION

@@ -1,7 +1,8 @@
 """From what a user names to checked arrays."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ from fewfire.data.openml import read_openml
 from fewfire.data.parquet import read_parquet
 from fewfire.data.split import split_ids
 from fewfire.data.svmlight import looks_like_svmlight, read_svmlight
-from fewfire.data.table import Table, rows_to_predict, rows_to_train
+from fewfire.data.table import rows_to_predict, rows_to_train
 from fewfire.data.xmc import looks_like_xmc, read_xmc
 from fewfire.errors import DataError
 from fewfire.prepare.classes import Classes
 from fewfire.prepare.columns import Features
+from fewfire.prepare.targets import AUTO, CLASSIFICATION, REGRESSION, TASKS, TargetScaling
+from fewfire.system.words import require_one_of
 
 Source = str | os.PathLike[str]
 DIGITS = "digits"
@@ -39,7 +42,8 @@ ACCEPTED = (
 def load_dataset(
     source: Source,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
+    task: str = AUTO,
     categories: Sequence[str] = (),
     test_fraction: float = 0.2,
     seed: int = 0,
@@ -53,9 +57,12 @@ def load_dataset(
         suffix `.npz`, a table by `.parquet`, `.csv`, `.tsv`, `.txt`, `.data`, svmlight by `.svm`,
         `.svmlight`, `.libsvm`, `.t` or by its first line, text of the Extreme Classification Repository
         by its first two. Text files may be gzipped.
-    target : str, optional
-        Of a table: name of the column of labels, or its number from 1. By default the column named
-        target, else label, else class, else the last one; OpenML's default target.
+    target : str or sequence of str, optional
+        Of a table: name of the column of labels, or its number from 1; several columns for a regression. By
+        default the column named target, else label, else class, else the last one; OpenML's default target.
+    task : "auto", "classification" or "regression"
+        "auto": texts and up to 20 different whole numbers are classes, and so are the labels of images;
+        other numbers are for regression. More whole numbers may be either, and must be told.
     categories : sequence of str
         Of a table: columns that hold categories although their cells look like numbers. Columns of texts
         do so in any case.
@@ -67,22 +74,30 @@ def load_dataset(
     Raises
     ------
     DataError
-        The source is absent, of another format, damaged, or not fit to train a classifier.
+        The source is absent, of another format, damaged, or not fit to train on.
     MemoryLimitError
         The rows do not fit in memory as a dense array.
+    ValueError
+        There is no task of that name.
     """
-    train = _read(source, "train", target, categories)
+    require_one_of(task, TASKS, "the task")
+    targets = [target] if isinstance(target, str) else list(target or ())
+    if task == AUTO and len(targets) > 1:
+        task = REGRESSION
+    elif task == AUTO and source != DIGITS and Path(source).is_dir():
+        task = CLASSIFICATION  # images have labels
+    train = _read(source, "train", partial(rows_to_train, categories=categories, task=task), targets)
     if train is None:
         raise DataError(
             "A source to train from must have training inputs: X or X_train in an NPZ file, "
             f"train-images-idx3-ubyte in a folder. Got {source} without them. {ACCEPTED}"
         )
-    if train.features is None and (target is not None or categories):
+    if train.features is None and (targets or categories):
         raise DataError(
             "A target or categories can be named in a table: CSV, Parquet or OpenML. "
             f"Got {source}, which is none. Leave them out."
         )
-    train = check_rows(train, str(source))
+    train = check_rows(train, str(source), task)
     inputs, labels = train.inputs, _labels(train, str(source))
     check_classes(labels, str(source))
     found = train.features or Features(inputs.shape[1])
@@ -94,9 +109,14 @@ def load_dataset(
         labels, test_labels = labels[ids], labels[test_ids]
     else:
         where = f"the test part of {source}"
-        test = check_rows(test, where)
+        test = check_rows(test, where, REGRESSION if labels.dtype.kind == "f" else CLASSIFICATION)
         test_inputs, test_labels = test.inputs, _labels(test, where)
         check_n_features(test_inputs, inputs.shape[1], where)
+        if test_labels.shape[1:] != labels.shape[1:]:
+            raise DataError(
+                f"Training and test rows must have equally many targets. Got {labels.shape[1:]} and "
+                f"{test_labels.shape[1:]} in {source}. Give the same columns."
+            )
         if labels.ndim == 1:
             Classes.of(labels).encode(test_labels)  # raises for a label that training lacks
     features = found.seen_in(inputs)
@@ -104,7 +124,7 @@ def load_dataset(
     return Dataset(_name(source), inputs, labels, test_inputs, test_labels, features, _is_tabular(source))
 
 
-def load_inputs(source: Source, features: Features) -> Rows:
+def load_inputs(source: Source, features: Features, targets: Classes | TargetScaling | None = None) -> Rows:
     """Read what a model is to predict.
 
     Parameters
@@ -113,13 +133,16 @@ def load_inputs(source: Source, features: Features) -> Rows:
         As for `load_dataset`. Of a source with a test part, that part; else all rows.
     features : Features
         Those of the data set that the model was trained on. Columns of a table are found by name where
-        both have names, else by place. A table of exactly so many columns has no labels; with one column
-        more, that is the target.
+        both have names, else by place. A table of exactly so many columns has no labels; with the columns
+        of the targets too, those may be empty in some rows or in all.
+    targets : Classes or TargetScaling, optional
+        What the model predicts: labels are read as those of training. By default they are classes.
 
     Returns
     -------
     Rows
-        inputs (n, features.n_inputs), coded as in training, and labels (n,), or None for the labels.
+        inputs (n, features.n_inputs), coded as in training, and the labels: "" or NaN for a row that has
+        none, or None for all.
 
     Raises
     ------
@@ -128,13 +151,19 @@ def load_inputs(source: Source, features: Features) -> Rows:
     MemoryLimitError
         The rows do not fit in memory as a dense array.
     """
-    rows = _read(source, "test") or _read(source, "train", model=features)
+    task, kind = CLASSIFICATION, None
+    if isinstance(targets, TargetScaling):
+        task = REGRESSION
+    elif targets is not None:
+        kind = "U" if targets.values.dtype.kind == "U" else "i"
+    of_table = partial(rows_to_predict, model=features, task=task, kind=kind)
+    rows = _read(source, "test") or _read(source, "train", of_table, model=features)
     if rows is None:
         raise DataError(
             "A source to predict must have inputs: X or X_test in an NPZ file, "
             f"t10k-images-idx3-ubyte in a folder. Got {source} without them. {ACCEPTED}"
         )
-    rows = check_rows(rows, str(source))
+    rows = check_rows(rows, str(source), task, some=True)
     check_n_features(rows.inputs, features.n_columns, str(source))
     if features.categories and rows.features is None:
         raise DataError(
@@ -147,18 +176,24 @@ def load_inputs(source: Source, features: Features) -> Rows:
 def _read(
     source: Source,
     part: Part,
-    target: str | None = None,
-    categories: Sequence[str] = (),
+    of_table: Callable[..., Rows] = rows_to_train,
+    targets: Sequence[str] = (),
     model: Features | None = None,
 ) -> Rows | None:
-    """One part of a source, unchecked; None where the source has no such part."""
+    """One part of a source, unchecked; None where the source has no such part.
+
+    Parameters
+    ----------
+    of_table : callable
+        Makes rows of a table, to train with these targets or to predict with a model.
+    """
     if source == DIGITS:
         return read_digits() if part == "train" else None
     if str(source).startswith(OPENML):
         if part == "test":
             return None
         table, default = read_openml(str(source))
-        return _rows(table, target or default, categories, model)
+        return of_table(table, targets=targets or [default]) if model is None else of_table(table)
     path = Path(source)
     if not path.exists():
         raise DataError(f"A source must exist. Got {source!r}, which does not. {ACCEPTED}")
@@ -177,17 +212,16 @@ def _read(
     if part == "test":
         return None
     if suffix == PARQUET:
-        return _rows(read_parquet(path), target, categories, model)
+        table = read_parquet(path)
+        return of_table(table, targets=targets) if model is None else of_table(table)
     if suffix not in TABLE_SUFFIXES and (suffix in SVMLIGHT_SUFFIXES or looks_like_svmlight(path)):
         return read_svmlight(path, model and model.n_columns)
     if suffix in TABLE_SUFFIXES + TEXT_SUFFIXES:
-        names = (model.names if model else target and [target]) or ()
-        return _rows(read_csv(path, names), target, categories, model)
+        if model is None:
+            return of_table(read_csv(path, targets, targets), targets=targets)
+        names = [str(column + 1) if name is None else name for column, name in model.targets.items()]
+        return of_table(read_csv(path, model.names or (), names))
     raise DataError(f"The name of a file must end in a known suffix. Got {path.name!r}. {ACCEPTED}")
-
-
-def _rows(table: Table, target: str | None, categories: Sequence[str], model: Features | None) -> Rows:
-    return rows_to_train(table, target, categories) if model is None else rows_to_predict(table, model)
 
 
 def _coded(inputs: np.ndarray, found: Features, features: Features, where: str) -> np.ndarray:

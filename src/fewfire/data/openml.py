@@ -64,7 +64,8 @@ def read_openml(source: str) -> tuple[Table, str]:
 def _column(cells: Any, where: str) -> Column:
     kind = cells.dtype.kind
     if kind in "iuf":
-        return Column.of_numbers(cells.to_numpy(np.float64, na_value=np.nan))
+        integers = None if kind == "f" else cells.to_numpy(f"{kind}8", na_value=0)
+        return Column.of_numbers(cells.to_numpy(np.float64, na_value=np.nan), integers)
     if kind in "ObUT" or str(cells.dtype) in ("category", "string", "str"):
         missing = cells.isna().to_numpy()
         texts = cells.astype(object).to_numpy()

@@ -80,7 +80,8 @@ def _column(cells: Any, where: str) -> Column:
 
     types, kind = pyarrow.types, cells.type
     if types.is_integer(kind) or types.is_floating(kind):
-        return Column.of_numbers(cells.cast(pyarrow.float64(), safe=False).to_numpy().astype(np.float64))
+        numbers = cells.cast(pyarrow.float64(), safe=False).to_numpy().astype(np.float64)
+        return Column.of_numbers(numbers, cells.fill_null(0).to_numpy() if types.is_integer(kind) else None)
     if types.is_dictionary(kind):
         kind = kind.value_type
     textual = (types.is_boolean, types.is_string, types.is_large_string, types.is_string_view)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from fewfire.data.checks import require_fit
 from fewfire.data.dataset import Rows
 from fewfire.data.notation import is_amount, is_date, is_padded
+from fewfire.data.targets import FEW_CLASSES, LARGEST_WHOLE_FLOAT, filled, labels_written
 from fewfire.errors import DataError
 from fewfire.prepare.categories import marks_missing
 from fewfire.prepare.columns import Features
+from fewfire.prepare.targets import AUTO, CLASSIFICATION, REGRESSION
 from fewfire.system.memory import require_free_memory
 
 TARGET_NAMES = ("target", "label", "class")
@@ -35,11 +37,15 @@ class Column:
         Which of `texts` the cell is; -1 where it is a number.
     texts : list of str
         Different ones.
+    exact : integers or texts (n,), or None
+        The cells of a column that may be a target where float64 would change them: whole numbers that are too
+        large, or numbers as they are written.
     """
 
     numbers: NDArray[np.float64]
     codes: NDArray[np.signedinteger]
     texts: list[str]
+    exact: NDArray | None = None
 
     @classmethod
     def of_texts(cls, cells: Sequence[str]) -> "Column":
@@ -48,10 +54,33 @@ class Column:
         return cls(np.full(len(codes), np.nan), codes, list(code_of))
 
     @classmethod
-    def of_numbers(cls, numbers: NDArray[np.float64]) -> "Column":
-        """NaN is a missing cell."""
+    def of_numbers(cls, numbers: NDArray[np.float64], integers: NDArray | None = None) -> "Column":
+        """NaN is a missing cell; the integers are what the numbers were, where they were so."""
         missing = np.isnan(numbers)
-        return cls(numbers, np.where(missing, 0, -1), [""] if missing.any() else [])
+        largest = np.abs(numbers).max(initial=0, where=~missing)
+        exact = integers if largest >= LARGEST_WHOLE_FLOAT else None
+        return cls(numbers, np.where(missing, 0, -1), [""] if missing.any() else [], exact)
+
+    def part(self, rows: NDArray[np.bool_]) -> "Column":
+        """The cells of some rows."""
+        exact = None if self.exact is None else self.exact[rows]
+        return Column(self.numbers[rows], self.codes[rows], self.texts, exact)
+
+    @property
+    def is_missing(self) -> NDArray[np.bool_]:
+        """Which cells have no value, (n,)."""
+        missing = np.zeros(len(self.codes), bool)
+        missing[self.codes >= 0] = ~self.has_value
+        return missing
+
+    def labels(self, kind: str | None = None) -> NDArray:
+        """The cells, none of which is missing, as labels (n,); see `labels_written` for the kind."""
+        if self.exact is not None:
+            return self.exact if self.exact.dtype.kind in "iu" else labels_written(self.exact.tolist(), kind)
+        if (self.codes < 0).all():
+            return self.numbers
+        codes, texts = self.categories()
+        return np.array(texts)[codes]
 
     @property
     def has_value(self) -> NDArray[np.bool_]:
@@ -86,6 +115,13 @@ class Column:
             and not np.isinf(numbers).any()
             and bool(np.all((numbers == np.rint(numbers)) & (numbers >= 10.0 ** (max(lengths) - 1))))
         )
+
+    @property
+    def may_be_classes(self) -> bool:
+        """Whether the cells are texts, or whole numbers: few ones if there are texts among them."""
+        numbers = np.unique(self.numbers[self.codes < 0])
+        whole, has_texts = bool(np.all(numbers == np.rint(numbers))), bool(self.has_value.any())
+        return self.is_text or (whole and not (has_texts and len(numbers) > FEW_CLASSES))
 
     def categories(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """A code for each cell (n,), and the text of each code: equal numbers are the same category."""
@@ -128,6 +164,11 @@ class Table:
         line = f"row {row} (from 0)" if self.lines is None else f"line {self.lines[row]}"
         return f"{line}, {self.column_name(column)} of {self.where}"
 
+    def part(self, rows: NDArray[np.bool_]) -> "Table":
+        """Some of the rows."""
+        lines = None if self.lines is None else np.asarray(self.lines)[rows].tolist()
+        return Table(self.where, self.names, [column.part(rows) for column in self.columns], lines)
+
     def column_name(self, column: int) -> str:
         return f"column {column + 1}" + (f" ({self.names[column]})" if self.names else "")
 
@@ -144,18 +185,22 @@ class Table:
         )
 
 
-def rows_to_train(table: Table, target: str | None = None, categories: Sequence[str] = ()) -> Rows:
+def rows_to_train(
+    table: Table, targets: Sequence[str] = (), categories: Sequence[str] = (), task: str = AUTO
+) -> Rows:
     """Features and labels of a table.
 
     Parameters
     ----------
     table : Table
-    target : str, optional
-        Name of the column of labels, or its number from 1; by default the column named target, else
+    targets : sequence of str
+        Names of the columns of targets, or their numbers from 1; by default the column named target, else
         label, else class, in any case, else the last one.
     categories : sequence of str
         Names or numbers of columns that hold categories although they may hold numbers. A column of
         texts does so in any case; up to a tenth of its values may look like numbers.
+    task : str
+        One of `fewfire.prepare.targets.TASKS`; several targets are of a regression.
 
     Raises
     ------
@@ -174,25 +219,37 @@ def rows_to_train(table: Table, target: str | None = None, categories: Sequence[
             "Separate the cells by comma, tab, semicolon or spaces."
         )
     _require_values(table)
-    labels = _target_column(table) if target is None else table.column_of(target)
+    labels = [table.column_of(name) for name in targets] or [_target_column(table)]
     wanted = {table.column_of(name) for name in categories}
-    if labels in wanted:
+    for column in wanted.intersection(labels):
         raise DataError(
-            f"A column of categories must be a feature. Got the target, {table.column_name(labels)} of "
+            f"A column of categories must be a feature. Got the target, {table.column_name(column)} of "
             f"{table.where}. Leave it out: the target holds classes in any case."
         )
-    features = [column for column in range(n_columns) if column != labels]
+    if len(set(labels)) < len(labels) or len(labels) == n_columns:
+        raise DataError(
+            "The targets must be different columns beside at least one feature. Got "
+            f"{few([table.column_name(column) for column in labels])} of {n_columns} columns in "
+            f"{table.where}. Name each target once."
+        )
+    features = [column for column in range(n_columns) if column not in labels]
     texts = {column for column in features if column in wanted or table.columns[column].is_text}
     for column in sorted(texts):
         _require_repeating(table, column)
-    return _rows(table, features, texts, labels)
+    return _rows(table, features, texts, labels)._replace(labels=_labels(table, labels, task))
 
 
-def rows_to_predict(table: Table, model: Features) -> Rows:
+def rows_to_predict(table: Table, model: Features, task: str = AUTO, kind: str | None = None) -> Rows:
     """The columns that a model was trained on, in its order, and labels where there are any.
 
     Columns are found by name where both the table and the training table have names, else by place: a
-    table with one column more has labels, in the column that training would take.
+    table with the columns of the targets too has them where the training table has them. A cell of a target
+    may be empty: that row has no label.
+
+    Parameters
+    ----------
+    kind : str, optional
+        What the labels of training were; see `labels_written`.
 
     Raises
     ------
@@ -205,46 +262,68 @@ def rows_to_predict(table: Table, model: Features) -> Rows:
         features, labels = _by_place(table, model)
     else:
         features, labels = _by_name(table, table.names, model, model.names)
-    return _rows(table, features, {features[column] for column in model.categories}, labels)
+    rows = _rows(table, features, {features[column] for column in model.categories}, labels)
+    if not labels:
+        return rows
+    given = ~np.any([table.columns[column].is_missing for column in labels], axis=0)
+    if not given.any():
+        return rows
+    return rows._replace(labels=filled(_labels(table.part(given), labels, task, kind), given))
 
 
-def _by_place(table: Table, model: Features) -> tuple[list[int], int | None]:
-    n_columns = len(table.columns)
-    if n_columns not in (model.n_columns, model.n_columns + 1):
+def _by_place(table: Table, model: Features) -> tuple[list[int], list[int]]:
+    n_columns, targets = len(table.columns), list(model.targets) or [model.n_columns]
+    if n_columns not in (model.n_columns, model.n_columns + len(targets)):
         raise DataError(
             f"Each row must have the model's {model.n_columns} features, with or without a label. "
             f"Got {n_columns} columns in {table.where}. Give the columns that the model was trained on."
         )
-    labels = None if n_columns == model.n_columns else _target_column(table, model.target)
-    return [column for column in range(n_columns) if column != labels], labels
+    if n_columns == model.n_columns:
+        labels = []
+    else:
+        labels = targets if len(targets) > 1 else [_target_column(table, targets[0])]
+    return [column for column in range(n_columns) if column not in labels], labels
 
 
 def _by_name(
     table: Table, names: tuple[str, ...], model: Features, wanted: tuple[str, ...]
-) -> tuple[list[int], int | None]:
+) -> tuple[list[int], list[int]]:
     place_of = {name: place for place, name in enumerate(names)}
     known = set(wanted)
     others = [name for name in names if name not in known]
-    targets = [name for name in others if name == model.target or name.lower() in TARGET_NAMES]
+    targets = [name for name in model.targets.values() if name in place_of and name not in known]
+    if not targets and len(model.targets) == 1:  # by another of the names that a target has
+        targets = [name for name in others if name.lower() in TARGET_NAMES][:1]
     missing = [name for name in wanted if name not in place_of]
-    if missing or len(others) > 1 or len(others) > len(targets):
-        got = [f"no {name!r}" for name in missing] or [
-            repr(name) for name in others if name not in targets[:1]
-        ]
+    if missing or len(others) > len(targets):
+        got = [f"no {name!r}" for name in missing] or [repr(name) for name in others if name not in targets]
         raise DataError(
             f"A table must have the model's {len(wanted)} columns, with or without the target. "
             f"Got {few(got)} in {table.where}. Give the columns that the model was trained on."
         )
-    return [place_of[name] for name in wanted], place_of[targets[0]] if targets else None
+    labels = [place_of[name] for name in targets if name is not None]
+    return [place_of[name] for name in wanted], labels if len(labels) == len(model.targets) else []
 
 
-def _target_column(table: Table, known: str | None = None) -> int:
+def _target_column(table: Table, otherwise: int = -1) -> int:
+    """The column with a name that a target has, or the other one; by default the last."""
     names = [name.lower() for name in table.names or ()]
-    wanted = (*([known.lower()] if known else []), *TARGET_NAMES)
-    return next((names.index(name) for name in wanted if name in names), len(table.columns) - 1)
+    found = next((names.index(name) for name in TARGET_NAMES if name in names), otherwise)
+    return found % len(table.columns)
 
 
-def _rows(table: Table, features: list[int], texts: set[int], labels: int | None) -> Rows:
+def may_be_targets(names: Sequence[str], wanted: Collection[str]) -> set[int]:
+    """The columns of a table that may turn out to be targets, by these names or numbers or by default."""
+    likely = {
+        column
+        for column, name in enumerate(names, start=1)
+        if name in wanted or str(column) in wanted or name.lower() in TARGET_NAMES
+    }
+    return {len(names) - 1, *(column - 1 for column in likely)}
+
+
+def _rows(table: Table, features: list[int], texts: set[int], labels: list[int]) -> Rows:
+    """Inputs and what they are, without the labels."""
     n_rows = len(table.columns[0].numbers)
     require_fit(n_rows, len(features), 8, table.where)
     inputs, categories = np.empty((n_rows, len(features))), {}
@@ -253,15 +332,18 @@ def _rows(table: Table, features: list[int], texts: set[int], labels: int | None
             inputs[:, place], categories[place] = table.columns[column].categories()
         else:
             inputs[:, place] = _numbers(table, column)
-    names, target = table.names, None
+    names = table.names
+    targets = {column: None if names is None else names[column] for column in labels}
     if names is not None:
-        target = None if labels is None else names[labels]
         names = tuple(names[column] for column in features)
-    found = Features(len(features), names, target, categories)
-    return Rows(inputs, None if labels is None else _labels(table, labels), found)
+    return Rows(inputs, None, Features(len(features), names, targets, categories))
 
 
-def _numbers(table: Table, column: int) -> NDArray[np.float64]:
+AS_CATEGORIES = "if they are categories, name the column (--categories)"
+AS_CLASSES = "if they are classes, give --task classification"
+
+
+def _numbers(table: Table, column: int, otherwise: str = AS_CATEGORIES) -> NDArray[np.float64]:
     cells = table.columns[column]
     finite = np.isfinite(cells.numbers)
     if not finite.all():
@@ -269,7 +351,7 @@ def _numbers(table: Table, column: int) -> NDArray[np.float64]:
         raise DataError(
             f"A column of numbers must have a finite one in every row. Got {cells.written(row)} in "
             f"{table.place(row, column)}; {np.count_nonzero(finite)} of {len(finite)} cells are numbers. "
-            f"{_advice(cells, row)}; if they are categories, name the column (--categories)."
+            f"{_advice(cells, row)}; {otherwise}."
         )
     return cells.numbers
 
@@ -286,26 +368,37 @@ def _advice(cells: Column, row: int) -> str:
     return "Correct that cell or remove its row"
 
 
-def _labels(table: Table, column: int) -> NDArray:
+def _labels(table: Table, columns: Sequence[int], task: str, kind: str | None = None) -> NDArray:
+    """Labels (n,) of the column of a target, or numbers (n, c) of the columns of a regression."""
+    if len(columns) > 1 and task == CLASSIFICATION:
+        raise DataError(
+            f"Classes must stand in one column. Got {len(columns)} targets in {table.where}. Name one of "
+            "them, or give --task regression for amounts."
+        )
+    for column in columns:
+        _require_labels(table, column)
+    cells = table.columns[columns[0]]
+    if len(columns) == 1 and task != REGRESSION and (task == CLASSIFICATION or cells.may_be_classes):
+        return cells.labels(kind)
+    numbers = [_numbers(table, column, AS_CLASSES) for column in columns]
+    return numbers[0] if len(numbers) == 1 else np.column_stack(numbers)
+
+
+def _require_labels(table: Table, column: int) -> None:
     cells = table.columns[column]
-    missing = np.isinf(cells.numbers)
-    missing[cells.codes >= 0] = ~cells.has_value
+    missing = cells.is_missing | np.isinf(cells.numbers)
     if missing.any():
         row = int(np.argmax(missing))
         raise DataError(
             f"Every row must have a label. Got {cells.written(row)} in {table.place(row, column)}. "
             "Fill it or remove the row."
         )
-    if not cells.texts:
-        return cells.numbers
-    codes, texts = cells.categories()
-    longest = max(map(len, texts))
+    longest = max(map(len, cells.texts), default=0)
     require_free_memory(
-        len(codes) * longest * np.dtype("U1").itemsize,
-        f"The labels must fit in memory. Got {len(codes)} of up to {longest} characters",
+        len(cells.codes) * longest * np.dtype("U1").itemsize,
+        f"The labels must fit in memory. Got {len(cells.codes)} of up to {longest} characters",
         f"{table.column_name(column)} of {table.where}. Shorten the longest ones.",
     )
-    return np.array(texts)[codes]
 
 
 def _require_values(table: Table) -> None:

@@ -8,6 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from fewfire.estimators.common import WideNetwork, descends
+from fewfire.prepare import TargetScaling
 
 
 class WideRegressor(RegressorMixin, WideNetwork):
@@ -66,19 +67,17 @@ class WideRegressor(RegressorMixin, WideNetwork):
 
     def _learn_scale(self, targets: NDArray, weights: NDArray | None) -> None:
         self._is_flat = targets.ndim == 1
-        targets = targets.reshape(len(targets), -1).astype(np.float64)
-        centred = targets - np.average(targets, axis=0, weights=weights)
-        self.scale_ = np.sqrt(np.average(centred**2, axis=0, weights=weights))
-        self.scale_[self.scale_ == 0] = 1
+        self.target_scaling_ = TargetScaling.fit(targets.reshape(len(targets), -1), weights)
 
     def _targets(self, targets: NDArray) -> NDArray[np.float64]:
         targets = targets.reshape(len(targets), -1).astype(np.float64)
-        if targets.shape[1] != len(self.scale_):
+        known = self.target_scaling_
+        if targets.shape[1] != len(known):
             raise ValueError(
-                f"y must have {len(self.scale_)} columns, as at first. Got {targets.shape[1]}. Make a new "
+                f"y must have {len(known)} columns, as at first. Got {targets.shape[1]}. Make a new "
                 "regressor."
             )
-        return targets / self.scale_
+        return known.transform(targets)
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Values, (n,) or (n, c) as in training.
@@ -88,5 +87,6 @@ class WideRegressor(RegressorMixin, WideNetwork):
         NotFittedError, ValueError, MemoryLimitError
             See `WideClassifier.decision_function`.
         """
-        values = self._outputs(X) * self.scale_
+        outputs = self._outputs(X)
+        values = self.target_scaling_.inverse(outputs)
         return values[:, 0] if self._is_flat else values

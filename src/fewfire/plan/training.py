@@ -3,7 +3,7 @@
 import logging
 from dataclasses import replace
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import Index, index_named
@@ -31,6 +31,7 @@ def plan_trainer(
     seed: int = 0,
     memory_limit: int | None = None,
     epochs: int = 10,
+    units: NDArray | None = None,
 ) -> Trainer:
     """A trainer of a network, not built yet; see `fewfire.train` for the arguments.
 
@@ -38,6 +39,8 @@ def plan_trainer(
     ----------
     epochs : int
         How many are planned; only the choice of index="auto" depends on it.
+    units : (c,) array, optional
+        What 1 of each target is for a person; see `Problem`.
 
     Raises
     ------
@@ -53,8 +56,9 @@ def plan_trainer(
     method, batch_size, work_bytes = method.sized(len(inputs), network.n_outputs, batch_size, memory_limit)
     index_limit = None if memory_limit is None else memory_limit - work_bytes
     problem = Problem.of(
-        network, inputs, targets, loss=loss, batch_size=batch_size, sample_weight=sample_weight, seed=seed
-    )
+        network, inputs, targets, loss=loss, batch_size=batch_size, sample_weight=sample_weight, seed=seed,
+        units=units,
+    )  # fmt: skip
     if isinstance(method, GradientDescent):
         method = with_learning_rate(method, problem)
     choice = None

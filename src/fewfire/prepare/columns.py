@@ -18,14 +18,15 @@ class Features:
     ----------
     n_columns : int
     names : tuple of str, or None where the columns have none
-    target : str, or None where it has no name
+    targets : {column: its name, or None}
+        Where the targets stand in the table as training read it, counted with them.
     categories : {column: its categories}
         In this column code c stands for the c-th of these texts. All other columns hold numbers.
     """
 
     n_columns: int
     names: tuple[str, ...] | None = None
-    target: str | None = None
+    targets: Mapping[int, str | None] = field(default_factory=dict)
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -77,7 +78,7 @@ class Features:
         return {
             "n_columns": self.n_columns,
             "names": self.names,
-            "target": self.target,
+            "targets": list(self.targets.items()),
             "categories": {str(column): texts for column, texts in self.categories.items()},
         }
 
@@ -85,9 +86,10 @@ class Features:
     def from_state(cls, state: Mapping[str, Any]) -> "Features":
         """The inverse of `state`."""
         names = state["names"]
+        last = [(state["n_columns"], state.get("target"))]  # as earlier versions took it to be
         return cls(
             state["n_columns"],
             None if names is None else tuple(names),
-            state["target"],
+            dict(state.get("targets", last)),
             {int(column): tuple(texts) for column, texts in state["categories"].items()},
         )

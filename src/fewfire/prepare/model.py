@@ -12,23 +12,34 @@ from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.prepare.classes import Classes
 from fewfire.prepare.columns import Features
 from fewfire.prepare.scaling import InputScaling
+from fewfire.prepare.targets import TargetScaling
 
 N_BEST = 5  # predictions for a row that may have several labels
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network with the way into it and out of it: from features as read to labels as written."""
+    """A network with the way into it and out of it: from features as read to labels as written.
+
+    Attributes
+    ----------
+    network : TwoLayerNetwork
+    features : Features
+    scaling : InputScaling
+    targets : Classes or TargetScaling
+        What its outputs stand for: classes, or real values.
+    """
 
     network: TwoLayerNetwork
     features: Features
     scaling: InputScaling
-    classes: Classes
+    targets: Classes | TargetScaling
 
     def labels(self, samples: NDArray) -> NDArray:
         """Predicted labels (n,) of samples (n, features.n_inputs) as read.
 
-        Where a row may have several labels: the best five (n, 5) or all of them, the likeliest first.
+        Where a row may have several labels: the best five (n, 5) or all of them, the likeliest first. In a
+        regression: values (n, c) in the units of the targets.
 
         Raises
         ------
@@ -37,6 +48,8 @@ class Model:
         """
         inputs = Inputs.of(self.scaling.transform(samples, self.network.dtype), self.network.dtype)
         outputs = predicted_outputs(self.network, inputs)
-        if self.classes.several:
-            return self.classes.decode(np.argsort(-outputs, axis=1, kind="stable")[:, :N_BEST])
-        return self.classes.decode(predicted_classes(outputs))
+        if isinstance(self.targets, TargetScaling):
+            return self.targets.inverse(outputs)
+        if self.targets.several:
+            return self.targets.decode(np.argsort(-outputs, axis=1, kind="stable")[:, :N_BEST])
+        return self.targets.decode(predicted_classes(outputs))

@@ -4,40 +4,72 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.prepare.classes import Classes
+from fewfire.prepare.targets import TargetScaling, is_given
 
 
 def scores(predicted: NDArray, labels: NDArray) -> dict[str, float]:
-    """How good predictions are: "accuracy", or "precision at k" for the best five of several labels.
+    """How good predictions are.
+
+    "accuracy"; or "precision at k" for the best five of several labels; or "R2" and "RMSE" of real values.
 
     Parameters
     ----------
-    predicted : (n,), or (n, 5) columns of labels
+    predicted : (n,), or (n, 5) columns of labels, or (n, c) real values
         What `Model.labels` gives.
-    labels : (n,), compared as texts: one that training never saw is predicted wrongly; or (n, k) booleans
+    labels : (n,), compared as texts: one that training never saw is predicted wrongly; or (n, k) booleans, or
+        (n, c) real values. Rows without a label ("" or NaN) do not count.
 
     Notes
     -----
-    Precision at k is the share of the first k predictions that are labels of their row, over all rows.
+    Precision at k is the share of the first k predictions that are labels of their row, over all rows. R2 and
+    RMSE of several targets are means over them, as those of scikit-learn; R2 is left out where a target has
+    one value alone.
     """
+    given = is_given(labels)
+    predicted, labels = predicted[given], labels[given]
+    if predicted.dtype.kind == "f":
+        errors, spreads = (
+            _root_mean_square(predicted - labels),
+            _root_mean_square(labels - labels.mean(axis=0)),
+        )
+        figures = {"RMSE": float(errors.mean())}
+        if (spreads == 0).any():
+            return figures
+        return {"R2": float(np.mean(1 - np.square(errors / spreads)))} | figures
     if predicted.ndim == 1:
         return {"accuracy": float(np.mean(labels.astype(str) == predicted.astype(str)))}
     right = np.take_along_axis(labels, predicted, axis=1)
     return {f"precision at {k}": float(right[:, :k].mean()) for k in (1, 3, 5) if k <= right.shape[1]}
 
 
-def targets_of(classes: Classes, labels: NDArray, loss: str) -> NDArray[np.float32]:
-    """One-hot targets of labels; a single column of 0 and 1 for two classes with the logistic loss.
+def score_text(name: str, score: float) -> str:
+    """A score for a person: an error has units of its own, all others are shares."""
+    return f"{score:.4g}" if "RMSE" in name else f"{score:.4f}"
 
-    Labels of booleans (n, k) become 0 and 1 each.
+
+def _root_mean_square(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each column, (c,); no square overflows or vanishes."""
+    largest = np.abs(values).max(axis=0)
+    largest[largest == 0] = 1
+    return largest * np.sqrt(np.square(values / largest).mean(axis=0))
+
+
+def targets_of(coding: Classes | TargetScaling, labels: NDArray, loss: str) -> NDArray[np.float32]:
+    """What a network learns: one-hot targets of labels, or standardized real values (n, c).
+
+    Two classes are a single column of 0 and 1 with the logistic loss; labels of booleans (n, k) become 0 and
+    1 each.
 
     Raises
     ------
     DataError
         A label is none of the classes.
     """
-    if classes.several:
+    if isinstance(coding, TargetScaling):
+        return coding.transform(labels).astype(np.float32)
+    if coding.several:
         return labels.astype(np.float32)
-    codes = classes.encode(labels)
-    if loss == "logistic" and len(classes) == 2:
+    codes = coding.encode(labels)
+    if loss == "logistic" and len(coding) == 2:
         return codes[:, None].astype(np.float32)
-    return classes.one_hot(codes, np.float32)
+    return coding.one_hot(codes, np.float32)

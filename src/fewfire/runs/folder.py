@@ -1,7 +1,7 @@
 """The folder that a training run leaves: all that prediction needs, and what happened.
 
 model.safetensors    weights, output weights, threshold
-scaling.safetensors  how inputs were scaled
+scaling.safetensors  how inputs were scaled, and the targets of a regression
 settings.json        what was asked for; in the end also the features and the classes
 history.jsonl        one record an epoch
 result.json          the figures of the whole run: it is finished
@@ -22,8 +22,9 @@ from typing import Any
 
 from fewfire.errors import DataError
 from fewfire.networks.two_layer import TwoLayerNetwork
-from fewfire.prepare import Classes, Features, InputScaling
+from fewfire.prepare import Classes, Features, InputScaling, TargetScaling
 from fewfire.prepare.model import Model
+from fewfire.prepare.targets import REGRESSION
 from fewfire.runs.result import Result
 from fewfire.runs.settings import Settings
 from fewfire.system.files import OutputFolder, remove_temporaries, write_atomically
@@ -129,7 +130,8 @@ class RunFolder(OutputFolder):
 
     def save_model(self, model: Model, settings: Settings) -> None:
         model.network.save(self.path / "model.safetensors")
-        write_tensors(self.path / "scaling.safetensors", SCALING, model.scaling.state())
+        of_targets = model.targets.state() if isinstance(model.targets, TargetScaling) else {}
+        write_tensors(self.path / "scaling.safetensors", SCALING, model.scaling.state() | of_targets)
         self.save_settings(settings.with_model(model))
 
     def checkpoints(self) -> list[Path]:
@@ -204,24 +206,27 @@ class RunFolder(OutputFolder):
         """
         try:
             network = TwoLayerNetwork.load(self.path / "model.safetensors")
-            scaling = self._load_scaling()
             settings = self.load_settings()
-            if settings.features is None or settings.classes is None:
+            is_real = settings.options.task == REGRESSION
+            scaling, targets = self._load_scalings(with_targets=is_real)
+            if settings.features is None or (settings.classes is None and not is_real):
                 raise ValueError(f"its {self.path / 'settings.json'} holds no features and classes")
             features = Features.from_state(settings.features)
-            classes = Classes.from_state(settings.classes, several=bool(settings.several_labels))
-            _require_fitting(network, features, scaling, classes)
+            if targets is None:
+                targets = Classes.from_state(settings.classes or (), several=bool(settings.several_labels))
+            _require_fitting(network, features, scaling, targets)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(
                 f"a run folder must hold a model that `fewfire train` saved. Got {self.path}: {error}. "
                 "Give the folder named by --out of a finished run."
             ) from error
-        return Model(network, features, scaling, classes)
+        return Model(network, features, scaling, targets)
 
-    def _load_scaling(self) -> InputScaling:
+    def _load_scalings(self, *, with_targets: bool) -> tuple[InputScaling, TargetScaling | None]:
         path = self.path / "scaling.safetensors"
         try:
-            return InputScaling.from_state(read_tensors(path, SCALING)[0])
+            state, _ = read_tensors(path, SCALING)
+            return InputScaling.from_state(state), TargetScaling.from_state(state) if with_targets else None
         except (ValueError, KeyError) as error:
             raise ValueError(f"{path} is not what `fewfire train` wrote: {error}") from error
 
@@ -269,13 +274,14 @@ def _sealed(settings: dict[str, Any]) -> str:
 
 
 def _require_fitting(
-    network: TwoLayerNetwork, features: Features, scaling: InputScaling, classes: Classes
+    network: TwoLayerNetwork, features: Features, scaling: InputScaling, targets: Classes | TargetScaling
 ) -> None:
     """The files are of one run: as many features and outputs in each."""
-    n_outputs = {1, 2} if len(classes) == 2 else {len(classes)}
+    what = "classes" if isinstance(targets, Classes) else "targets"
+    n_outputs = {1, 2} if isinstance(targets, Classes) and len(targets) == 2 else {len(targets)}
     n_inputs = {features.n_inputs + 1, len(scaling.mean) + 1}
     if n_inputs != {network.n_features} or network.n_outputs not in n_outputs:
         raise ValueError(
             f"a model of {network.n_features} features and {network.n_outputs} outputs beside a scaling of "
-            f"{len(scaling.mean)} and the constant, features for {features.n_inputs}, {len(classes)} classes"
+            f"{len(scaling.mean)} and the constant, features for {features.n_inputs}, {len(targets)} {what}"
         )

@@ -9,11 +9,11 @@ from fewfire.networks.losses import loss_named
 from fewfire.networks.near_kernel import near_kernel_ridge
 from fewfire.networks.threshold import fire_rate_at, threshold_of
 from fewfire.networks.two_layer import require_init
+from fewfire.prepare.targets import AUTO, TASKS
 from fewfire.system.words import require_one_of
 from fewfire.training import METHODS, GaussNewton, GradientDescent, Method, Schedule
 from fewfire.training.methods.schedules import schedule_named
 
-AUTO = "auto"
 BATCH_SIZE = 256  # of gradient descent, where none is given
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0,
          "checkpoint_every": 0}  # fmt: skip
@@ -27,8 +27,10 @@ class TrainOptions:
     ----------
     data : str
         A source of samples with labels; see `fewfire.data.load_dataset`.
-    target : str, optional
-        Column of the labels in a table.
+    target : tuple of str, or str
+        Columns of the labels or targets in a table.
+    task : "auto", "classification" or "regression"
+        What the labels are for; see `fewfire.data.load_dataset`.
     categories : tuple of str
         Columns of a table whose numbers are categories.
     width : int
@@ -74,7 +76,8 @@ class TrainOptions:
     """
 
     data: str
-    target: str | None = None
+    target: tuple[str, ...] = ()
+    task: str = AUTO
     categories: tuple[str, ...] = ()
     width: int = 65536
     index: str = "drift"
@@ -104,12 +107,15 @@ class TrainOptions:
     tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.target, str):
+            object.__setattr__(self, "target", (self.target,))
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(
                     f"{_flag(name)} must be >= {least}. Got {value}. Leave it out for the default."
                 )
+        require_one_of(self.task, TASKS, "--task")
         self._require_optimizer()
         if self.index != AUTO:
             index_named(self.index)

@@ -9,10 +9,11 @@ from fewfire.networks.near_kernel import near_kernel_network
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.plan.memory import training_memory
-from fewfire.prepare import Classes, InputScaling
+from fewfire.prepare import Classes, InputScaling, TargetScaling
 from fewfire.prepare.model import Model
 from fewfire.prepare.scores import targets_of
-from fewfire.runs.options import AUTO, TrainOptions
+from fewfire.prepare.targets import AUTO, REGRESSION
+from fewfire.runs.options import TrainOptions
 from fewfire.runs.settings import Settings
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import require_within, resident_bytes
@@ -37,7 +38,7 @@ def load(options: TrainOptions) -> Dataset:
     Raises
     ------
     DataError
-        The data cannot be read, or are not fit to train a classifier.
+        The data cannot be read, or are not fit to train on.
     MemoryLimitError
         The rows do not fit in memory.
     """
@@ -46,6 +47,7 @@ def load(options: TrainOptions) -> Dataset:
     return load_dataset(
         options.data,
         target=options.target,
+        task=options.task,
         categories=options.categories,
         test_fraction=options.test_fraction,
         seed=options.seed,
@@ -65,9 +67,10 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         The options contradict each other or the data.
     """
     scaling = InputScaling.fit(dataset.inputs, standardize=dataset.tabular)
-    classes = Classes.of(dataset.labels)
-    loss = _loss(options.loss, classes)
-    targets = targets_of(classes, dataset.labels, loss)
+    is_real = dataset.task == REGRESSION
+    coding = TargetScaling.fit(dataset.labels) if is_real else Classes.of(dataset.labels)
+    loss = _loss(options.loss, coding)
+    targets = targets_of(coding, dataset.labels, loss)
     inputs = Inputs.of(scaling.transform(dataset.inputs))
     memory_limit = _left_to_the_index(options, inputs, targets.shape[1])
     network = _first_network(options, inputs.n_features, targets.shape[1])
@@ -83,16 +86,23 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         seed=options.seed,
         memory_limit=memory_limit,
         epochs=options.epochs,
+        units=coding.scale if isinstance(coding, TargetScaling) else None,
     )
-    model = Model(network, dataset.features, scaling, classes)
+    model = Model(network, dataset.features, scaling, coding)
     return Prepared(dataset, model, trainer, Settings.of(options, dataset, trainer))
 
 
-def _loss(name: str, classes: Classes) -> str:
+def _loss(name: str, coding: Classes | TargetScaling) -> str:
     """The loss of this name, or the one that suits."""
+    several = isinstance(coding, Classes) and coding.several
     if name == AUTO:
-        return "logistic" if classes.several else "squared"
-    if classes.several and name == "softmax":
+        return "logistic" if several else "squared"
+    if isinstance(coding, TargetScaling) and name != "squared":
+        raise ValueError(
+            f"the loss of a regression must be squared. Got {name}. Leave --loss out, or give --task "
+            "classification if the targets are classes."
+        )
+    if several and name == "softmax":
         raise ValueError(
             "the loss softmax must have one label per row. Got data with several. Use --loss logistic."
         )

@@ -8,6 +8,13 @@ from fewfire.diagnose.exactness import Exactness
 
 COMPARED = ("dense_step", "dense_trials", "compared_steps", "whole_run_speedup")
 PRECISIONS = ("precision_at_1", "precision_at_3", "precision_at_5")
+OF_REGRESSION = ("train_r2", "train_rmse", "test_r2", "test_rmse")
+SCORES = {
+    "test accuracy": "test_accuracy",
+    "test R2": "test_r2",
+    "test RMSE": "test_rmse",
+    **{name.replace("_", " "): name for name in PRECISIONS},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +23,7 @@ class Result:
 
     Attributes
     ----------
-    train_loss, train_accuracy : of the last epoch
+    train_loss, train_accuracy, train_r2, train_rmse : of the last epoch; None where the task has others
     fire_rate, work_share : of the whole run, the build of the index included
     refreshes, steps : int
     seconds_per_step, build_seconds, training_seconds, test_seconds, total_seconds : float
@@ -28,8 +35,9 @@ class Result:
         Why, where fewfire chose it.
     oracle_queries : int or None
         Of a simulated quantum search.
-    test_accuracy : float, or None where a row may have several labels
-    precision_at_1, precision_at_3, precision_at_5 : float, or None where a row has one label
+    test_accuracy : float, or None where a row may have several labels, or real values
+    precision_at_1, precision_at_3, precision_at_5 : float, or None where a row has no several labels
+    test_r2, test_rmse : float, or None where the targets are no real values; the error is in their units
     peak_memory_bytes : int
     exactness : Exactness or None
         None where the index is the exhaustive one or does not claim to be exact.
@@ -57,6 +65,10 @@ class Result:
     precision_at_1: float | None = None
     precision_at_3: float | None = None
     precision_at_5: float | None = None
+    train_r2: float | None = None
+    train_rmse: float | None = None
+    test_r2: float | None = None
+    test_rmse: float | None = None
     test_seconds: float
     peak_memory_bytes: int
     exactness: Exactness | None = None
@@ -72,8 +84,7 @@ class Result:
     @property
     def scores(self) -> dict[str, float]:
         """How good the predictions of the test part are, by name."""
-        names = ("test_accuracy", *PRECISIONS)
-        known = {name.replace("_", " "): getattr(self, name) for name in names}
+        known = {name: getattr(self, field) for name, field in SCORES.items()}
         return {name: score for name, score in known.items() if score is not None}
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,7 +92,7 @@ class Result:
         return {
             name: value
             for name, value in asdict(self).items()
-            if value is not None or name not in (*PRECISIONS, *COMPARED)
+            if value is not None or name not in (*PRECISIONS, *OF_REGRESSION, *COMPARED)
         }
 
     @classmethod

@@ -15,7 +15,7 @@ from fewfire.runs.folder import Run, RunFolder
 from fewfire.runs.observer import RunObserver
 from fewfire.runs.options import TrainOptions
 from fewfire.runs.prepare import Prepared, load, prepare
-from fewfire.runs.result import Result
+from fewfire.runs.result import PRECISIONS, Result
 from fewfire.runs.settings import Settings
 from fewfire.runs.tensorboard import tensorboard_log
 from fewfire.system.files import OutputFolder
@@ -246,6 +246,8 @@ def _result(prepared: Prepared, build_seconds: float, training_seconds: float, b
     return Result(
         train_loss=history[-1].loss,
         train_accuracy=history[-1].accuracy,
+        train_r2=history[-1].r2,
+        train_rmse=history[-1].rmse,
         fire_rate=work.fired / work.asked,
         work_share=work.share_of_dense(trainer.network.n_features),
         refreshes=work.refreshed,
@@ -259,8 +261,10 @@ def _result(prepared: Prepared, build_seconds: float, training_seconds: float, b
         chosen_index=index.name,
         index_reason=None if trainer.choice is None else str(trainer.choice),
         oracle_queries=work.oracle_queries or None,
-        test_accuracy=found.pop("accuracy", None),
-        **{name.replace(" ", "_"): score for name, score in found.items()},
+        test_accuracy=found.get("accuracy"),
+        test_r2=found.get("R2"),
+        test_rmse=found.get("RMSE"),
+        **{name: found.get(name.replace("_", " ")) for name in PRECISIONS},
         test_seconds=test_seconds,
         peak_memory_bytes=peak_bytes(),
         exactness=check_exactness(trainer),

@@ -8,6 +8,7 @@ from typing import Any
 from fewfire._version import __version__
 from fewfire.data import Dataset
 from fewfire.data.load import DIGITS
+from fewfire.prepare import TargetScaling
 from fewfire.prepare.model import Model
 from fewfire.runs.options import TrainOptions
 from fewfire.system import machine
@@ -24,8 +25,8 @@ class Settings:
     Attributes
     ----------
     options : TrainOptions
-        As asked for, with the absolute path of the data, the threads, the batch size and the loss filled in,
-        and the width that the network has: Gauss-Newton steps raise an odd one by one.
+        As asked for, with the absolute path of the data, the threads, the task, the batch size and the loss
+        filled in, and the width that the network has: Gauss-Newton steps raise an odd one by one.
     threshold, learning_rate, schedule : as resolved
     fewfire, instruction_set : str
         The version, and what the kernels used.
@@ -33,7 +34,7 @@ class Settings:
     training_data : str
         Checksum of the training set.
     features, classes, several_labels
-        The way into the network and out of it; None until the model is saved.
+        The way into the network and out of it; None until the model is saved. A regression has no classes.
     failed : str or None
         Why training failed.
     interrupted : bool
@@ -69,6 +70,7 @@ class Settings:
             options,
             data=str(Path(options.data).absolute()) if is_file else options.data,
             width=network.width,
+            task=dataset.task,
             batch_size=problem.batch_size,
             loss=problem.loss.name,
             threads=machine.threads(),
@@ -94,10 +96,10 @@ class Settings:
             for field in fields(TrainOptions)
             if field.name not in BESIDE
         }
-        asked["categories"] = list(self.options.categories)
+        asked |= {"target": list(self.options.target), "categories": list(self.options.categories)}
         own = {name: getattr(self, name) for name in OWN}
         known = {name: value for name, value in own.items() if name not in OUTCOMES or value}
-        if self.features is not None:
+        if self.several_labels is not None:
             known["several_labels"] = self.several_labels
         return asked | known
 
@@ -113,7 +115,8 @@ class Settings:
         if missing := [name for name in NEEDED if name not in content]:
             raise ValueError(f"it lacks {', '.join(missing)}")
         asked = {field.name: content[field.name] for field in fields(TrainOptions) if field.name in content}
-        schedule = content["schedule"]
+        schedule, target = content["schedule"], content.get("target") or ()
+        asked["target"] = (target,) if isinstance(target, str) else tuple(target)  # a text, in version 0.2
         asked |= {"schedule": schedule["name"], "categories": tuple(content.get("categories", ()))}
         asked |= {"decay_every": schedule.get("every"), "decay_gamma": schedule.get("gamma")}
         if asked.get("optimizer", GradientDescent.name) != GradientDescent.name:
@@ -134,12 +137,11 @@ class Settings:
 
     def with_model(self, model: Model) -> "Settings":
         """The same settings beside a model that is saved."""
-        return replace(
-            self,
-            features=model.features.state(),
-            classes=model.classes.state(),
-            several_labels=model.classes.several,
-        )
+        with_features = replace(self, features=model.features.state())
+        if isinstance(model.targets, TargetScaling):
+            return with_features
+        classes = model.targets
+        return replace(with_features, classes=classes.state(), several_labels=classes.several)
 
 
 OUTCOMES = ("features", "classes", "several_labels", "failed", "interrupted")

@@ -7,7 +7,7 @@ from typing import Any
 
 from fewfire.training import EpochRecord, Observer, Trainer
 
-FIGURES = ("loss", "accuracy", "fire_rate", "work_share", "learning_rate", "seconds")
+FIGURES = ("loss", "accuracy", "r2", "rmse", "fire_rate", "work_share", "learning_rate", "seconds")
 
 
 class TensorBoardLog(Observer):

@@ -12,6 +12,8 @@ class EpochRecord:
     epoch : int, from 1
     loss, accuracy : means over the epoch's batches, each before its step; accuracy is None for
         real-valued targets
+    r2, rmse : of real-valued targets with the squared loss, else None: R squared and the root of the mean
+        squared error over the same outputs as the loss; means over the targets where there are several
     fire_rate, near_rate, dot_rate : shares of all pairs that fired, passed the first filter, and passed
         all filters, so that they needed a dot
     work_share : multiply-adds of the steps over those of dense steps
@@ -43,6 +45,8 @@ class EpochRecord:
     index_bytes: int
     moved_mean: float | None = None
     moved_max: float | None = None
+    r2: float | None = None
+    rmse: float | None = None
 
     def as_dict(self) -> dict[str, float | int | None]:
         return asdict(self)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.errors import DataError
-from fewfire.networks.losses import Loss, loss_named, predicted_classes
+from fewfire.networks.losses import Loss, SquaredLoss, loss_named, predicted_classes
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.tensors import sha256
 
@@ -30,6 +30,8 @@ class Problem:
         What the loss of each sample counts; None for 1 each.
     seed : int
         Seed for the order of the samples: epoch e is shuffled by (seed, e).
+    units : (c,) or None
+        What 1 of each real-valued target is for a person, who reads the errors in these units; None for 1.
     """
 
     network: TwoLayerNetwork
@@ -39,6 +41,7 @@ class Problem:
     batch_size: int
     sample_weight: NDArray | None = None
     seed: int = 0
+    units: NDArray | None = None
 
     @classmethod
     def of(
@@ -51,6 +54,7 @@ class Problem:
         batch_size: int | None = None,
         sample_weight: ArrayLike | None = None,
         seed: int = 0,
+        units: NDArray | None = None,
     ) -> "Problem":
         """Check and convert what a user gives; see `fewfire.train` for the arguments.
 
@@ -71,6 +75,7 @@ class Problem:
             _checked_batch_size(batch_size, n),
             _checked_weights(sample_weight, n, network),
             seed,
+            units,
         )
 
     def __len__(self) -> int:
@@ -120,11 +125,29 @@ class Problem:
             return self.targets[:, 0].astype(np.int64)
         return self.targets.argmax(axis=1) if (self.targets.sum(axis=1) == 1).all() else None
 
-    def correct(self, outputs: NDArray, ids: NDArray[np.int64]) -> int:
-        """How many of these samples are classified rightly; 0 for real-valued targets."""
-        if self.classes is None:
+    @cached_property
+    def _variances(self) -> NDArray[np.float64] | None:
+        """Those of real-valued targets (c,); None where the targets are others or the loss is not squared."""
+        if self.loss.name != SquaredLoss.name or np.isin(self.targets, (0, 1)).all():
+            return None
+        return self.targets.var(axis=0, dtype=np.float64)
+
+    def tally(self, outputs: NDArray, ids: NDArray[np.int64]) -> NDArray | int:
+        """What `figures` are made of, summed over samples: how many are right, or squared errors (c,)."""
+        if self.classes is not None:
+            return int((predicted_classes(outputs) == self.classes[ids]).sum())
+        if self._variances is None:
             return 0
-        return int((predicted_classes(outputs) == self.classes[ids]).sum())
+        return np.square(outputs - self.targets[ids], dtype=np.float64).sum(axis=0)
+
+    def figures(self, tally: NDArray | int) -> dict[str, float | None]:
+        """How good outputs are, from the tally of all samples; see `EpochRecord`."""
+        if self.classes is not None or self._variances is None:
+            return {"accuracy": None if self.classes is None else float(tally / len(self))}
+        squares, variances = np.asarray(tally) / len(self), self._variances
+        roots = np.sqrt(squares) * (1 if self.units is None else self.units)
+        r2 = float(np.mean(1 - squares / variances)) if variances.all() else None
+        return {"accuracy": None, "r2": r2, "rmse": float(roots.mean())}
 
     @cached_property
     def data_checksum(self) -> str:

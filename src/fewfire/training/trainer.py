@@ -20,7 +20,7 @@ from fewfire.system.machine import instruction_set
 from fewfire.training.asking import Asking
 from fewfire.training.checkpoint import State
 from fewfire.training.history import EpochRecord
-from fewfire.training.methods.base import Method
+from fewfire.training.methods.base import Method, Taken
 from fewfire.training.problem import Problem
 
 
@@ -110,7 +110,7 @@ class Trainer:
         """
         self.stepper.settle()
 
-    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
         """One step on these samples; see `Stepper.step`."""
         return self.stepper.step(ids, next_ids)
 
@@ -141,16 +141,16 @@ class Trainer:
         begun = State({name: rows.copy() for name, rows in moving.items()}, self._progress(), self._figures())
         self._begun = begun
         work, seconds, begin = self.index.work.copy(), dict(stepper.seconds), perf_counter()
-        total_loss, total_correct = 0.0, 0
+        total_loss, tally = 0.0, 0
         batches, following = self._batches_now_and_next(number)
         stepper.begin_epoch()
         done = 0
         try:
             ahead = [*batches[1:], following[0]]
             for done, (ids, next_ids) in enumerate(zip(batches, ahead, strict=True), start=1):
-                loss, correct = stepper.step(ids, next_ids)
+                loss, of_batch = stepper.step(ids, next_ids)
                 total_loss += loss * len(ids)
-                total_correct += correct
+                tally = tally + of_batch
                 if on_step is not None:
                     on_step(done, len(batches))
             self.settle()
@@ -175,7 +175,6 @@ class Trainer:
             steps=len(batches),
             learning_rate=stepper.rate_of(stepper.steps_taken - 1),
             loss=total_loss / n,
-            accuracy=None if self.problem.classes is None else total_correct / n,
             fire_rate=spent.fired / asked,
             near_rate=spent.near / asked,
             dot_rate=spent.dots / asked,
@@ -185,6 +184,7 @@ class Trainer:
             index_bytes=self.index.nbytes,
             moved_mean=float(moved.mean()),
             moved_max=float(moved.max()),
+            **self.problem.figures(tally),
             **parts,
             **stepper.figures(),
         )

@@ -41,6 +41,8 @@ def _of(name: str, factor: float = 1) -> Figure:
 CURVES = [
     Curve("Training loss", {"loss": (_of("loss"), 0)}, floor=None, may_be_log=True),
     Curve("Training accuracy, %", {"accuracy": (_of("accuracy", 100), 0)}, floor=None),
+    Curve("Training R²", {"R²": (_of("r2"), 0)}, floor=None),
+    Curve("Training RMSE", {"RMSE": (_of("rmse"), 0)}, floor=None, may_be_log=True),
     Curve(
         "Pairs, % of all",
         {

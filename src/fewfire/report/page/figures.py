@@ -58,7 +58,11 @@ def percent(share: float) -> str:
 ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("test accuracy", "test_accuracy", "{:.4f}".format),
     *((f"test precision at {k}", f"precision_at_{k}", "{:.4f}".format) for k in (1, 3, 5)),
+    ("test R²", "test_r2", "{:.4f}".format),
+    ("test RMSE", "test_rmse", "{:.4g}".format),
     ("training accuracy", "train_accuracy", "{:.4f}".format),
+    ("training R²", "train_r2", "{:.4f}".format),
+    ("training RMSE", "train_rmse", "{:.4g}".format),
     ("training loss", "train_loss", "{:.4g}".format),
     ("pairs that fired", "fire_rate", percent),
     ("work, of dense", "work_share", percent),
@@ -93,6 +97,8 @@ def _of_history(run: Run) -> dict[str, Any]:
     return {
         "train_loss": last.loss,
         "train_accuracy": last.accuracy,
+        "train_r2": last.r2,
+        "train_rmse": last.rmse,
         "epochs_done": len(history),
         "steps": steps,
         "training_seconds": seconds,
@@ -127,17 +133,15 @@ def seconds_of(run: Run) -> dict[str, float]:
 
 def settings_written(run: Run) -> dict[str, str]:
     """All settings as texts, but for how the run ended, and what is no setting for a person: classes."""
-    outcome = ("failed", "interrupted")
-    return {
-        name: _setting(value)
-        for name, value in run.settings.as_dict().items()
-        if name == "schedule" or not (name in outcome or isinstance(value, list | dict))
-    }
+    left_out = ("failed", "interrupted", "classes", "features")
+    return {name: _setting(value) for name, value in run.settings.as_dict().items() if name not in left_out}
 
 
 def _setting(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, list):  # columns
+        return ", ".join(value) or "–"
     if isinstance(value, dict):  # a schedule
         kind, *others = (f"{item}" if name == "name" else f"{name} {item}" for name, item in value.items())
         return ", ".join([kind, *others])

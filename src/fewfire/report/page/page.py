@@ -118,7 +118,7 @@ def columns_for(count: int) -> int:
 
 
 def _results(runs: Mapping[str, Run]) -> Element:
-    return _section("Results", "Loss and accuracy of training are those of the last epoch.",
+    return _section("Results", "Figures of training are those of the last epoch.",
                     _side_by_side({name: figures_of(run) for name, run in runs.items()}))  # fmt: skip
 
 
@@ -144,8 +144,8 @@ def _curves(runs: Mapping[str, Run]) -> Element:
     if not any(run.history for run in runs.values()):
         return _section("By epoch", "No epoch was finished.")
     text = (
-        "Loss and accuracy are means over the batches of an epoch, each before its step; with Gauss-Newton "
-        "after it. Point at a mark to read its value; the tables at the end hold all of them."
+        "Loss, accuracy, R² and RMSE are those of the batches of an epoch, each before its step; with "
+        "Gauss-Newton after it. Point at a mark to read its value; the tables at the end hold all of them."
     )
     return _section("By epoch", text, element("div", *map(drawn, charts_of(runs)), class_="grid"))
 
@@ -271,11 +271,10 @@ def _epochs(runs: Mapping[str, Run]) -> Element:
 
 
 def _epoch_table(records: Sequence[EpochRecord]) -> Element:
-    heads = [element("th", name.replace("_", " "), scope="col") for name in records[0].as_dict()]
-    rows = [
-        element("tr", *(element("td", _number(value)) for value in record.as_dict().values()))
-        for record in records
-    ]
+    rows_of = [record.as_dict() for record in records]
+    names = [name for name in rows_of[0] if any(row[name] is not None for row in rows_of)]
+    heads = [element("th", name.replace("_", " "), scope="col") for name in names]
+    rows = [element("tr", *(element("td", _number(row[name])) for name in names)) for row in rows_of]
     return element(
         "table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="numbers"
     )

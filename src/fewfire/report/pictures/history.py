@@ -1,4 +1,4 @@
-"""The picture of a run: loss, accuracy, fire rate and work by epoch."""
+"""The picture of a run: loss, accuracy or R², fire rate and work by epoch."""
 
 import math
 from collections.abc import Sequence
@@ -49,9 +49,11 @@ def draw_history(
     loss.yaxis.set_minor_locator(NullLocator())
     loss.yaxis.set_major_formatter("{x:g}")
 
-    shares = [math.nan if record.accuracy is None else 100 * record.accuracy for record in history]
+    is_real = history[0].r2 is not None
+    shares = [record.r2 if is_real else record.accuracy for record in history]
+    shares = [math.nan if share is None else (1 if is_real else 100) * share for share in shares]
     accuracy.plot(epochs, shares, style, color=BLUE, label="training")
-    accuracy.set(title="Accuracy (of training: running), %")
+    accuracy.set(title="R² (of training: running)" if is_real else "Accuracy (of training: running), %")
 
     near, dots, fires = (
         [100 * getattr(record, rate) for record in history] for rate in ("near_rate", "dot_rate", "fire_rate")

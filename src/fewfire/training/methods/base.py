@@ -12,6 +12,8 @@ from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
 from fewfire.training.problem import Problem
 
+Taken = tuple[float, NDArray | int]  # loss and tally of a step
+
 
 class Stepper(ABC):
     """Takes the steps of a method on one problem, and holds all that they depend on beside the weights.
@@ -40,7 +42,7 @@ class Stepper(ABC):
         self.seconds: dict[str, float] = dict.fromkeys(("find", "forward", "move"), 0.0)
 
     @abstractmethod
-    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
         """One step on these samples.
 
         Parameters
@@ -51,8 +53,8 @@ class Stepper(ABC):
 
         Returns
         -------
-        (loss, correct)
-            Mean loss of the batch, and how many of its samples were classified rightly.
+        (loss, tally)
+            Mean loss of the batch, and how good its outputs were; see `Problem.tally`.
 
         Raises
         ------

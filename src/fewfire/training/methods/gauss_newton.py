@@ -29,7 +29,7 @@ from fewfire.system.words import bytes_text, require_one_of
 from fewfire.tangent.gram import FiringGram, Floats
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
-from fewfire.training.methods.base import Method, Stepper
+from fewfire.training.methods.base import Method, Stepper, Taken
 from fewfire.training.methods.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.training.methods.ridge import OfOwnPart, Ridge, ToStart
 from fewfire.training.problem import Problem
@@ -221,13 +221,13 @@ class GaussNewtonStepper(Stepper):
         super().go_on_from(numbers)
         self._ridge.go_on_after(self.steps_taken)
 
-    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
         """One step on these samples, tried with more and more damping until it decreases the objective.
 
         Returns
         -------
-        (loss, correct)
-            Mean loss of the batch after the step, and how many of its samples are classified rightly.
+        (loss, tally)
+            Mean loss of the batch after the step, and how good its outputs are then; see `Problem.tally`.
         """
         start = perf_counter()
         batch, fires = self.asking.batch(ids)
@@ -242,7 +242,7 @@ class GaussNewtonStepper(Stepper):
         if next_ids is ids:
             self.asking.keep(ids, batch, fires)
         outputs = self.network.outputs(fires).astype(np.float64)
-        return float(self.problem.losses(outputs, ids).mean()), self.problem.correct(outputs, ids)
+        return float(self.problem.losses(outputs, ids).mean()), self.problem.tally(outputs, ids)
 
     def _descend(self, batch: Inputs, fires: FireSet, ids: NDArray[np.int64], base: NDArray) -> FireSet:
         """Take the step; who fires after it."""

@@ -12,7 +12,7 @@ from fewfire.networks.descent import Descent
 from fewfire.networks.momentum import Momentum
 from fewfire.networks.velocities import Velocities
 from fewfire.training.asking import Asking
-from fewfire.training.methods.base import Method, Stepper
+from fewfire.training.methods.base import Method, Stepper, Taken
 from fewfire.training.methods.schedules import Constant, Schedule
 from fewfire.training.problem import Problem
 
@@ -124,8 +124,8 @@ class DescentStepper(Stepper):
     def rate_of(self, step: int) -> float:
         return self.learning_rate * self.method.schedule.share(step, self.problem.steps_per_epoch)
 
-    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> tuple[float, int]:
-        """One gradient step; loss and correct answers are those before it."""
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
+        """One gradient step; loss and tally are those before it."""
         problem = self.problem
         start = perf_counter()
         batch, fires = self.asking.batch(ids)
@@ -136,7 +136,7 @@ class DescentStepper(Stepper):
             loss = float(problem.losses(outputs, ids).mean())
             residuals = problem.residuals(outputs, ids)
         self.require_finite("the loss", loss)
-        correct = problem.correct(outputs, ids)
+        tally = problem.tally(outputs, ids)
         decided = perf_counter()
         rate = self.rate_of(self.steps_taken)
         output_rate = rate if self.method.train_output_weights else 0.0
@@ -156,7 +156,7 @@ class DescentStepper(Stepper):
         self.seconds["find"] += found - start
         self.seconds["forward"] += decided - found
         self.seconds["move"] += taken - decided
-        return loss, correct
+        return loss, tally
 
     @property
     def moving_rows(self) -> dict[str, NDArray]:
