@@ -5,8 +5,8 @@ constant feature, the threshold and the ridge, by the leave-one-out error of the
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
 from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import FrameCategories, is_frame, perhaps_categories
-from fewfire.system.machine import set_threads, threads
+from fewfire.system.machine import using_threads
 from fewfire.system.words import bytes_text
 from fewfire.training import GaussNewton, GradientDescent, Trainer, train_epochs
 from fewfire.training.methods.gradient_descent import DescentStepper
@@ -103,7 +103,7 @@ class WideNetwork(BaseEstimator):
         self, inputs: NDArray, targets: NDArray, weights: NDArray | None, strata: NDArray | None
     ) -> None:
         """Train on targets (n, c), from the start unless it is a warm one."""
-        with _using(self.n_threads):
+        with nullcontext() if self.n_threads is None else using_threads(int(self.n_threads)):
             if not self._goes_on:
                 small = len(inputs) <= SMALL
                 self._begin(inputs, targets, weights, GAUSS_NEWTON if small else SGD)
@@ -121,7 +121,7 @@ class WideNetwork(BaseEstimator):
 
     def _partial_fit(self, inputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """One pass of gradient descent over these samples, from where the network is."""
-        with _using(self.n_threads):
+        with nullcontext() if self.n_threads is None else using_threads(int(self.n_threads)):
             if not hasattr(self, "network_"):
                 self._begin(inputs, targets, weights, SGD)
             self.optimizer_ = SGD
@@ -301,15 +301,3 @@ def descends(estimator: WideNetwork) -> bool:
     if estimator.optimizer == GAUSS_NEWTON:
         raise AttributeError(f"partial_fit takes gradient steps: it is not there with '{GAUSS_NEWTON}'.")
     return True
-
-
-@contextmanager
-def _using(count: int | None) -> Iterator[None]:
-    """So many threads, for a while."""
-    before = threads()
-    try:
-        if count is not None:
-            set_threads(int(count))
-        yield
-    finally:
-        set_threads(before)
