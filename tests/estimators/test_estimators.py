@@ -306,7 +306,7 @@ def test_a_warm_start_keeps_the_codes_of_a_frame():
     y = np.arange(40) % 2
     model = WideClassifier(warm_start=True, **SMALL).fit(pandas.DataFrame({"colour": colours}), y)
     model.fit(pandas.DataFrame({"colour": ["blue", *colours[1:]]}), y)
-    assert model._frame_categories.values == {0: ["green", "red"]}
+    assert model._coding.categories == {0: ["green", "red"]}
     assert (model.predict(pandas.DataFrame({"colour": colours})) == y).all()
 
 

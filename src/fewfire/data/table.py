@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from fewfire.data.dataset import Rows
 from fewfire.errors import DataError
-from fewfire.prepare.categories import marks_missing
+from fewfire.prepare.categories import are_texts, hardly_repeat, marks_missing
+from fewfire.prepare.cells import require_different_names
 from fewfire.prepare.columns import Features
 
 TARGET_NAMES = ("target", "label", "class")
-FEW_NUMBERS = 0.1  # a column with a larger share of numbers among its values is one of numbers
-MANY_CATEGORIES = 100  # more than so many must repeat
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +54,7 @@ class Column:
     @property
     def is_text(self) -> bool:
         """Whether there are texts, other than marks of a missing value, and few numbers beside them."""
-        n_numbers = int(np.count_nonzero(self.codes < 0))
-        n_texts = int(np.count_nonzero(self.has_value))
-        return bool(n_texts) and n_numbers <= FEW_NUMBERS * (n_numbers + n_texts)
+        return are_texts(int(np.count_nonzero(self.has_value)), int(np.count_nonzero(self.codes < 0)))
 
     def categories(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """A code for each cell (n,), and the text of each code: equal numbers are the same category."""
@@ -250,7 +247,7 @@ def _labels(table: Table, column: int) -> NDArray:
 
 def _require_repeating(table: Table, column: int) -> None:
     codes, texts = table.columns[column].categories()
-    if len(texts) > max(MANY_CATEGORIES, len(codes) / 2):
+    if hardly_repeat(len(texts), len(codes)):
         raise DataError(
             f"Categories must repeat. Got {len(texts)} different texts in {len(codes)} rows, as in names or "
             f"sentences, in {table.column_name(column)} of {table.where}. Remove that column."
@@ -265,11 +262,7 @@ def require_names(names: Sequence[str], where: str) -> None:
             f"{names.index('') + 1} in {where}. Name it, or remove it if it "
             "only numbers the rows (pandas: to_csv(..., index=False))."
         )
-    twice = [name for column, name in enumerate(names) if name in names[:column]]
-    if twice:
-        raise DataError(
-            f"The names of columns must differ. Got {twice[0]!r} twice in {where}. Rename one of the two."
-        )
+    require_different_names(names, where)
 
 
 def require_rows(n_rows: int, where: str) -> None:

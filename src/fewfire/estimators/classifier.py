@@ -8,7 +8,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from fewfire.estimators.common import WideNetwork, descends
+from fewfire.estimators.checks import labels_of_one_kind
+from fewfire.estimators.common import WideNetwork, all_or_nothing, descends
 
 
 class WideClassifier(ClassifierMixin, WideNetwork):
@@ -121,10 +122,13 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         TrainingError
             Gradient descent at the learning rate that is given did not stay finite.
         """
-        inputs, labels, weights = self._checked(X, y, sample_weight, reset=True, multi_output=True)
-        self._learn_classes(labels)
-        strata = labels if labels.ndim == 1 and np.unique(labels, return_counts=True)[1].min() > 1 else None
-        self._fit(inputs, self._targets(labels), weights, strata)
+        with all_or_nothing(self):
+            inputs, labels, weights = self._checked(
+                X, y, sample_weight, reset=not self._goes_on, multi_output=True
+            )
+            labels = labels_of_one_kind(labels)
+            self._learn_classes(labels)
+            self._fit(inputs, self._targets(labels), weights)
         return self
 
     @available_if(descends)
@@ -152,14 +156,21 @@ class WideClassifier(ClassifierMixin, WideNetwork):
             See `fit`. The first call lacks `classes`, or a later one has others.
         """
         first = not hasattr(self, "network_")
-        inputs, labels, weights = self._checked(X, y, sample_weight, reset=first, multi_output=True)
-        if first and labels.ndim == 1 and classes is None:
-            raise ValueError(
-                "classes must be given in the first call of partial_fit. Got None. Name all labels."
-            )
-        if first:
-            self._learn_classes(labels if labels.ndim == 2 else np.unique(np.asarray(classes)))
-        self._partial_fit(inputs, self._targets(labels), weights)
+        with all_or_nothing(self):
+            inputs, labels, weights = self._checked(X, y, sample_weight, reset=first, multi_output=True)
+            labels = labels_of_one_kind(labels)
+            if first and labels.ndim == 1 and classes is None:
+                raise ValueError(
+                    "classes must be given in the first call of partial_fit. Got None. Name all labels."
+                )
+            if first:
+                self._learn_classes(labels if labels.ndim == 2 else np.unique(np.asarray(classes)))
+            elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
+                raise ValueError(
+                    f"classes must be those of the first call of partial_fit, {self.classes_}. Got "
+                    f"{classes!r}. Leave them out, or make a new classifier."
+                )
+            self._partial_fit(inputs, self._targets(labels), weights)
         return self
 
     def _learn_classes(self, labels: NDArray) -> None:
@@ -200,6 +211,11 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         one_hot = np.eye(len(self.classes_))[codes]
         return one_hot[:, 1:] if len(self.classes_) == 2 else one_hot
 
+    def _codes(self, targets: NDArray) -> NDArray:
+        if self._has_many_labels:
+            return super()._codes(targets)
+        return targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0]
+
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Outputs (n, k), the largest for the class; for two classes (n,), above 0 for the second.
 
@@ -229,13 +245,18 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         NotFittedError, ValueError, MemoryLimitError
             See `decision_function`.
         """
-        outputs = np.clip(self._outputs(X), 0, 1)
+        outputs = self._outputs(X)
         if self._has_many_labels:
-            return outputs
+            return np.clip(outputs, 0, 1)
         if len(self.classes_) == 2:
-            return np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
-        outputs[outputs.sum(axis=1) == 0] = 1
-        return outputs / outputs.sum(axis=1, keepdims=True)
+            second = np.clip(outputs[:, 0], 0, 1)
+            return np.column_stack([1 - second, second])
+        # Cut at 1, two outputs above it would be alike, and so would outputs that are all below 0.
+        below = outputs.max(axis=1) <= 0
+        outputs[below] -= outputs[below].min(axis=1, keepdims=True)
+        shares = np.maximum(outputs, 0)
+        shares[shares.sum(axis=1) == 0] = 1
+        return shares / shares.sum(axis=1, keepdims=True)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Labels (n,), or (n, k) as in training.

@@ -7,7 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from fewfire.estimators.common import WideNetwork, descends
+from fewfire.errors import DataError
+from fewfire.estimators.common import WideNetwork, all_or_nothing, descends
+
+MOST_DEVIATIONS = 1e15  # beyond, float64 no longer tells two of them apart
 
 
 class WideRegressor(RegressorMixin, WideNetwork):
@@ -34,12 +37,13 @@ class WideRegressor(RegressorMixin, WideNetwork):
         ValueError, DataError, MemoryLimitError, TrainingError
             See `WideClassifier.fit`. A warm start has another number of columns in y than the first fit.
         """
-        inputs, targets, weights = self._checked(
-            X, y, sample_weight, reset=True, multi_output=True, y_numeric=True
-        )
-        if not self._goes_on:
-            self._learn_scale(targets, weights)
-        self._fit(inputs, self._targets(targets), weights, None)
+        with all_or_nothing(self):
+            inputs, targets, weights = self._checked(
+                X, y, sample_weight, reset=not self._goes_on, multi_output=True, y_numeric=True
+            )
+            if not self._goes_on:
+                self._learn_scale(targets, weights)
+            self._fit(inputs, self._targets(targets), weights)
         return self
 
     @available_if(descends)
@@ -56,20 +60,32 @@ class WideRegressor(RegressorMixin, WideNetwork):
             See `WideClassifier.fit`. y has another number of columns than in the first call.
         """
         first = not hasattr(self, "network_")
-        inputs, targets, weights = self._checked(
-            X, y, sample_weight, reset=first, multi_output=True, y_numeric=True
-        )
-        if first:
-            self._learn_scale(targets, weights)
-        self._partial_fit(inputs, self._targets(targets), weights)
+        with all_or_nothing(self):
+            inputs, targets, weights = self._checked(
+                X, y, sample_weight, reset=first, multi_output=True, y_numeric=True
+            )
+            if first:
+                self._learn_scale(targets, weights)
+            self._partial_fit(inputs, self._targets(targets), weights)
         return self
 
     def _learn_scale(self, targets: NDArray, weights: NDArray | None) -> None:
         self._is_flat = targets.ndim == 1
         targets = targets.reshape(len(targets), -1).astype(np.float64)
-        centred = targets - np.average(targets, axis=0, weights=weights)
-        self.scale_ = np.sqrt(np.average(centred**2, axis=0, weights=weights))
-        self.scale_[self.scale_ == 0] = 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = targets - targets[0]  # a column of one value is exactly zero
+            centred -= np.average(centred, axis=0, weights=weights)
+            largest = np.abs(centred).max(axis=0)
+            variance = np.average(centred**2, axis=0, weights=weights)
+        if not np.isfinite(variance).all():
+            raise DataError(
+                "The variance of every column of y must be finite. Got values too large in column "
+                f"{int(np.argmin(np.isfinite(variance)))} (from 0). Divide that column by a power of ten."
+            )
+        largest[largest == 0] = 1
+        # Divided by the largest, as the squares of tiny values would be zero.
+        spread = np.sqrt(np.average((centred / largest) ** 2, axis=0, weights=weights))
+        self.scale_ = np.where(spread > 0, largest * spread, np.maximum(1.0, np.abs(targets[0])))
 
     def _targets(self, targets: NDArray) -> NDArray[np.float64]:
         targets = targets.reshape(len(targets), -1).astype(np.float64)
@@ -78,7 +94,16 @@ class WideRegressor(RegressorMixin, WideNetwork):
                 f"y must have {len(self.scale_)} columns, as at first. Got {targets.shape[1]}. Make a new "
                 "regressor."
             )
-        return targets / self.scale_
+        with np.errstate(over="ignore"):
+            scaled = targets / self.scale_
+        if not (np.abs(scaled) < MOST_DEVIATIONS).all():
+            raise DataError(
+                f"y must be less than {MOST_DEVIATIONS:g} standard deviations, of the first fit, from 0. Got "
+                f"{targets.flat[np.abs(scaled).argmax()]:g} with a standard deviation of "
+                f"{self.scale_[np.abs(scaled).argmax() % len(self.scale_)]:g}. Subtract the mean of y, or "
+                "remove that sample."
+            )
+        return scaled
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Values, (n,) or (n, c) as in training.
