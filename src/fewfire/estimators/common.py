@@ -28,7 +28,7 @@ from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
 from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import perhaps_categories
-from fewfire.prepare.cells import Coding, masked_as_missing, rows_of
+from fewfire.prepare.cells import Coding, is_frame, masked_as_missing, rows_of
 from fewfire.system.machine import using_threads
 from fewfire.system.words import bytes_text
 from fewfire.training import GaussNewton, GradientDescent, Trainer, train_epochs
@@ -118,14 +118,14 @@ class WideNetwork(BaseEstimator):
                 weights = None if weights is None else weights[ids]
             self._train(self._trainer(samples, centred, weights), held)
 
-    def _held_out(self, targets: NDArray) -> Sequence[NDArray[np.int64]]:
+    def _held_out(self, targets: NDArray) -> tuple[NDArray, NDArray]:
         """Samples to train on and to hold out: each class in its share, where none has a single sample."""
         strata = self._codes(targets)
         sizes = np.unique(strata, return_counts=True)[1]
         try:
-            return train_test_split(
+            ids, held_ids = train_test_split(
                 np.arange(len(targets)), test_size=self.validation_fraction,
-                stratify=strata if sizes.min() > 1 else None, random_state=self._seed,
+                stratify=strata if len(sizes) > 1 and sizes.min() > 1 else None, random_state=self._seed,
             )  # fmt: skip
         except ValueError as error:
             raise ValueError(
@@ -133,6 +133,7 @@ class WideNetwork(BaseEstimator):
                 f"{len(targets)} samples (classes: {len(sizes)}) with validation_fraction="
                 f"{self.validation_fraction}. Change validation_fraction, or set early_stopping=False."
             ) from error
+        return np.asarray(ids), np.asarray(held_ids)
 
     def _codes(self, targets: NDArray) -> NDArray:
         """The class (n,) of each sample; all one where there are none."""
@@ -287,7 +288,7 @@ class WideNetwork(BaseEstimator):
             if reset:
                 coding = Coding.of(rows, named_categories(self.categories, rows))
                 self._require_fit(rows.shape[0], coding.n_coded)
-            else:  # before their columns are looked up
+            elif coding.categories or is_frame(rows):  # before columns are looked up
                 _validated(self, rows, reset=False, skip_check_array=True)
             rows = coding.coded(rows)
         finite = "allow-nan" if coding.categories else True
