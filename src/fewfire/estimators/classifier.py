@@ -31,12 +31,11 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         ridge regression with a kernel of ones on its diagonal.
     constant : float > 0, or "auto"
         The appended feature, over the root mean square norm of the standardized rows.
-    categories : sequence of int or str, or "auto"
+    categories : sequence of int or str, mask of bool (d,), or "auto"
         Columns, by number or by name in a DataFrame, whose values are categories: each category becomes a
-        column of 0 and 1. A DataFrame's columns of texts and categories are coded so in any case; there, a
-        missing value is one category where training has one. A value that training has not seen is 0 in all
-        columns. "auto": besides them all columns of 3 to 12 different whole numbers, or none, whichever errs
-        less.
+        column of 0 and 1. Columns of texts and categories are coded so in any case. A missing value is one
+        category where training has one. A value that training has not seen is 0 in all columns.
+        "auto": besides them all columns of 3 to 12 different whole numbers, or none, whichever errs less.
     index : str
         What finds the neurons that fire: a name of `fewfire.indexes.INDEXES`. All exact indexes lead to the
         same network. "auto": the fastest.
@@ -63,7 +62,7 @@ class WideClassifier(ClassifierMixin, WideNetwork):
     n_threads : int, optional
         Threads in training; by default `fewfire.threads()`. Their number never changes a result.
     memory_limit : int, optional
-        Bytes that index and matrices may hold.
+        Bytes that index and matrices may hold, and dense rows with one column per category.
     random_state : int, RandomState or None
 
     Attributes
@@ -107,20 +106,25 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         ----------
         X : (n, d) array, sparse matrix or DataFrame
         y : (n,) labels; or (n, k) of 0 and 1: which of k labels each sample has
-        sample_weight : (n,), >= 0, optional
+        sample_weight : (n,), 0 or from 1e-15 to 1e15, optional
 
         Raises
         ------
         ValueError
             A parameter is out of its range, or X, y or the weights are not what they must be. A warm start
-            has other classes than the first fit.
+            has other classes than the first fit. Early stopping cannot hold out a sample of each class.
         DataError
-            A column of a DataFrame holds neither numbers, booleans, texts nor categories, or the variance of
-            a column is not finite.
+            A column holds neither numbers, booleans, texts nor categories, or mixes them; its categories
+            hardly repeat; its variance is not finite or too small for float64; or two have the same name.
         MemoryLimitError
-            Sparse rows do not fit as dense ones, or `memory_limit` leaves too little to index or matrices.
+            The rows do not fit as dense ones with one column per category, or `memory_limit` leaves too
+            little to index or matrices.
         TrainingError
             Gradient descent at the learning rate that is given did not stay finite.
+
+        Notes
+        -----
+        A call that raises leaves the classifier exactly as it was.
         """
         with all_or_nothing(self):
             inputs, labels, weights = self._checked(
@@ -143,10 +147,10 @@ class WideClassifier(ClassifierMixin, WideNetwork):
 
         Parameters
         ----------
-        X, y, sample_weight : as of `fit`
+        X, y, sample_weight : see `fit`
             The first samples decide preparation, threshold and learning rate.
         classes : (k,), in the first call
-            All labels that there are; not needed where y is (n, k).
+            All labels that there are; not needed where y is (n, k). Later calls may repeat them.
 
         Raises
         ------
@@ -227,6 +231,8 @@ class WideClassifier(ClassifierMixin, WideNetwork):
             `fit` was not called before.
         ValueError
             X has other columns than in training, or values that are not finite or too large.
+        DataError
+            A column of numbers holds a text, or a column of texts holds numbers.
         MemoryLimitError
             Sparse rows do not fit as dense ones.
         """
