@@ -4,6 +4,7 @@ import decimal
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from fewfire.errors import DataError, MemoryLimitError
 from fewfire.estimators import WideClassifier
@@ -168,6 +169,13 @@ def test_a_column_of_texts_refuses_numbers_later():
         with pytest.raises(DataError, match=r"such as \['p', 'q', 'r'\]. Got numbers"):
             model.predict(rows)
     assert model.predict(FRAME.assign(c=np.nan)).shape == (N,)  # none of them has a value
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "coo_matrix", "csc_matrix"])
+def test_columns_of_a_sparse_matrix_may_be_named(kind):
+    rows = np.round(np.random.default_rng(0).standard_normal((N, 2)))
+    model = fitted(getattr(sparse, kind)(rows), categories=[1])
+    assert_same(model, getattr(sparse, kind)(rows), rows)
 
 
 def test_names_must_differ():

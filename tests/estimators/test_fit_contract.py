@@ -145,6 +145,8 @@ def test_labels_that_are_objects():
     for labels in ([1, "a"] * 75, [None, "a", "b"] * 50):
         with pytest.raises(ValueError, match="y must hold labels of one kind"):
             WideClassifier(**SMALL).fit(X, np.array(labels, object))
+    with pytest.raises(ValueError, match="y must hold labels of one kind"):
+        WideClassifier(**GIVEN).partial_fit(X, Y, classes=[0, None])
     model = WideClassifier(**SMALL).fit(X, (Y > 0).astype(object))
     assert model.classes_.dtype == bool
     assert WideClassifier(**SMALL).fit(X, Y.astype(object)).classes_.tolist() == [0, 1, 2]

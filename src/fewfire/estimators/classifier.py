@@ -168,7 +168,9 @@ class WideClassifier(ClassifierMixin, WideNetwork):
                     "classes must be given in the first call of partial_fit. Got None. Name all labels."
                 )
             if first:
-                self._learn_classes(labels if labels.ndim == 2 else np.unique(np.asarray(classes)))
+                self._learn_classes(
+                    labels if labels.ndim == 2 else np.unique(labels_of_one_kind(np.asarray(classes)))
+                )
             elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
                 raise ValueError(
                     f"classes must be those of the first call of partial_fit, {self.classes_}. Got "

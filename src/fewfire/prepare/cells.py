@@ -123,7 +123,7 @@ class _Cells:
     @classmethod
     def of(cls, rows: Any, place: int) -> "_Cells":
         if not is_frame(rows):
-            column = rows[:, [place]].toarray()[:, 0] if hasattr(rows, "toarray") else rows[:, place]
+            column = rows.tocsr()[:, [place]].toarray()[:, 0] if hasattr(rows, "toarray") else rows[:, place]
             values = column if column.dtype.kind in "biuf" else column.astype(object)
             return cls(values, rows.dtype, f"column {place} (from 0)", reads_numbers=True)
         column = rows.iloc[:, place]
