@@ -86,7 +86,7 @@ class WideRegressor(RegressorMixin, WideNetwork):
         largest[largest == 0] = 1
         # Divided by the largest, as the squares of tiny values would be zero.
         spread = np.sqrt(np.average((centred / largest) ** 2, axis=0, weights=weights))
-        self.scale_ = np.where(spread > 0, largest * spread, np.maximum(1.0, np.abs(targets[0])))
+        self.scale_ = np.where(spread > 0, largest * spread, np.maximum(1.0, 1e-12 * np.abs(targets[0])))
 
     def _targets(self, targets: NDArray) -> NDArray[np.float64]:
         targets = targets.reshape(len(targets), -1).astype(np.float64)
