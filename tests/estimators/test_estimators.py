@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris, load_wine
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import fewfire
 from fewfire import MemoryLimitError
@@ -157,6 +158,16 @@ def test_every_index_and_number_of_threads_gives_the_same_network(optimizer):
     assert fewfire.threads() != 3 or fits[0].n_threads == 1
 
 
+def test_fits_that_overlap_leave_the_threads_that_there_were():
+    X, y = load_iris(return_X_y=True)
+    settings = {"threshold": 1.0, "ridge": 0.1, "constant": 1.0, "categories": [], "max_epochs": 1}
+    fewfire.set_threads(2)
+    with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda k: WideClassifier(n_threads=1 + k % 3, **settings, **SMALL).fit(X, y), range(9)))
+        assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {2}
+    assert fewfire.threads() == 2
+
+
 def test_gradient_descent_learns():
     X, y = load_digits(return_X_y=True)
     model = WideClassifier(1024, optimizer="sgd", fire_rate=0.1, random_state=0).fit(X[:1200], y[:1200])
@@ -295,7 +306,7 @@ def test_a_warm_start_keeps_the_codes_of_a_frame():
     y = np.arange(40) % 2
     model = WideClassifier(warm_start=True, **SMALL).fit(pandas.DataFrame({"colour": colours}), y)
     model.fit(pandas.DataFrame({"colour": ["blue", *colours[1:]]}), y)
-    assert model._frame_categories.values == {0: ["green", "red"]}
+    assert model._coding.categories == {0: ["green", "red"]}
     assert (model.predict(pandas.DataFrame({"colour": colours})) == y).all()
 
 

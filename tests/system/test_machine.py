@@ -3,11 +3,11 @@
 import os
 
 import pytest
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import fewfire
 from fewfire.system import machine
-from fewfire.system.machine import one_blas_thread
+from fewfire.system.machine import one_blas_thread, using_threads
 from processes import printed, run_python
 
 
@@ -16,16 +16,43 @@ def test_the_number_of_threads_is_what_was_set():
     assert fewfire.threads() == 3
 
 
-def test_numpy_multiplies_on_one_thread_for_a_while():
-    def counts():
-        return {
-            library.num_threads for library in ThreadpoolController().select(user_api="blas").lib_controllers
-        }
+def blas_threads():
+    return {library.num_threads for library in ThreadpoolController().select(user_api="blas").lib_controllers}
 
-    before = counts()
+
+def test_numpy_multiplies_on_one_thread_for_a_while():
+    before = blas_threads()
     with one_blas_thread():
-        assert set(counts()) == {1}
-    assert counts() == before
+        assert blas_threads() == {1}
+    assert blas_threads() == before
+
+
+def overlap(first, second):
+    """The second begins while the first is open, and ends after it."""
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    between = fewfire.threads(), blas_threads()
+    second.__exit__(None, None, None)
+    return between
+
+
+def test_calls_that_overlap_leave_the_threads_that_there_were_before_the_first():
+    fewfire.set_threads(5)
+    assert overlap(using_threads(2), using_threads(3))[0] == 3
+    assert fewfire.threads() == 5
+    with threadpool_limits(2, user_api="blas"):
+        assert overlap(one_blas_thread(), one_blas_thread())[1] == {1}
+        assert blas_threads() == {2}
+
+
+def test_a_number_of_threads_that_is_refused_changes_nothing():
+    fewfire.set_threads(5)
+    with pytest.raises(ValueError, match="must be a whole number from 1 to 1024"):
+        using_threads(0).__enter__()
+    with using_threads(2):
+        assert fewfire.threads() == 2
+    assert fewfire.threads() == 5
 
 
 @pytest.mark.parametrize("count", [0, -1, 1025, 10**10, 1.5, "2", None])

@@ -5,6 +5,7 @@ import pytest
 
 from fewfire import DataError
 from fewfire.networks.losses import LOSSES
+from fewfire.prepare import scaling
 from fewfire.prepare.scaling import InputScaling
 from fewfire.tangent.infinite import wide_kernel
 from fewfire.tangent.leave_one_out import leave_one_out
@@ -63,7 +64,9 @@ def test_leaving_a_copy_out():
     np.testing.assert_allclose(weighted, errors, rtol=1e-9)
 
 
-def test_scaling():
+@pytest.mark.parametrize("chunk", [8, 2**18])
+def test_scaling(monkeypatch, chunk):
+    monkeypatch.setattr(scaling, "CHUNK_VALUES", chunk)
     inputs = np.random.default_rng(1).standard_normal((30, 4)) * [1, 10, 0, 1e-3] + 5
     weighted = InputScaling.fit(inputs, standardize=True, sample_weight=COPIES.astype(float))
     repeated = InputScaling.fit(np.repeat(inputs, COPIES, axis=0), standardize=True)

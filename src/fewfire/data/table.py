@@ -1,7 +1,6 @@
 """From the columns of a table to rows: which one is the target, which hold categories, which numbers."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -13,14 +12,13 @@ from fewfire.data.dataset import Rows
 from fewfire.data.notation import is_amount, is_date, is_padded
 from fewfire.data.targets import FEW_CLASSES, LARGEST_WHOLE_FLOAT, filled, labels_written
 from fewfire.errors import DataError
-from fewfire.prepare.categories import marks_missing
+from fewfire.prepare.categories import are_texts, hardly_repeat, marks_missing
+from fewfire.prepare.cells import require_different_names
 from fewfire.prepare.columns import Features
 from fewfire.prepare.targets import AUTO, CLASSIFICATION, REGRESSION
 from fewfire.system.memory import require_free_memory
 
 TARGET_NAMES = ("target", "label", "class")
-FEW_NUMBERS = 0.1  # a column with a larger share of numbers among its values is one of numbers
-MANY_CATEGORIES = 100  # more than so many must repeat
 SHOWN = 60  # characters of a cell in a message
 NAMELESS = re.compile(r"|Unnamed: \d+(\.\d+)*")  # what pandas calls a column without a name
 
@@ -98,13 +96,11 @@ class Column:
         A number with a decimal comma or a date counts as a number. Whole numbers that zeros make equally
         long are texts.
         """
-        n_values = int(np.count_nonzero(self.codes < 0)) + int(np.count_nonzero(self.has_value))
         if self._holds_identifiers():
             return True
         n_amounts = int(np.count_nonzero(self._texts_that(is_amount)))
         n_numbers = int(np.count_nonzero(self.codes < 0)) + n_amounts
-        n_texts = n_values - n_numbers
-        return bool(n_texts) and n_numbers <= FEW_NUMBERS * n_values
+        return are_texts(int(np.count_nonzero(self.has_value)) - n_amounts, n_numbers)
 
     def _holds_identifiers(self) -> bool:
         """Whether all numbers are whole and as long as those with zeros before them, as 01 to 12 are."""
@@ -414,7 +410,7 @@ def _require_values(table: Table) -> None:
 
 def _require_repeating(table: Table, column: int) -> None:
     codes, texts = table.columns[column].categories()
-    if len(texts) > max(MANY_CATEGORIES, len(codes) / 2):
+    if hardly_repeat(len(texts), len(codes)):
         raise DataError(
             f"Categories must repeat. Got {len(texts)} different texts in {len(codes)} rows, as in names or "
             f"sentences, in {table.column_name(column)} of {table.where}. Remove that column."
@@ -431,12 +427,7 @@ def require_names(names: Sequence[str], where: str) -> None:
             "only numbers the rows (pandas: to_csv(..., index=False)) or comes from a delimiter at the "
             "end of each line."
         )
-    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
-    if times > 1:
-        raise DataError(
-            f"The names of columns must differ. Got {name!r} {'twice' if times == 2 else f'{times} times'} "
-            f"in {where}. Rename all but one."
-        )
+    require_different_names(names, where)
 
 
 def require_rows(n_rows: int, where: str) -> None:

@@ -1,13 +1,15 @@
-"""Which constructor arguments the estimators take, declared once."""
+"""What must hold for constructor arguments, which are declared here once, and for labels and weights."""
 
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fewfire.indexes import INDEXES
 from fewfire.networks.threshold import require_one_of_both
+from fewfire.prepare.cells import is_frame
 from fewfire.system.words import require_one_of
 from fewfire.training import METHODS
 
@@ -22,6 +24,7 @@ NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "validation_fraction": ("in (0, 1)", lambda value: 0 < value < 1),
 }
 AUTO = ("threshold", "ridge", "constant", "learning_rate", "batch_size")
+WEIGHTS = (1e-15, 1e15)  # whose squares and sums stay within float32
 OPTIONAL = ("fire_rate", "max_epochs", "n_threads", "memory_limit")
 
 
@@ -49,6 +52,70 @@ def check_parameters(estimator: Any) -> None:
             "have them found."
         )
     require_one_of_both(estimator.threshold, estimator.fire_rate, left_out="auto")
+
+
+def named_categories(categories: Iterable[Any], rows: Any) -> list[int]:
+    """The places of the columns of rows that `categories` names by number, name or mask; none for "auto".
+
+    Raises
+    ------
+    ValueError
+        There is no such column, or a mask has another length.
+    """
+    if isinstance(categories, str):
+        return []
+    n_features, names = rows.shape[1], list(rows.columns) if is_frame(rows) else []
+    named = list(categories)
+    if named and all(isinstance(column, bool | np.bool_) for column in named):
+        if len(named) != n_features:
+            raise ValueError(
+                f"categories as a mask must have one boolean per column of X, {n_features}. Got "
+                f"{len(named)}. Use 'auto' to have them found."
+            )
+        return np.flatnonzero(named).tolist()
+    places = set()
+    for column in named:
+        if isinstance(column, str) and column in names:
+            places.add(names.index(column))
+        elif (
+            isinstance(column, int | np.integer) and not isinstance(column, bool) and 0 <= column < n_features
+        ):
+            places.add(int(column))
+        else:
+            raise ValueError(
+                f"categories must be columns of X: numbers from 0 to {n_features - 1}, names of a "
+                f"DataFrame's columns, or a mask. Got {column!r}. Use 'auto' to have them found."
+            )
+    return sorted(places)
+
+
+def labels_of_one_kind(labels: NDArray) -> NDArray:
+    """Labels that come as objects, as numbers or texts.
+
+    Raises
+    ------
+    ValueError
+        There are numbers and texts, or None.
+    """
+    kinds = sorted({type(label).__name__ for label in labels.ravel()}) if labels.dtype == object else []
+    if len({kind == "str" for kind in kinds}) > 1 or "NoneType" in kinds:
+        raise ValueError(
+            f"y must hold labels of one kind: all numbers, or all texts. Got {', '.join(kinds)}. Remove "
+            "samples without a label, or write all labels as texts."
+        )
+    return labels if "str" in kinds or not kinds else np.array(labels.tolist())
+
+
+def check_weights(weights: NDArray[np.float64]) -> None:
+    """Raise ValueError unless weights >= 0 are of a size that training in float32 can multiply."""
+    if not weights.any():
+        raise ValueError("sample_weight must not be zero for all samples. Got zeros. Leave it out.")
+    least, largest = weights[weights > 0].min(), weights.max()
+    if least < WEIGHTS[0] or largest > WEIGHTS[1]:
+        raise ValueError(
+            f"sample_weight must be 0 or from {WEIGHTS[0]:g} to {WEIGHTS[1]:g}, as training multiplies in "
+            f"float32. Got {least if least < WEIGHTS[0] else largest:g}. Divide all weights by their mean."
+        )
 
 
 def _is(value: Any, name: str) -> bool:

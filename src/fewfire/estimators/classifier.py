@@ -8,7 +8,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from fewfire.estimators.common import WideNetwork, descends
+from fewfire.estimators.checks import labels_of_one_kind
+from fewfire.estimators.common import WideNetwork, all_or_nothing, descends
 
 
 class WideClassifier(ClassifierMixin, WideNetwork):
@@ -30,12 +31,11 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         ridge regression with a kernel of ones on its diagonal.
     constant : float > 0, or "auto"
         The appended feature, over the root mean square norm of the standardized rows.
-    categories : sequence of int or str, or "auto"
+    categories : sequence of int or str, mask of bool (d,), or "auto"
         Columns, by number or by name in a DataFrame, whose values are categories: each category becomes a
-        column of 0 and 1. A DataFrame's columns of texts and categories are coded so in any case; there, a
-        missing value is one category where training has one. A value that training has not seen is 0 in all
-        columns. "auto": besides them all columns of 3 to 12 different whole numbers, or none, whichever errs
-        less.
+        column of 0 and 1. Columns of texts and categories are coded so in any case. A missing value is one
+        category where training has one. A value that training has not seen is 0 in all columns.
+        "auto": besides them all columns of 3 to 12 different whole numbers, or none, whichever errs less.
     index : str
         What finds the neurons that fire: a name of `fewfire.indexes.INDEXES`. All exact indexes lead to the
         same network. "auto": the fastest.
@@ -62,7 +62,7 @@ class WideClassifier(ClassifierMixin, WideNetwork):
     n_threads : int, optional
         Threads in training; by default `fewfire.threads()`. Their number never changes a result.
     memory_limit : int, optional
-        Bytes that index and matrices may hold.
+        Bytes that index and matrices may hold, and dense rows with one column per category.
     random_state : int, RandomState or None
 
     Attributes
@@ -106,25 +106,33 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         ----------
         X : (n, d) array, sparse matrix or DataFrame
         y : (n,) labels; or (n, k) of 0 and 1: which of k labels each sample has
-        sample_weight : (n,), >= 0, optional
+        sample_weight : (n,), 0 or from 1e-15 to 1e15, optional
 
         Raises
         ------
         ValueError
             A parameter is out of its range, or X, y or the weights are not what they must be. A warm start
-            has other classes than the first fit.
+            has other classes than the first fit. Early stopping cannot hold out a sample of each class.
         DataError
-            A column of a DataFrame holds neither numbers, booleans, texts nor categories, or the variance of
-            a column is not finite.
+            A column holds neither numbers, booleans, texts nor categories, or mixes them; its categories
+            hardly repeat; its variance is not finite or too small for float64; or two have the same name.
         MemoryLimitError
-            Sparse rows do not fit as dense ones, or `memory_limit` leaves too little to index or matrices.
+            The rows do not fit as dense ones with one column per category, or `memory_limit` leaves too
+            little to index or matrices.
         TrainingError
             Gradient descent at the learning rate that is given did not stay finite.
+
+        Notes
+        -----
+        A call that raises leaves the classifier exactly as it was.
         """
-        inputs, labels, weights = self._checked(X, y, sample_weight, reset=True, multi_output=True)
-        self._learn_classes(labels)
-        strata = labels if labels.ndim == 1 and np.unique(labels, return_counts=True)[1].min() > 1 else None
-        self._fit(inputs, self._targets(labels), weights, strata)
+        with all_or_nothing(self):
+            inputs, labels, weights = self._checked(
+                X, y, sample_weight, reset=not self._goes_on, multi_output=True
+            )
+            labels = labels_of_one_kind(labels)
+            self._learn_classes(labels)
+            self._fit(inputs, self._targets(labels), weights)
         return self
 
     @available_if(descends)
@@ -139,10 +147,10 @@ class WideClassifier(ClassifierMixin, WideNetwork):
 
         Parameters
         ----------
-        X, y, sample_weight : as of `fit`
+        X, y, sample_weight : see `fit`
             The first samples decide preparation, threshold and learning rate.
         classes : (k,), in the first call
-            All labels that there are; not needed where y is (n, k).
+            All labels that there are; not needed where y is (n, k). Later calls may repeat them.
 
         Raises
         ------
@@ -152,14 +160,23 @@ class WideClassifier(ClassifierMixin, WideNetwork):
             See `fit`. The first call lacks `classes`, or a later one has others.
         """
         first = not hasattr(self, "network_")
-        inputs, labels, weights = self._checked(X, y, sample_weight, reset=first, multi_output=True)
-        if first and labels.ndim == 1 and classes is None:
-            raise ValueError(
-                "classes must be given in the first call of partial_fit. Got None. Name all labels."
-            )
-        if first:
-            self._learn_classes(labels if labels.ndim == 2 else np.unique(np.asarray(classes)))
-        self._partial_fit(inputs, self._targets(labels), weights)
+        with all_or_nothing(self):
+            inputs, labels, weights = self._checked(X, y, sample_weight, reset=first, multi_output=True)
+            labels = labels_of_one_kind(labels)
+            if first and labels.ndim == 1 and classes is None:
+                raise ValueError(
+                    "classes must be given in the first call of partial_fit. Got None. Name all labels."
+                )
+            if first:
+                self._learn_classes(
+                    labels if labels.ndim == 2 else np.unique(labels_of_one_kind(np.asarray(classes)))
+                )
+            elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
+                raise ValueError(
+                    f"classes must be those of the first call of partial_fit, {self.classes_}. Got "
+                    f"{classes!r}. Leave them out, or make a new classifier."
+                )
+            self._partial_fit(inputs, self._targets(labels), weights)
         return self
 
     def _learn_classes(self, labels: NDArray) -> None:
@@ -200,6 +217,11 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         one_hot = np.eye(len(self.classes_))[codes]
         return one_hot[:, 1:] if len(self.classes_) == 2 else one_hot
 
+    def _codes(self, targets: NDArray) -> NDArray:
+        if self._has_many_labels:
+            return super()._codes(targets)
+        return targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0]
+
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Outputs (n, k), the largest for the class; for two classes (n,), above 0 for the second.
 
@@ -211,6 +233,8 @@ class WideClassifier(ClassifierMixin, WideNetwork):
             `fit` was not called before.
         ValueError
             X has other columns than in training, or values that are not finite or too large.
+        DataError
+            A column of numbers holds a text, or a column of texts holds numbers.
         MemoryLimitError
             Sparse rows do not fit as dense ones.
         """
@@ -229,13 +253,18 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         NotFittedError, ValueError, MemoryLimitError
             See `decision_function`.
         """
-        outputs = np.clip(self._outputs(X), 0, 1)
+        outputs = self._outputs(X)
         if self._has_many_labels:
-            return outputs
+            return np.clip(outputs, 0, 1)
         if len(self.classes_) == 2:
-            return np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
-        outputs[outputs.sum(axis=1) == 0] = 1
-        return outputs / outputs.sum(axis=1, keepdims=True)
+            second = np.clip(outputs[:, 0], 0, 1)
+            return np.column_stack([1 - second, second])
+        # Cut at 1, two outputs above it would be alike, and so would outputs that are all below 0.
+        below = outputs.max(axis=1) <= 0
+        outputs[below] -= outputs[below].min(axis=1, keepdims=True)
+        shares = np.maximum(outputs, 0)
+        shares[shares.sum(axis=1) == 0] = 1
+        return shares / shares.sum(axis=1, keepdims=True)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Labels (n,), or (n, k) as in training.

@@ -6,7 +6,7 @@ constant feature, the threshold and the ridge, by the leave-one-out error of the
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fewfire.core.inputs import Inputs
 from fewfire.errors import MemoryLimitError
-from fewfire.estimators.checks import check_parameters
+from fewfire.estimators.checks import check_parameters, check_weights, named_categories
 from fewfire.estimators.stopping import UntilNothingImproves
 from fewfire.indexes import rules
 from fewfire.indexes.predict import predicted_outputs
@@ -27,8 +27,9 @@ from fewfire.networks.near_kernel import mirrored_network, near_kernel_network, 
 from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
 from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
-from fewfire.prepare.categories import FrameCategories, is_frame, perhaps_categories
-from fewfire.system.machine import set_threads, threads
+from fewfire.prepare.categories import perhaps_categories
+from fewfire.prepare.cells import Coding, is_frame, masked_as_missing, rows_of
+from fewfire.system.machine import using_threads
 from fewfire.system.words import bytes_text
 from fewfire.training import GaussNewton, GradientDescent, Trainer, train_epochs
 from fewfire.training.methods.gradient_descent import DescentStepper
@@ -99,30 +100,52 @@ class WideNetwork(BaseEstimator):
         """Whether `fit` begins with the network that is there."""
         return self.warm_start and hasattr(self, "network_")
 
-    def _fit(
-        self, inputs: NDArray, targets: NDArray, weights: NDArray | None, strata: NDArray | None
-    ) -> None:
+    def _fit(self, inputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Train on targets (n, c), from the start unless it is a warm one."""
-        with _using(self.n_threads):
-            if not self._goes_on:
+        inputs, targets, weights = _that_count(inputs, targets, weights)
+        with self._threads():
+            if self._goes_on:
+                self.network_ = self.network_.copy()
+            else:
                 small = len(inputs) <= SMALL
                 self._begin(inputs, targets, weights, GAUSS_NEWTON if small else SGD)
-            samples, targets = self.preparation_.transform(inputs), targets - self.mean_
+            samples, centred = self.preparation_.transform(inputs), targets - self.mean_
             held = None
             if self.early_stopping:
-                ids, held_ids = train_test_split(
-                    np.arange(len(samples)), test_size=self.validation_fraction, stratify=strata,
-                    random_state=self._seed,
-                )  # fmt: skip
-                held = samples[held_ids], targets[held_ids], None if weights is None else weights[held_ids]
-                samples, targets = samples[ids], targets[ids]
+                ids, held_ids = self._held_out(targets)
+                held = samples[held_ids], centred[held_ids], None if weights is None else weights[held_ids]
+                samples, centred = samples[ids], centred[ids]
                 weights = None if weights is None else weights[ids]
-            self._train(self._trainer(samples, targets, weights), held)
+            self._train(self._trainer(samples, centred, weights), held)
+
+    def _held_out(self, targets: NDArray) -> tuple[NDArray, NDArray]:
+        """Samples to train on and to hold out: each class in its share, where none has a single sample."""
+        strata = self._codes(targets)
+        sizes = np.unique(strata, return_counts=True)[1]
+        try:
+            ids, held_ids = train_test_split(
+                np.arange(len(targets)), test_size=self.validation_fraction,
+                stratify=strata if len(sizes) > 1 and sizes.min() > 1 else None, random_state=self._seed,
+            )  # fmt: skip
+        except ValueError as error:
+            raise ValueError(
+                "early_stopping must leave a sample of each class to train on and one to hold out. Got "
+                f"{len(targets)} samples (classes: {len(sizes)}) with validation_fraction="
+                f"{self.validation_fraction}. Change validation_fraction, or set early_stopping=False."
+            ) from error
+        return np.asarray(ids), np.asarray(held_ids)
+
+    def _codes(self, targets: NDArray) -> NDArray:
+        """The class (n,) of each sample; all one where there are none."""
+        return np.zeros(len(targets), int)
 
     def _partial_fit(self, inputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """One pass of gradient descent over these samples, from where the network is."""
-        with _using(self.n_threads):
-            if not hasattr(self, "network_"):
+        inputs, targets, weights = _that_count(inputs, targets, weights)
+        with self._threads():
+            if hasattr(self, "network_"):
+                self.network_ = self.network_.copy()
+            else:
                 self._begin(inputs, targets, weights, SGD)
             self.optimizer_ = SGD
             samples = self.preparation_.transform(inputs)
@@ -132,6 +155,9 @@ class WideNetwork(BaseEstimator):
             trainer.build()
             trainer.epoch()
             self.history_ = [*self.history_, *trainer.history]
+
+    def _threads(self) -> AbstractContextManager:
+        return nullcontext() if self.n_threads is None else using_threads(int(self.n_threads))
 
     def _begin(self, inputs: NDArray, targets: NDArray, weights: NDArray | None, default: str) -> None:
         """Choose, and make the network."""
@@ -156,13 +182,11 @@ class WideNetwork(BaseEstimator):
 
     def _choices(self, inputs: NDArray) -> dict[str, Any]:
         """What is left to be chosen."""
-        of_frame = tuple(self._frame_categories.values)
+        known = tuple(sorted(self._coding.categories))
+        categories = [known]
         if isinstance(self.categories, str):
-            found = [column for column in perhaps_categories(inputs) if column not in of_frame]
-            categories = [of_frame, (*of_frame, *found)] if found else [of_frame]
-        else:
-            named = {self._position(column, inputs.shape[1]) for column in self.categories}
-            categories = [tuple(sorted({*of_frame, *named}))]
+            found = [column for column in perhaps_categories(inputs) if column not in known]
+            categories += [(*known, *found)] if found else []
         if self.fire_rate is not None:
             thresholds: tuple[float, ...] = (threshold_for_fire_rate(self.fire_rate),)
         else:
@@ -177,17 +201,6 @@ class WideNetwork(BaseEstimator):
             "ridges": ridges,
             "constants": constants,
         }
-
-    def _position(self, column: int | str, n_features: int) -> int:
-        names = list(getattr(self, "feature_names_in_", ()))
-        if isinstance(column, str) and column in names:
-            return names.index(column)
-        if isinstance(column, int | np.integer) and 0 <= column < n_features:
-            return int(column)
-        raise ValueError(
-            f"categories must be columns of X: numbers from 0 to {n_features - 1}, or names of a DataFrame's "
-            f"columns. Got {column!r}. Use 'auto' to have them found."
-        )
 
     def _trainer(
         self,
@@ -253,45 +266,71 @@ class WideNetwork(BaseEstimator):
         errors = np.square(predicted_outputs(self.network_, Inputs.of(samples)) - targets).mean(axis=1)
         return float(np.average(errors, weights=weights))
 
-    def _checked(self, X: Any, y: Any = None, weights: Any = None, *, reset: bool, **rules: Any) -> tuple:
-        """Rows (n, d) float64, targets as they are, and weights, without samples that count nothing."""
+    def _checked(self, X: Any, y: Any, weights: Any, *, reset: bool, **rules: Any) -> tuple:
+        """Rows (n, d) float64, targets as they are, and weights; reset: the columns are learned."""
         check_parameters(self)
-        if not self._goes_on and reset:  # else the codes of before keep their meaning
-            self._frame_categories = FrameCategories.of(X) if is_frame(X) else FrameCategories({})
-        if is_frame(X):
-            X = self._frame_categories.coded(X)
-        inputs, targets = _validated(self, X, y, reset=reset, dtype=np.float64, accept_sparse="csr", **rules)
+        inputs, targets = self._numbers(X, masked_as_missing(y), reset=reset, **rules)
         targets = targets.toarray() if hasattr(targets, "toarray") else targets
         if is_classifier(self) and targets.ndim == 2 and targets.shape[1] == 1:
             targets = column_or_1d(targets, warn=True)
-        inputs = self._dense(inputs)
         if weights is None:
             return inputs, targets, None
-        weights = _check_sample_weight(weights, inputs, dtype=np.float64, ensure_non_negative=True)
-        counts = weights > 0
-        if not counts.any():
-            raise ValueError("sample_weight must not be zero for all samples. Got zeros. Leave it out.")
-        return inputs[counts], np.asarray(targets)[counts], weights[counts]
+        weights = _check_sample_weight(
+            masked_as_missing(weights), inputs, dtype=np.float64, ensure_non_negative=True
+        )
+        check_weights(weights)
+        return inputs, targets, weights
+
+    def _numbers(self, X: Any, *y: Any, reset: bool, **rules: Any) -> Any:
+        """Rows (n, d) float64 with codes of categories, NaN where one is missing; with y, targets as well."""
+        rows, coding = rows_of(X), Coding(0, {}, 0) if reset else self._coding
+        if rows.ndim == 2 and rows.shape[0] and rows.shape[1]:
+            if reset:
+                coding = Coding.of(rows, named_categories(self.categories, rows))
+                self._require_fit(rows.shape[0], coding.n_coded)
+            elif coding.categories or is_frame(rows):  # before columns are looked up
+                _validated(self, rows, reset=False, skip_check_array=True)
+            rows = coding.coded(rows)
+        finite = "allow-nan" if coding.categories else True
+        checked = _validated(
+            self,
+            rows,
+            *y,
+            reset=reset,
+            dtype=np.float64,
+            accept_sparse="csr",
+            ensure_all_finite=finite,
+            **rules,
+        )
+        inputs = self._dense(checked[0] if y else checked)
+        if coding.categories:
+            for column in np.flatnonzero(np.isnan(inputs).any(axis=0)):
+                if column not in coding.categories:
+                    assert_all_finite(inputs[:, column], input_name="X", estimator_name=type(self).__name__)
+        if reset:
+            self._coding = coding
+        return (inputs, checked[1]) if y else inputs
 
     def _dense(self, inputs: Any) -> NDArray:
         """Sparse rows written out, where they fit."""
         if not hasattr(inputs, "toarray"):
             return np.asarray(inputs)
-        needed, limit = 8 * inputs.shape[0] * inputs.shape[1], self.memory_limit or ROWS_LIMIT
+        self._require_fit(*inputs.shape)
+        return inputs.toarray()
+
+    def _require_fit(self, n_rows: int, n_columns: int) -> None:
+        needed, limit = 8 * n_rows * n_columns, self.memory_limit or ROWS_LIMIT
         if needed > limit:
             raise MemoryLimitError(
-                f"X must fit in memory as a dense array. Got {inputs.shape[0]:,} x {inputs.shape[1]:,} "
-                f"numbers, {bytes_text(needed)}, with a limit of {bytes_text(limit)}. Give fewer columns, or "
-                "raise memory_limit."
+                "X must fit in memory as a dense array with one column per category. Got "
+                f"{n_rows:,} x {n_columns:,} numbers, {bytes_text(needed)}, with a limit of "
+                f"{bytes_text(limit)}. Give fewer columns or categories, or raise memory_limit."
             )
-        return inputs.toarray()
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Outputs (n, c), with the mean of the targets."""
         check_is_fitted(self, "network_")
-        if is_frame(X):
-            X = self._frame_categories.coded(X)
-        inputs = self._dense(_validated(self, X, reset=False, dtype=np.float64, accept_sparse="csr"))
+        inputs = self._numbers(X, reset=False)
         outputs = predicted_outputs(self.network_, Inputs.of(self.preparation_.transform(inputs)))
         return outputs.astype(np.float64) + self.mean_
 
@@ -304,12 +343,23 @@ def descends(estimator: WideNetwork) -> bool:
 
 
 @contextmanager
-def _using(count: int | None) -> Iterator[None]:
-    """So many threads, for a while."""
-    before = threads()
+def all_or_nothing(estimator: WideNetwork) -> Iterator[None]:
+    """What is done to an estimator while it is open is undone where an error ends it."""
+    before = dict(vars(estimator))
     try:
-        if count is not None:
-            set_threads(int(count))
         yield
-    finally:
-        set_threads(before)
+    except BaseException:
+        for name in vars(estimator).keys() - before.keys():
+            delattr(estimator, name)
+        vars(estimator).update(before)
+        raise
+
+
+def _that_count(
+    inputs: NDArray, targets: NDArray, weights: NDArray | None
+) -> tuple[NDArray, NDArray, NDArray | None]:
+    """These samples without those of no weight."""
+    if weights is None or weights.all():
+        return inputs, targets, weights
+    counts = weights > 0
+    return inputs[counts], targets[counts], weights[counts]

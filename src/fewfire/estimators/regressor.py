@@ -7,8 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from fewfire.estimators.common import WideNetwork, descends
+from fewfire.errors import DataError
+from fewfire.estimators.common import WideNetwork, all_or_nothing, descends
 from fewfire.prepare import TargetScaling
+
+MOST_DEVIATIONS = 1e15  # beyond, float64 no longer tells two of them apart
 
 
 class WideRegressor(RegressorMixin, WideNetwork):
@@ -33,14 +36,16 @@ class WideRegressor(RegressorMixin, WideNetwork):
         Raises
         ------
         ValueError, DataError, MemoryLimitError, TrainingError
-            See `WideClassifier.fit`. A warm start has another number of columns in y than the first fit.
+            See `WideClassifier.fit`. A warm start has another number of columns in y than the first fit, the
+            variance of a column of y is not finite, or a value lies 1e15 standard deviations from 0.
         """
-        inputs, targets, weights = self._checked(
-            X, y, sample_weight, reset=True, multi_output=True, y_numeric=True
-        )
-        if not self._goes_on:
-            self._learn_scale(targets, weights)
-        self._fit(inputs, self._targets(targets), weights, None)
+        with all_or_nothing(self):
+            inputs, targets, weights = self._checked(
+                X, y, sample_weight, reset=not self._goes_on, multi_output=True, y_numeric=True
+            )
+            if not self._goes_on:
+                self._learn_scale(targets, weights)
+            self._fit(inputs, self._targets(targets), weights)
         return self
 
     @available_if(descends)
@@ -57,12 +62,13 @@ class WideRegressor(RegressorMixin, WideNetwork):
             See `WideClassifier.fit`. y has another number of columns than in the first call.
         """
         first = not hasattr(self, "network_")
-        inputs, targets, weights = self._checked(
-            X, y, sample_weight, reset=first, multi_output=True, y_numeric=True
-        )
-        if first:
-            self._learn_scale(targets, weights)
-        self._partial_fit(inputs, self._targets(targets), weights)
+        with all_or_nothing(self):
+            inputs, targets, weights = self._checked(
+                X, y, sample_weight, reset=first, multi_output=True, y_numeric=True
+            )
+            if first:
+                self._learn_scale(targets, weights)
+            self._partial_fit(inputs, self._targets(targets), weights)
         return self
 
     def _learn_scale(self, targets: NDArray, weights: NDArray | None) -> None:
@@ -77,7 +83,15 @@ class WideRegressor(RegressorMixin, WideNetwork):
                 f"y must have {len(known)} columns, as at first. Got {targets.shape[1]}. Make a new "
                 "regressor."
             )
-        return known.transform(targets)
+        scaled = known.transform(targets)
+        if not (np.abs(scaled) < MOST_DEVIATIONS).all():
+            place = int(np.abs(scaled).argmax())
+            raise DataError(
+                f"y must lie within {MOST_DEVIATIONS:g} standard deviations, of the first fit, of its mean. "
+                f"Got {targets.flat[place]:g} with a standard deviation of "
+                f"{known.scale[place % len(known)]:g}. Remove that sample, or make a new regressor."
+            )
+        return scaled
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Values, (n,) or (n, c) as in training.

@@ -11,17 +11,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.errors import DataError
-
 FEW_VALUES = 12  # whole numbers of so many values at the most may be codes of categories
-MISSING, UNSEEN = -1, -2  # codes that stand for no value, and for one that training has not seen
+FEW_NUMBERS = 0.1  # a column with a larger share of numbers among its values is one of numbers
+MANY_CATEGORIES = 100  # more than so many must repeat
+MISSING = np.nan  # the code of no value
+UNSEEN = float(np.finfo(np.float64).min)  # the code of a value that training has not seen: no category has it
 MISSING_MARKS = ("", "?", "na", "n/a", "nan", "null")  # what a table's cell without a value is written as
 
 
-def codes_of(values: Iterable[Any], known: Sequence[Any]) -> NDArray[np.int64]:
+def codes_of(values: Iterable[Any], known: Sequence[Any]) -> NDArray[np.float64]:
     """The place of each value among the known ones; UNSEEN where it is none of them."""
     place_of = {value: place for place, value in enumerate(known)}
-    return np.array([place_of.get(value, UNSEEN) for value in values], np.int64)
+    return np.array([place_of.get(value, UNSEEN) for value in values], np.float64)
+
+
+def hardly_repeat(n_categories: int, n_rows: int) -> bool:
+    """Whether so many different values in so many rows are names or sentences rather than categories."""
+    return n_categories > max(MANY_CATEGORIES, n_rows / 2)
+
+
+def are_texts(n_texts: int, n_numbers: int) -> bool:
+    """Whether a column of so many texts, and of so many numbers beside them, is one of texts."""
+    return n_texts > 0 and n_numbers <= FEW_NUMBERS * (n_numbers + n_texts)
 
 
 def marks_missing(text: str) -> bool:
@@ -36,7 +47,7 @@ def texts_seen(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(text for text in known if text not in marks[1:])
 
 
-def codes_of_texts(texts: Iterable[str], known: Sequence[str]) -> NDArray[np.int64]:
+def codes_of_texts(texts: Iterable[str], known: Sequence[str]) -> NDArray[np.float64]:
     """The place of each text among the known ones: a mark of a missing value has that of any other mark."""
     mark = next((text for text in known if marks_missing(text)), None)
     alike = [mark if mark is not None and marks_missing(t) and t not in known else t for t in texts]
@@ -51,7 +62,7 @@ class OneHot:
     ----------
     n_features : int
         Columns before.
-    categories : {column: its different codes, ascending}
+    categories : {column: its different codes, ascending; last NaN where a value was missing}
     """
 
     n_features: int
@@ -76,7 +87,10 @@ class OneHot:
             coded[:, place] = inputs[:, column]
         first = len(kept)
         for column, codes in self.categories.items():
-            np.equal(inputs[:, [column]], codes, out=coded[:, first : first + len(codes)], casting="unsafe")
+            places = coded[:, first : first + len(codes)]
+            np.equal(inputs[:, [column]], codes, out=places, casting="unsafe")
+            if len(codes) and np.isnan(codes[-1]):
+                places[:, -1] = np.isnan(inputs[:, column])
             first += len(codes)
         return coded
 
@@ -89,57 +103,3 @@ def perhaps_categories(inputs: NDArray) -> list[int]:
         if 3 <= len(values) <= FEW_VALUES and np.all(values == np.rint(values)):
             found.append(column)
     return found
-
-
-@dataclass(frozen=True, eq=False)
-class FrameCategories:
-    """The different values of each column of texts or categories in a training DataFrame.
-
-    Attributes
-    ----------
-    values : {position of the column: its values}
-        The code of a value is its place; see MISSING and UNSEEN.
-    """
-
-    values: dict[int, list[Any]]
-
-    @classmethod
-    def of(cls, frame: Any) -> "FrameCategories":
-        """Take the values of a DataFrame's columns of texts, objects and categories.
-
-        Raises
-        ------
-        DataError
-            A column holds neither numbers, booleans, texts nor categories: dates, for example.
-        """
-        values = {}
-        for place, name in enumerate(frame.columns):
-            column = frame.iloc[:, place]
-            kind = column.dtype
-            if getattr(kind, "kind", "O") in "biuf" and not hasattr(kind, "categories"):
-                continue
-            if hasattr(kind, "categories") or kind.name == "object" or kind.name.startswith("str"):
-                values[place] = sorted(column.dropna().unique().tolist(), key=str)
-                continue
-            raise DataError(
-                "A column must hold numbers, booleans, texts or categories. Got "
-                f"{kind} in column {name!r}. Turn it into numbers, or remove it."
-            )
-        return cls(values)
-
-    def coded(self, frame: Any) -> Any:
-        """The same DataFrame with codes in these columns."""
-        if not self.values:
-            return frame
-        frame = frame.copy(deep=False)
-        for place, values in self.values.items():
-            column = frame.iloc[:, place].astype(object)
-            codes = codes_of(column, values)
-            codes[column.isna().to_numpy()] = MISSING
-            frame.isetitem(place, codes.astype(np.float64))
-        return frame
-
-
-def is_frame(inputs: Any) -> bool:
-    """Whether this is a pandas DataFrame, without an import of pandas."""
-    return hasattr(inputs, "iloc") and hasattr(inputs, "columns")

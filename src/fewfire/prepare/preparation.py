@@ -32,7 +32,7 @@ class Preparation:
         Raises
         ------
         DataError
-            The variance of a column is not finite.
+            The variance of a column is not finite, or too small for float64.
         """
         one_hot = OneHot.of(inputs, categories)
         scalings = InputScaling.fit_each(
@@ -41,4 +41,11 @@ class Preparation:
         return [cls(one_hot, scaling) for scaling in scalings]
 
     def transform(self, inputs: npt.NDArray, dtype: npt.DTypeLike = np.float32) -> npt.NDArray:
+        """Rows (n, d) on the unit sphere, with a column for each category.
+
+        Raises
+        ------
+        DataError
+            A row is not finite or too large, or there are other columns than in training.
+        """
         return self.scaling.transform(self.one_hot.transform(inputs), dtype)

@@ -75,7 +75,8 @@ class InputScaling:
         Raises
         ------
         DataError
-            A column's variance is not finite: its values are not, or they are too large.
+            A column's variance is not finite: its values are not, or they are too large. Or its values
+            differ, are to be standardized, and are too small for their squares.
         """
         if constant is None:
             constant = 1.0 if standardize else PICTURE_CONSTANT
@@ -91,7 +92,13 @@ class InputScaling:
         standardize: bool,
         sample_weight: np.ndarray | None = None,
     ) -> list["InputScaling"]:
-        """One scaling for each constant, from the same statistics; see `fit`."""
+        """One scaling for each constant, from the same statistics; see `fit`.
+
+        Raises
+        ------
+        DataError
+            See `fit`.
+        """
         total_weight = len(inputs) if sample_weight is None else float(sample_weight.sum())
         # Relative to the first row a constant column is exactly zero, whatever its value.
         origin = inputs[0].astype(np.float64)
@@ -106,6 +113,12 @@ class InputScaling:
                 f"too large in column {int(np.argmax(variance))} (from 0). Divide that column by a "
                 "power of ten."
             )
+        for column in np.flatnonzero(variance < NO_NORM**2) if standardize else ():
+            if _varies(inputs[:, column], sample_weight):
+                raise DataError(
+                    "The variance of every column must be 0 or large enough for float64. Got values too "
+                    f"small in column {column} (from 0). Multiply that column by a power of ten."
+                )
         deviation = np.sqrt(variance)
         scale = np.ones_like(mean)
         if standardize:
@@ -177,6 +190,12 @@ def _centred(inputs: np.ndarray, centre: npt.NDArray[np.float64]) -> Iterator[np
     n_rows = max(1, CHUNK_VALUES // inputs.shape[1])
     for start in range(0, len(inputs), n_rows):
         yield np.subtract(inputs[start : start + n_rows], centre, dtype=np.float64)
+
+
+def _varies(column: np.ndarray, weights: np.ndarray | None) -> bool:
+    """Whether a column holds different values, among the rows that count."""
+    counted = column if weights is None else column[weights > 0]
+    return bool((counted != counted[0]).any())
 
 
 def _total(chunks: Iterable[npt.NDArray[np.float64]], weights: np.ndarray | None) -> npt.NDArray[np.float64]:

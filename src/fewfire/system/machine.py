@@ -1,8 +1,10 @@
 """The machine: how many threads the kernels use, and which instruction set."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 from fewfire import _core
 from fewfire._version import __version__
@@ -36,15 +38,67 @@ def set_threads(count: int) -> None:
     _core.set_threads(count)
 
 
+class _ForAWhile:
+    """A setting of the whole process that calls in several threads change for a while.
+
+    The first call remembers what was there before, and the last to end puts it back, in whichever order they
+    overlap. Each call on its own would put back what another had set.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._open = Lock(), 0
+        self._put_back: Callable[[], object] = lambda: None
+
+    @contextmanager
+    def changed(self, change: Callable[[], Callable[[], object]]) -> Iterator[None]:
+        """While it is open, the setting is as `change` makes it; `change` returns what undoes it."""
+        with self._lock:
+            put_back = change()
+            if self._open == 0:
+                self._put_back = put_back
+            self._open += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open -= 1
+                if self._open == 0:
+                    self._put_back()
+
+
+_own_threads, _blas_threads = _ForAWhile(), _ForAWhile()
+
+
+def using_threads(count: int) -> AbstractContextManager:
+    """While it is open, the kernels use so many threads.
+
+    Calls that overlap share the number that was asked for last. Once all have ended, the number is the one
+    from before the first.
+
+    Raises
+    ------
+    ValueError
+        On entering: the number is no whole number from 1 to 1024.
+    """
+
+    def change() -> Callable[[], object]:
+        before = threads()
+        set_threads(count)
+        return lambda: set_threads(before)
+
+    return _own_threads.changed(change)
+
+
 def one_blas_thread() -> AbstractContextManager:
     """While it is open, NumPy and SciPy multiply on one thread, as far as they are imported.
 
     OpenBLAS keeps its threads spinning for a tenth of a second after each product: beside them the kernels
-    take up to twice as long. docs/decisions/0003-own-thread-pool.md has the figures.
+    take up to twice as long. docs/decisions/0003-own-thread-pool.md has the figures. Once all calls that
+    overlap have ended, BLAS has the threads that it had before the first.
     """
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(limits=1, user_api="blas")
+    return _blas_threads.changed(lambda: threadpool_limits(1, user_api="blas").restore_original_limits)
 
 
 def instruction_set() -> str:

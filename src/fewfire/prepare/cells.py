@@ -1,0 +1,260 @@
+"""Rows as a program gives them, a DataFrame or an array, and the numbers that stand for their cells.
+
+A column keeps the meaning that it had in training, whichever way rows come later. Categories that are numbers
+stand for themselves; other categories have their place among those of training as a code.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.errors import DataError
+from fewfire.prepare.categories import MISSING, UNSEEN, are_texts, codes_of, hardly_repeat
+
+
+@dataclass(frozen=True, eq=False)
+class Coding:
+    """Which columns hold categories, as training saw them.
+
+    Attributes
+    ----------
+    n_columns : int
+    categories : {column: its categories}
+        None where they are numbers, which stand for themselves. Else a value's code is its place; see MISSING
+        and UNSEEN. All other columns hold numbers.
+    n_coded : int
+        Columns once each category has one of its own.
+    """
+
+    n_columns: int
+    categories: Mapping[int, list[Any] | None]
+    n_coded: int
+
+    @classmethod
+    def of(cls, rows: Any, named: Collection[int] = ()) -> "Coding":
+        """Learn the columns of rows: a DataFrame, a two-dimensional array or a sparse matrix.
+
+        Columns of texts and categories hold categories, and so do those that are named. Columns of objects
+        that are all numbers hold numbers. In an array a text that reads as a number is one.
+
+        Raises
+        ------
+        DataError
+            A column holds neither numbers, booleans, texts nor categories, for example dates or lists, or
+            numbers and texts alike; its categories hardly repeat; or two columns have the same name.
+        """
+        n_rows, n_columns = rows.shape
+        if is_frame(rows):
+            require_different_names([str(name) for name in rows.columns], "X")
+        categories, n_coded = {}, n_columns
+        for place in range(n_columns) if is_frame(rows) or rows.dtype.kind in "OUT" else named:
+            values, counted = _learned(_Cells.of(rows, place), place in named)
+            if values is None and not counted:
+                continue
+            if hardly_repeat(counted, n_rows):
+                raise DataError(
+                    f"Categories must repeat. Got {counted} different values in {n_rows} rows, as in names "
+                    f"or sentences, in {_Cells.of(rows, place).where}. Remove that column."
+                )
+            categories[place], n_coded = values, n_coded + counted - 1
+        return cls(n_columns, categories, n_coded)
+
+    def coded(self, rows: Any) -> Any:
+        """The same rows with numbers in all columns, where there are categories.
+
+        Raises
+        ------
+        DataError
+            A column of numbers holds a text, or a column of texts holds numbers.
+        """
+        if is_frame(rows):
+            rows = rows.copy(deep=False)
+            for place in range(self.n_columns):
+                cells = _Cells.of(rows, place)
+                if place in self.categories or not cells.are_numbers:
+                    rows.isetitem(place, self._codes(cells, place))
+            return rows
+        texts = any(values is not None for values in self.categories.values())
+        if not texts and (not self.categories or rows.dtype.kind in "biuf" or hasattr(rows, "toarray")):
+            return rows
+        columns = [self._codes(_Cells.of(rows, place), place) for place in range(self.n_columns)]
+        return np.stack(columns, axis=1)
+
+    def _codes(self, cells: "_Cells", place: int) -> NDArray[np.float64]:
+        known = self.categories.get(place)
+        if known is None:
+            return cells.numbers(unseen=UNSEEN if place in self.categories else None)
+        if cells.are_numbers:
+            numbers = cells.numbers()
+            if not np.isnan(numbers).all():
+                raise DataError(
+                    f"A column of categories must hold values as in training, such as {known[:3]}. Got "
+                    f"numbers ({cells.dtype}) in {cells.where}. Give that column as it was in training."
+                )
+            return numbers
+        codes = codes_of(cells.values, known)
+        codes[cells.missing] = MISSING
+        return codes
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """One column of some rows.
+
+    Attributes
+    ----------
+    values : (n,) numbers or objects
+    dtype : the dtype of the column as it came
+    where : str
+        Names the column in messages.
+    reads_numbers : bool
+        Whether a text may be a number: in an array, where columns have no dtype of their own.
+    """
+
+    values: NDArray
+    dtype: Any
+    where: str
+    reads_numbers: bool
+
+    @classmethod
+    def of(cls, rows: Any, place: int) -> "_Cells":
+        if not is_frame(rows):
+            column = rows.tocsr()[:, [place]].toarray()[:, 0] if hasattr(rows, "toarray") else rows[:, place]
+            values = column if column.dtype.kind in "biuf" else column.astype(object)
+            return cls(values, rows.dtype, f"column {place} (from 0)", reads_numbers=True)
+        column = rows.iloc[:, place]
+        where, kind = f"column {rows.columns[place]!r}", column.dtype
+        if hasattr(kind, "categories") or getattr(kind, "kind", "O") in "OU":
+            return cls(column.astype(object).to_numpy(), kind, where, reads_numbers=False)
+        if kind.kind not in "biuf":
+            raise DataError(
+                "A column must hold numbers, booleans, texts or categories. Got "
+                f"{kind} in {where}. Turn it into numbers, or remove it."
+            )
+        return cls(column.to_numpy(np.float64, na_value=np.nan), kind, where, reads_numbers=False)
+
+    @property
+    def are_numbers(self) -> bool:
+        return self.values.dtype.kind in "biuf"
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        if self.are_numbers:
+            return np.isnan(self.values)
+        return np.array([_is_missing(value) for value in self.values], bool)
+
+    def is_number(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return self.reads_numbers and _reads_as_number(value)
+        return isinstance(value, Number) and not isinstance(value, complex)
+
+    def numbers(self, unseen: float | None = None) -> NDArray[np.float64]:
+        """The cells as numbers, NaN where a value is missing; `unseen` in place of what is no number."""
+        if self.are_numbers:
+            return self.values.astype(np.float64)
+        numbers, missing = np.full(len(self.values), MISSING), self.missing
+        for row in np.flatnonzero(~missing):
+            value = self.values[row]
+            if self.is_number(value):
+                numbers[row] = float(value)
+            elif unseen is not None:
+                numbers[row] = unseen
+            else:
+                raise DataError(
+                    f"A column of numbers must hold numbers alone. Got {value!r} in row {row} (from 0), "
+                    f"{self.where}. Correct that cell, or name the column in categories."
+                )
+        return numbers
+
+
+def _learned(cells: _Cells, named: bool) -> tuple[list[Any] | None, int]:
+    """The categories of a column, None where they are numbers, and their count: 0 if it has none."""
+    if cells.are_numbers:
+        return None, len(np.unique(cells.values)) if named else 0
+    missing = cells.missing
+    values = cells.values[~missing]
+    declared = named or hasattr(cells.dtype, "categories") or "dictionary" in str(cells.dtype)
+    strange = next(
+        (value for value in values if not (isinstance(value, str) or cells.is_number(value))), None
+    )
+    if strange is not None and not (hasattr(cells.dtype, "categories") and strange.__hash__ is not None):
+        if cells.reads_numbers:
+            return None, 0  # scikit-learn refuses it in its own words
+        raise DataError(
+            "A column must hold numbers, booleans, texts or categories. Got "
+            f"{type(strange).__name__} in {cells.where}. Turn it into numbers or texts, or remove it."
+        )
+    is_number = np.array([cells.is_number(value) for value in values], bool)
+    n_missing = int(missing.any())
+    if is_number.all() and len(values):
+        truths = not cells.reads_numbers and all(isinstance(value, bool | np.bool_) for value in values)
+        if not declared and not truths:
+            return None, 0
+        return None, len({float(value) for value in values}) + n_missing
+    if len(values) and not declared and not are_texts(int((~is_number).sum()), int(is_number.sum())):
+        row = np.flatnonzero(~missing)[np.argmin(is_number)]
+        raise DataError(
+            f"A column must hold numbers or texts, not both. Got {cells.values[row]!r} in row {row} "
+            f"(from 0), {cells.where}, where {is_number.sum()} of {len(values)} values are numbers. "
+            "Correct that cell, or name the column in categories."
+        )
+    if not len(values) and cells.reads_numbers and not named:
+        return None, 0
+    known = sorted(set(values.tolist()), key=str)
+    return known, len(known) + n_missing
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, Number) and bool(value != value)
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def require_different_names(names: Sequence[str], where: str) -> None:
+    """Raise DataError where two columns have the same name."""
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise DataError(
+            f"The names of columns must differ. Got {name!r} {'twice' if times == 2 else f'{times} times'} "
+            f"in {where}. Rename all but one."
+        )
+
+
+def rows_of(inputs: Any) -> Any:
+    """A DataFrame, sparse matrix or array of what a caller gives; a masked value is a missing one.
+
+    Tables of polars and Arrow become DataFrames.
+    """
+    if hasattr(inputs, "to_pandas"):
+        inputs = inputs.to_pandas()
+    if is_frame(inputs) or hasattr(inputs, "toarray"):
+        return inputs
+    return np.asarray(masked_as_missing(inputs))
+
+
+def masked_as_missing(values: Any) -> Any:
+    """A masked array with NaN or None where it is masked; all else as it is."""
+    if not isinstance(values, np.ma.MaskedArray) or not np.ma.is_masked(values):
+        return values
+    numbers = values.dtype.kind in "biuf"
+    filled = np.array(values.data, dtype=np.float64 if numbers else object)
+    filled[np.ma.getmaskarray(values)] = np.nan if numbers else None
+    return filled
+
+
+def is_frame(inputs: Any) -> bool:
+    """Whether this is a pandas DataFrame, without an import of pandas."""
+    return hasattr(inputs, "iloc") and hasattr(inputs, "columns")

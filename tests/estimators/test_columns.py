@@ -1,0 +1,196 @@
+"""A column means what it meant in training, whichever way rows come."""
+
+import decimal
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from fewfire.errors import DataError, MemoryLimitError
+from fewfire.estimators import WideClassifier
+
+pandas = pytest.importorskip("pandas")
+SMALL = {"width": 64, "threshold": 1.0, "constant": 1.0, "ridge": 0.1, "max_epochs": 1, "random_state": 0}
+N = 60
+FRAME = pandas.DataFrame({"x": np.random.default_rng(0).standard_normal(N), "c": list("pqr") * 20})
+Y = np.array([0, 1, 1] * 20)
+
+
+def fitted(rows, **settings):
+    return WideClassifier(**{**SMALL, **settings}).fit(rows, Y)
+
+
+def assert_same(model, rows, others):
+    np.testing.assert_array_equal(model.predict_proba(rows), model.predict_proba(others))
+
+
+@pytest.mark.parametrize("categories", ["auto", []])
+def test_numbers_that_are_categories_are_coded_by_value(categories):
+    frame = FRAME.assign(c=pandas.Categorical([1, 2, 3] * 20))
+    model = fitted(frame, categories=categories)
+    assert model.score(frame, Y) == 1
+    with pytest.warns(UserWarning, match="feature names"):
+        assert_same(model, frame, frame.to_numpy(float))
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("rows", [FRAME, FRAME.to_numpy()], ids=["frame", "array"])
+def test_texts_of_a_frame_and_of_its_array_are_the_same(rows):
+    model = fitted(rows)
+    assert model.preparation_.one_hot.categories[1].tolist() == [0, 1, 2]
+    assert model.score(FRAME.to_numpy(), Y) == 1
+    np.testing.assert_array_equal(model.predict(FRAME.to_numpy()), fitted(FRAME).predict(FRAME))
+
+
+def test_an_array_of_texts_holds_numbers_where_they_read_as_numbers():
+    texts = FRAME.to_numpy().astype(str)
+    assert list(fitted(texts).preparation_.one_hot.categories) == [1]
+    assert list(fitted(texts.tolist()).preparation_.one_hot.categories) == [1]
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_a_missing_value_is_not_an_unseen_one_in_frames_and_arrays():
+    texts = FRAME.assign(c=["p", None, "r"] * 20)
+    numbers = FRAME.assign(c=pandas.Categorical([1, None, 3] * 20))
+    for frame, gap, new in ((texts, None, "z"), (numbers, np.nan, 9)):
+        model = fitted(frame)
+        rows = pandas.DataFrame({"x": [0.0, 0.0], "c": pandas.Series([gap, new], dtype=object)})
+        coded = model.preparation_.one_hot.transform(model._numbers(rows, reset=False))
+        assert coded[:, 1:].tolist() == [[0, 0, 1], [0, 0, 0]]
+        assert_same(model, rows, rows.to_numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Int64", "Float32", "double[pyarrow]"])
+def test_a_named_column_of_numbers_may_lack_values(dtype):
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    frame = FRAME.assign(c=pandas.Series([1, 2, None] * 20, dtype="Float64").astype(dtype))
+    model = fitted(frame, categories=["c"])
+    np.testing.assert_array_equal(model.preparation_.one_hot.categories[1], [1, 2, np.nan])
+    assert model.predict(frame).shape == (N,)
+    array = frame.to_numpy(float, na_value=np.nan)
+    np.testing.assert_array_equal(fitted(array, categories=[1]).predict(array), model.predict(frame))
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        model.predict(frame.assign(x=np.nan))
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        fitted(frame, categories=["x"])
+
+
+def test_a_masked_value_is_a_missing_one():
+    rows = np.ma.array(np.round(FRAME[["x", "x"]].to_numpy()))
+    assert fitted(rows).n_features_in_ == 2
+    rows[3, 1] = np.ma.masked
+    assert np.isnan(fitted(rows, categories=[1]).preparation_.one_hot.categories[1][-1])
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        fitted(rows, categories=[0])
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        WideClassifier(**SMALL).fit(FRAME, np.ma.array(Y, mask=Y == 0))
+
+
+@pytest.mark.parametrize("mask", [[False, True, False], np.array([False, True, False])])
+def test_categories_may_be_a_mask(mask):
+    rows = np.round(np.random.default_rng(0).standard_normal((N, 3)))
+    assert list(fitted(rows, categories=mask).preparation_.one_hot.categories) == [1]
+    for bad in (mask[:2], [True, 2]):
+        with pytest.raises(ValueError, match="categories"):
+            fitted(rows, categories=bad)
+
+
+def test_columns_that_lack_or_moved_are_refused_in_the_words_of_scikit_learn():
+    model = fitted(FRAME)
+    with pytest.raises(ValueError, match="yet now missing:\n- c"):
+        model.predict(FRAME[["x"]])
+    with pytest.raises(ValueError, match="must be in the same order"):
+        model.predict(FRAME[["c", "x"]])
+    unnamed = FRAME.set_axis([0, 1], axis=1)
+    with pytest.raises(ValueError, match="X has 1 features, but WideClassifier is expecting 2"):
+        fitted(unnamed).predict(unnamed[[0]])
+
+
+@pytest.mark.parametrize(
+    "kind", ["string[python]", "string[pyarrow]", "large_string", "dictionary", "category"]
+)
+def test_texts_of_any_dtype(kind):
+    column = FRAME["c"]
+    if kind in ("large_string", "dictionary"):
+        pa = pytest.importorskip("pyarrow")
+        cells = pa.array(column.tolist())
+        cells = cells.dictionary_encode() if kind == "dictionary" else cells.cast(pa.large_string())
+        column = pandas.Series(pandas.arrays.ArrowExtensionArray(cells))
+    elif "pyarrow" in kind:
+        pytest.importorskip("pyarrow")
+    column = column.astype(kind) if column.dtype == FRAME["c"].dtype else column
+    model = fitted(FRAME.assign(c=column))
+    assert_same(model, FRAME, FRAME.assign(c=column))
+    assert model.score(FRAME, Y) == 1
+
+
+def test_a_table_of_arrow_is_a_frame():
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"x": FRAME["x"].to_numpy(), "c": FRAME["c"].tolist()})
+    assert_same(fitted(table), table, FRAME)
+
+
+@pytest.mark.parametrize("as_kind", [float, decimal.Decimal])
+def test_objects_that_are_numbers_are_numbers(as_kind):
+    numbers = FRAME.assign(c=np.arange(N))
+    objects = numbers.map(as_kind).astype(object)
+    model = fitted(objects)
+    assert model.network_.n_features == 3
+    assert_same(model, objects, numbers)
+    with pytest.raises(DataError, match="must hold numbers alone. Got 'z' in row 0"):
+        model.predict(objects.assign(c="z"))
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ([[1]] * N, "Got list in column 'b'"),
+        ([{"a": 1}] * N, "Got dict in column 'b'"),
+        ([pandas.Timestamp("2020-01-01").date()] * N, "Got date in column 'b'"),
+        (pandas.Timestamp("2020-01-01"), "Got datetime64"),
+        ([1, 2, "x"] * 20, "numbers or texts, not both. Got 'x' in row 2 .* where 40 of 60 values"),
+        ([f"id{i}" for i in range(N)] * 3, "Categories must repeat. Got 180 different values in 180 rows"),
+    ],
+)  # fmt: skip
+def test_columns_that_are_neither_numbers_nor_categories_are_refused(column, message):
+    frame, y = FRAME, Y
+    if isinstance(column, list) and len(column) > N:
+        frame, y = pandas.concat([FRAME] * 3, ignore_index=True), np.tile(Y, 3)
+        column = [f"id{i}" for i in range(len(frame))]
+    with pytest.raises(DataError, match=message):
+        WideClassifier(**SMALL).fit(frame.assign(b=column), y)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_a_column_of_texts_refuses_numbers_later():
+    model = fitted(FRAME)
+    for rows in (FRAME.assign(c=1), np.zeros((2, 2))):
+        with pytest.raises(DataError, match=r"such as \['p', 'q', 'r'\]. Got numbers"):
+            model.predict(rows)
+    assert model.predict(FRAME.assign(c=np.nan)).shape == (N,)  # none of them has a value
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "coo_matrix", "csc_matrix"])
+def test_columns_of_a_sparse_matrix_may_be_named(kind):
+    rows = np.round(np.random.default_rng(0).standard_normal((N, 2)))
+    model = fitted(getattr(sparse, kind)(rows), categories=[1])
+    assert_same(model, getattr(sparse, kind)(rows), rows)
+
+
+def test_names_must_differ():
+    with pytest.raises(DataError, match="The names of columns must differ. Got 'x' twice in X"):
+        fitted(pandas.concat([FRAME, FRAME], axis=1))
+
+
+def test_numbers_that_are_named_as_categories_must_repeat():
+    with pytest.raises(DataError, match="Categories must repeat. Got 150 different values"):
+        WideClassifier(categories=[0], **SMALL).fit(np.arange(150.0)[:, None], np.arange(150) % 2)
+
+
+def test_the_limit_of_memory_is_heeded_before_categories_become_columns():
+    names = pandas.DataFrame({"c": [f"id{i // 3}" for i in range(6000)]})
+    model = WideClassifier(memory_limit=10**7, **SMALL)
+    with pytest.raises(MemoryLimitError, match="one column per category. Got 6,000 x 2,000 numbers, 96 MB"):
+        model.fit(names, np.arange(6000) % 2)
+    assert not hasattr(model, "n_features_in_")
