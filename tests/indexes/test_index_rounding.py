@@ -42,3 +42,16 @@ def test_steps_too_small_to_move_a_weight_do_not_deceive_the_sketch():
     np.testing.assert_array_equal(network.weights, before)
     index.check_invariants()
     assert index.fire_set(inputs).identical(exhaustive_fire_set(network, inputs))
+
+
+def test_a_sum_whose_roundings_all_go_up_is_proposed():
+    """Words lose nothing of these rows: only the rounding of the sum lies between bound and threshold."""
+    samples, weights = np.full((1, 800), 2.0**-15, np.float32), np.full((1, 800), 5 * 2.0**-11, np.float32)
+    samples[0, :16], weights[0, :16] = 0.25, 4
+    network, inputs = TwoLayerNetwork(weights, np.ones((1, 1)), 0.0), Inputs.of(samples)
+    computed = exhaustive_fire_set(network, inputs).values[0]
+    assert computed > np.vdot(weights.astype(np.float64), samples)
+    network.layer.threshold = float(np.nextafter(computed, np.float32(0)))
+    index = DriftIndex(sketch_size=0)
+    index.build(network.layer, inputs)
+    assert index.fire_set(inputs.batch(np.arange(1))).identical(exhaustive_fire_set(network, inputs))

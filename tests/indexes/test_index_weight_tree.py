@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from checks import assert_right, exhaustive_fire_set
-from fewfire import Inputs, MemoryLimitError
+from fewfire import Inputs, MemoryLimitError, TwoLayerNetwork
 from fewfire.core.rows import BLOCK
 from fewfire.indexes import WeightTreeIndex
 from fewfire.indexes.weight_tree import REFRESH_PAIRS
+from fewfire.networks.descent import Step
 from fewfire.networks.momentum import Momentum
 from problems import clustered_problem, let_coast, random_step
 
@@ -144,3 +145,19 @@ def test_too_little_memory_is_an_error_that_says_how_much_it_takes():
     index = WeightTreeIndex(memory_limit=needed)
     index.build(problem.network.layer, problem.inputs)
     assert index.nbytes == needed
+
+
+def test_steps_far_shorter_than_what_a_row_has_drifted_still_count():
+    network = TwoLayerNetwork([[-1.0, 0.0]], [[1.0]], 2e-5)
+    inputs = Inputs.of([[1.0, 0.0]])
+    index = WeightTreeIndex()
+    index.build(network.layer, inputs)
+    batch = inputs.batch(np.arange(1))
+    for by in [1.0] + 1000 * [4e-8]:
+        network.weights[0, 0] += by
+        fires = exhaustive_fire_set(network, inputs)
+        coefficients = np.zeros(len(fires), network.dtype)
+        index.moved(Step(fires, coefficients, np.array([by * (1 + 3e-6)]), batch))
+    index.check_invariants()
+    assert len(exhaustive_fire_set(network, inputs)) == 1
+    assert index.fire_set(batch).identical(exhaustive_fire_set(network, inputs))

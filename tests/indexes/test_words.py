@@ -44,6 +44,16 @@ def test_numbers_on_the_grid_of_inputs_lose_nothing(dtype):
     np.testing.assert_array_equal(words[:, :17] * units[:, None], grid.astype(dtype))
 
 
+@pytest.mark.parametrize("lossy", [slice(0, 256), slice(256, 300), slice(100, 101), slice(299, 300)], ids=str)
+def test_what_is_lost_of_many_rows_is_the_most_that_is_lost_of_any(lossy):
+    samples = np.full((300, 20), 0.25)
+    samples[lossy] = np.random.default_rng(0).uniform(0.1, 0.5, samples[lossy].shape)
+    *_, largest, lost = words_of(Inputs.of(samples))
+    alone = [words_of(Inputs.of(row[None]))[2:] for row in samples]
+    assert (largest, lost) == tuple(np.max(alone, axis=0))
+    assert lost > 0
+
+
 @pytest.mark.parametrize("factor", [1e20, 1e30])
 def test_of_rows_beyond_any_use_nothing_is_claimed(factor):
     samples, _ = clustered_samples(20, 5)

@@ -116,6 +116,14 @@ def test_probing_takes_a_tenth_of_the_run_and_at_most_one_build_more(monkeypatch
     assert choice.probe_seconds <= 0.1 * choice.predictions[0].seconds + last
 
 
+@pytest.mark.parametrize("epochs", [20, 21, 23, 25, 30])
+def test_a_round_that_would_exceed_the_budget_is_not_begun(monkeypatch, clock, epochs):
+    indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 0.95), drift=(0, 0.9))
+    choice = chosen(trainer_of(clustered_problem(width=100)), epochs, clock=clock)
+    first = 3 * 4 + 2 * 16 * (1 + 0.95 + 0.9)  # of the few neurons, and of each index
+    assert choice.probe_seconds <= max(first, choose.BUDGET * choice.predictions[0].seconds)
+
+
 def test_without_time_there_is_no_second_probe(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), drift=(0, 0.1))
     choice = chosen(trainer_of(clustered_problem(width=16)), 1, clock=clock)  # 2 of 5 steps are probed
@@ -213,6 +221,11 @@ def test_a_run_is_predicted_from_build_steps_and_age():
     shaken = Probe(1.0, 2.0, [9, 0.1, 0.1], [0.9, 0.9, 0.9], 1 / 3)  # by the first step: 0.3 refreshes each
     later = 10 * worn(0.3, 0, 100) * 2.0 / 3
     assert shaken.seconds(100, scale=10) == pytest.approx(young.seconds(100, scale=10) + later)
+
+
+def test_no_more_than_half_of_a_step_is_put_down_to_age():
+    aged = Probe(0, 10, [0.1, 0.1, 0.1], [0.1, 0.2, 0.3], 1)  # each step a tenth of a refresh of 10 s
+    assert aged.seconds(100, 10) == pytest.approx(10 * (10 + worn(0.1, 0, 100) * 10 + 0.05 * 100))
 
 
 # Real indexes

@@ -156,3 +156,19 @@ def test_the_rate_is_judged_on_samples_that_the_seed_chooses():
 
     assert rate(3) == rate(3)
     assert len({rate(seed) for seed in range(5)}) > 1
+
+
+@pytest.mark.parametrize("worst", range(4))
+def test_the_rate_is_that_of_the_worst_batch(worst):
+    """Its samples are all alike, while those of the others are at right angles."""
+    batches = np.random.default_rng(0).permutation(40).reshape(4, 10)
+    samples = np.eye(40)
+    samples[batches[worst]] = samples[batches[worst, 0]]
+    network = TwoLayerNetwork(np.ones((4, 40)), np.full((4, 1), 0.5), 0.0)
+
+    def rate(rows, batch_size):
+        inputs = Inputs.of(rows)
+        return stable_learning_rate(network, inputs, loss_named("squared"), batch_size)
+
+    assert rate(samples, 10) == rate(samples[batches[worst]], 10)
+    assert rate(np.eye(40), 10) > 5 * rate(samples, 10)

@@ -285,3 +285,16 @@ class TestMemoryLimit:
             gauss_newton_trainer(
                 problem.network, problem.inputs, problem.targets, batch_size=50, memory_limit=60_000
             )
+
+
+def test_a_trial_whose_objective_is_no_number_is_damped_like_one_that_is_worse(monkeypatch):
+    trainer = trainer_of(small_problem(), damping=0.01)
+    stepper, trials = trainer.stepper, []
+    objective, take = stepper._objective, stepper._take
+    monkeypatch.setattr(stepper, "_take", lambda *step: trials.append(stepper.damping) or take(*step))
+    monkeypatch.setattr(
+        stepper, "_objective", lambda *args: np.nan if trials and trials[-1] < 0.5 else objective(*args)
+    )
+    trainer.epoch()
+    assert trials == pytest.approx([0.01, 0.1, 1.0])
+    assert not trainer.finished

@@ -269,3 +269,25 @@ def test_inputs_must_fit_the_network(samples):
         descend(network, samples, np.ones((4, 1)), learning_rate=1.0)
     with pytest.raises(ValueError, match="inputs must fit the network: 3 features of float32"):
         predict(network, samples)
+
+
+@pytest.mark.parametrize("index", ["drift", "data_tree", "weight_tree", "correlation_tree_by_sample"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_an_interrupt_between_the_move_and_the_index_does_not_deceive_it(monkeypatch, index, momentum):
+    def weights_after(index):
+        problem = clustered_problem(width=1000)
+        trainer = trainer_of(problem, index=index, batch_size=10, learning_rate=30.0, momentum=momentum)
+        trainer.build()
+
+        def interrupted(descent, batch):
+            descent.take()
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(trainer.index, "descend", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                trainer.epoch()
+        trainer.epoch()
+        return problem.network.weights.tobytes()
+
+    assert weights_after(index) == weights_after("exhaustive")

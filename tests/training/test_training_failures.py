@@ -81,6 +81,20 @@ def test_weights_that_are_not_finite_end_training_though_no_loss_shows_it(index)
     assert trainer.history == []
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_one_weight_that_is_infinite_ends_training_whatever_its_sign(sign):
+    weights, samples = np.ones((1, 9)), np.ones((1, 9))
+    samples[0, 0] = sign
+    weights[0, [0, 8]] = 3e38 * sign, -3e38  # which cancel in the pre-activation
+    network = TwoLayerNetwork(weights, [[1.0]], 0.0)
+    trainer = descent_trainer(network, samples, [[1000.0]], index="exhaustive", learning_rate=2e35)
+    trainer.build()
+    start = held(network)
+    with pytest.raises(TrainingError, match=f"every weight must stay finite. Got {sign * np.inf}"):
+        trainer.epoch()
+    assert held(network) == start
+
+
 def test_weights_near_the_largest_number_are_finite():
     network = TwoLayerNetwork([[3e38], [-3e38]], [[1.0], [1.0]], 0.0)
     trainer = descent_trainer(network, [[1e-38]], [[0.0]], learning_rate=1e-3)
