@@ -82,6 +82,14 @@ def as_ids(ids: ArrayLike) -> NDArray[np.int64]:
     return np.ascontiguousarray(array, np.int64)
 
 
+def require_held(held: bool) -> None:
+    if not held:
+        raise ValueError(
+            "ids must be those of points that are held, each once. Got one that was deleted, never given, or "
+            "twice. Pass ids that insert returned."
+        )
+
+
 def not_finite(name: str, of: Shaped) -> NoReturn:
     raise DataError(
         f"{name} must be finite in {of.dtype}. Got NaN, infinity or numbers beyond it. "

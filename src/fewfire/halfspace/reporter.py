@@ -11,14 +11,17 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fewfire.core.rows import require_float
 from fewfire.core.view import core_class
-from fewfire.errors import DataError, MemoryLimitError
-from fewfire.halfspace.questions import as_floats, as_ids, as_offset, as_offsets, not_finite, own_rows
-from fewfire.system.memory import available_bytes
-from fewfire.system.tensors import read_tensors, write_tensors
-
-KIND = "fewfire points"  # of a file
-MOST_POINTS = 2**31 - 64  # ids and places are 32-bit whole numbers
-BYTES_PER_ID = 8  # up to the highest: its place, and the list of those that are free
+from fewfire.errors import DataError
+from fewfire.halfspace.files import MOST_POINTS, read_points, write_points
+from fewfire.halfspace.questions import (
+    as_floats,
+    as_ids,
+    as_offset,
+    as_offsets,
+    not_finite,
+    own_rows,
+    require_held,
+)
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,12 @@ class HalfspaceReporter:
     one pass over its leaf and its O(log n) ancestors; what many moves have done to the shape of the tree is
     repaired once the questions have lost as much by it as a build costs.
 
-    Threads: any number of threads may ask and change a reporter at the same time. Each call sees the points
-    as they are between two changes, never half of one. Questions run side by side; a change, or the repair
-    that questions have paid for, waits for those before it and runs alone. All are served in the order in
-    which they come, so neither questions nor changes starve. A batch of questions is shared out over all
-    threads of fewfire.
+    Threads: any number of them may ask and change a reporter at the same time. Each call sees the points as
+    they are between two changes. Questions run side by side, changes alone, all in the order of their coming.
 
-    A call that raises leaves the reporter as it was. The one exception: where memory runs out in the midst of
-    a change, every later call raises RuntimeError. A reporter can be copied and pickled. The copy holds the
-    same points under the same ids and gives the same answers, bit for bit; its `work` begins with its build.
+    A call that raises leaves the reporter as it was, but where memory runs out in the midst of a change: then
+    every later call raises RuntimeError. Copies and pickles hold the same points under the same ids and give
+    the same answers, bit for bit; their `work` begins anew.
 
     This is a practical stand-in, by boxes, for the structure of P. K. Agarwal, D. Eppstein and J. Matousek,
     *Dynamic half-space reporting, geometric optimization, and minimum spanning trees*, FOCS 1992, whose
@@ -236,12 +236,9 @@ class HalfspaceReporter:
         return not_finite(found, self) if type(found) is str else found
 
     def count(self, normal: ArrayLike, offset: float, *, strict: bool = True) -> int:
-        """How many points `report` would give; parts of the tree that lie inside are not listed.
+        """How many points `report` would give; raises what it raises.
 
-        Raises
-        ------
-        DataError
-            As `report` does.
+        Parts of the tree that lie inside are not listed.
         """
         found = self._core.count_one(as_floats(normal, "a normal", 1, self), as_offset(offset, self), strict)
         return not_finite(found, self) if type(found) is str else found
@@ -249,13 +246,7 @@ class HalfspaceReporter:
     def count_batch(
         self, normals: ArrayLike, offsets: ArrayLike, *, strict: bool = True
     ) -> NDArray[np.int64]:
-        """How many points `report_batch` would give for each half-space, (q,).
-
-        Raises
-        ------
-        DataError, ValueError
-            As `report_batch` does.
-        """
+        """How many points `report_batch` would give for each half-space, (q,); raises what it raises."""
         rows = as_floats(normals, "normals", 2, self)
         found = self._core.count(rows, as_offsets(offsets, len(rows), self), strict)
         return not_finite(found, self) if type(found) is str else found
@@ -270,7 +261,7 @@ class HalfspaceReporter:
         """
         places = as_ids(ids)
         points = np.empty((len(places), self.n_features), self.dtype)
-        self._require_held(self._core.copy(places, points))
+        require_held(self._core.copy(places, points))
         return points
 
     def insert(self, points: ArrayLike) -> NDArray[np.int32]:
@@ -293,14 +284,8 @@ class HalfspaceReporter:
         return ids
 
     def delete(self, ids: ArrayLike) -> None:
-        """Give up the points with these ids.
-
-        Raises
-        ------
-        ValueError
-            As `points` does.
-        """
-        self._require_held(self._core.remove(as_ids(ids)))
+        """Give up the points with these ids; raises what `points` raises."""
+        require_held(self._core.remove(as_ids(ids)))
 
     def move(self, ids: ArrayLike, new_points: ArrayLike) -> None:
         """Put the points with these ids elsewhere, to `new_points` (len(ids), d).
@@ -318,7 +303,7 @@ class HalfspaceReporter:
                 f"each id must have one new point. Got {len(places)} ids and {len(rows)} points. "
                 "Give as many of both."
             )
-        self._require_held(self._core.move(places, rows))
+        require_held(self._core.move(places, rows))
 
     def save(self, path: str | Path) -> None:
         """Write points and ids to a safetensors file, atomically, with a checksum.
@@ -329,7 +314,7 @@ class HalfspaceReporter:
             The file cannot be written.
         """
         ids, points = self._core.snapshot()
-        write_tensors(path, KIND, {"points": points.reshape(-1, self.n_features), "ids": ids})
+        write_points(path, ids, points.reshape(-1, self.n_features))
 
     @classmethod
     def load(cls, path: str | Path) -> "HalfspaceReporter":
@@ -344,41 +329,11 @@ class HalfspaceReporter:
         OSError
             The file cannot be read.
         """
-        try:
-            tensors, _ = read_tensors(path, KIND)
-            points, ids = tensors["points"], tensors["ids"]
-            if ids.dtype != np.int32 or ids.ndim != 1 or len(points) != len(ids):
-                raise ValueError(f"points of shape {points.shape} with ids of shape {ids.shape}")
-            if np.any(ids[:1] < 0) or np.any(ids[1:] <= ids[:-1]):
-                raise ValueError("ids that are negative or do not ascend")
-            if np.any(ids[-1:] >= MOST_POINTS):
-                raise ValueError(f"the id {ids[-1]}, where the highest is {MOST_POINTS - 1}")
-            reporter = cls(points[:0], points.dtype)
-            rows = own_rows(points, "points", reporter)
-        except (KeyError, ValueError) as error:
-            raise ValueError(
-                f"{path} must be a safetensors file with points and their ids. Got: {error}. "
-                "Give one that HalfspaceReporter.save wrote."
-            ) from error
-        needed = BYTES_PER_ID * (int(ids[-1]) + 1 if len(ids) else 0)
-        available = available_bytes()
-        if available is not None and needed > available:
-            raise MemoryLimitError(
-                f"a reporter takes {BYTES_PER_ID} bytes for each id up to the highest. Got {len(ids):,} points "
-                f"in {path} with ids up to {ids[-1]:,}: {needed:,} bytes, where {available:,} are available. "
-                "Insert its points into a new reporter."
-            )
-        reporter._core.restore(ids, rows)
+        ids, points = read_points(path)
+        reporter = cls(points[:0], points.dtype)
+        reporter._core.restore(ids, points)
         return reporter
 
     def check_invariants(self) -> None:
         """Raise AssertionError where the tree is not balanced or a box does not fit. Slow; for tests."""
         assert self._core.consistent(), "the tree or the list of free ids is not what it should be"
-
-    @staticmethod
-    def _require_held(done: bool) -> None:
-        if not done:
-            raise ValueError(
-                "ids must be those of points that are held, each once. Got one that was deleted, never "
-                "given, or twice. Pass ids that insert returned."
-            )
