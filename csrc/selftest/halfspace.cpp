@@ -104,7 +104,7 @@ void check_threads(const char* type) {
   check(!reporter.insert({still.data(), 1, d}, n_still, ids.data()), "there is no room");
 
   set_threads(3);
-  const int rounds = 15;
+  const int rounds = 8;
   std::atomic<bool> sound{true};
   const auto ask = [&](unsigned seed) {
     std::mt19937 own(seed);
