@@ -39,8 +39,9 @@ Vector<T> owned(std::unique_ptr<T[]> data, size_t count) {
   return Vector<T>(raw, {count}, owner);
 }
 
-inline Vector<int64_t> counts(const std::vector<int64_t>& v) {
-  std::unique_ptr<int64_t[]> copy(new int64_t[v.size()]);
+template <class T>
+Vector<T> as_array(const std::vector<T>& v) {
+  std::unique_ptr<T[]> copy(new T[v.size()]);
   std::copy(v.begin(), v.end(), copy.get());
   return owned(std::move(copy), v.size());
 }

@@ -1,9 +1,11 @@
 // The half-space tree.
-#include "halfspace/halfspace_tree.h"
+#include "halfspace/halfspace_reporter.h"
 
-#include <nanobind/stl/vector.h>
+#include <cmath>
+#include <optional>
 
 #include "bindings/arrays.h"
+#include "halfspace/halfspace_reporter.h"
 
 namespace fewfire {
 namespace {
@@ -15,7 +17,12 @@ nb::tuple as_tuple(Reports reports, int64_t count) {
 }
 
 template <class T>
-void bind(nb::module_& m) {
+void rebuild_where_due(HalfspaceTree<T>& tree) {
+  if (tree.rebuild_is_due()) tree.rebuild_all();
+}
+
+template <class T>
+void bind_tree(nb::module_& m) {
   using Tree = HalfspaceTree<T>;
   using In = Matrix<const T>;
   using Ids = Vector<const int32_t>;
@@ -24,33 +31,13 @@ void bind(nb::module_& m) {
       .def(nb::init<int64_t>(), "n_features"_a)
       .def("__len__", &Tree::size)
       .def_prop_ro("nbytes", &Tree::bytes)
-      .def_prop_ro("depth", &Tree::depth)
       .def_prop_ro("consistent", &Tree::consistent)
       .def_prop_ro("work", [](const Tree& self) { return self.work(); })
-      .def("holds",
-           [](const Tree& self, Vector<const int64_t> ids) {
-             return std::all_of(ids.data(), ids.data() + ids.shape(0),
-                                [&](int64_t id) { return id >= 0 && self.holds(id); });
-           })
       .def(
           "insert",
           [](Tree& self, Ids ids, In points) {
             nb::gil_scoped_release release;
             self.insert(ids.data(), rows(points));
-          },
-          "ids"_a.noconvert(), "points"_a.noconvert())
-      .def(
-          "remove",
-          [](Tree& self, Ids ids) {
-            nb::gil_scoped_release release;
-            self.remove(ids.data(), ids.shape(0));
-          },
-          "ids"_a.noconvert())
-      .def(
-          "move",
-          [](Tree& self, Ids ids, In points) {
-            nb::gil_scoped_release release;
-            self.move(ids.data(), rows(points));
           },
           "ids"_a.noconvert(), "points"_a.noconvert())
       .def(
@@ -65,6 +52,7 @@ void bind(nb::module_& m) {
             Reports reports;
             {
               nb::gil_scoped_release release;
+              rebuild_where_due(self);
               reports = self.report(rows(normals), offsets.data(), propose);
             }
             return as_tuple(std::move(reports), normals.shape(0));
@@ -76,18 +64,204 @@ void bind(nb::module_& m) {
             Reports reports;
             {
               nb::gil_scoped_release release;
+              rebuild_where_due(self);
               reports = self.proposed_to(rows(normals), offsets.data(), n_ids);
             }
             return as_tuple(std::move(reports), n_ids);
           },
-          "normals"_a.noconvert(), "offsets"_a.noconvert(), "n_ids"_a)
+          "normals"_a.noconvert(), "offsets"_a.noconvert(), "n_ids"_a);
+}
+
+// Questions as the tree wants them. They are in either precision and stay the caller's, who may change them
+// meanwhile: so they are copied, padded, before anything is said of them.
+template <class T>
+class Questions {
+ public:
+  template <class V>
+  Questions(const Rows<const V>& normals, const T* offsets, bool strict)
+      : count_(normals.count),
+        stride_((normals.stride + kLanes - 1) / kLanes * kLanes),
+        normals_(count_ * stride_),
+        offsets_(offsets, offsets + count_) {
+    for (int64_t i = 0; i < count_; ++i) {
+      for (int64_t f = 0; f < normals.stride; ++f) {
+        const T value = static_cast<T>(normals[i][f]);
+        finite_ = finite_ && std::isfinite(value);
+        normals_[i * stride_ + f] = value;
+      }
+      finite_offsets_ = finite_offsets_ && std::isfinite(offsets_[i]);
+      // What is not below the offset is above the number before it.
+      if (!strict) offsets_[i] = std::nextafter(offsets_[i], -std::numeric_limits<T>::infinity());
+    }
+  }
+
+  // "": they can be asked; or else what is not finite.
+  const char* fault() const { return !finite_ ? "normals" : !finite_offsets_ ? "offsets" : ""; }
+  int64_t count() const { return count_; }
+  Rows<const T> normals() const { return {normals_.data(), count_, stride_}; }
+  const T* offsets() const { return offsets_.data(); }
+
+ private:
+  static constexpr int64_t kLanes = 64 / sizeof(T);
+  int64_t count_, stride_;
+  std::vector<T> normals_, offsets_;
+  bool finite_ = true, finite_offsets_ = true;
+};
+
+template <class T>
+struct Answer {
+  Reports reports;
+  std::unique_ptr<T[]> values;
+};
+
+template <class T>
+Answer<T> report(HalfspaceReporter<T>& self, const Questions<T>& questions, bool with_values) {
+  nb::gil_scoped_release release;
+  Answer<T> answer;
+  answer.reports =
+      self.report(questions.normals(), questions.offsets(), with_values ? &answer.values : nullptr);
+  return answer;
+}
+
+// Questions whose numbers are of type V. What is not finite is answered by its name.
+template <class T, class V>
+void bind_questions(nb::class_<HalfspaceReporter<T>>& reporter) {
+  using Reporter = HalfspaceReporter<T>;
+  const auto of_one = [](const Vector<const V>& normal) {
+    return Rows<const V>{normal.data(), 1, static_cast<int64_t>(normal.shape(0))};
+  };
+  reporter
+      .def(
+          "report",
+          [](Reporter& self, Matrix<const V> normals, Vector<const T> offsets, bool strict,
+             bool with_values) -> nb::object {
+            const Questions<T> questions(rows(normals), offsets.data(), strict);
+            if (*questions.fault()) return nb::str(questions.fault());
+            Answer<T> answer = report(self, questions, with_values);
+            const auto pairs = static_cast<size_t>(answer.reports.begins[questions.count()]);
+            nb::tuple found = as_tuple(std::move(answer.reports), questions.count());
+            if (!with_values) return found;
+            return nb::make_tuple(found[0], found[1], owned(std::move(answer.values), pairs));
+          },
+          "normals"_a.noconvert(), "offsets"_a.noconvert(), "strict"_a, "with_values"_a)
+      .def(
+          "report_one",
+          [of_one](Reporter& self, Vector<const V> normal, double offset, bool strict,
+                   bool with_values) -> nb::object {
+            const T limit = static_cast<T>(offset);
+            const Questions<T> question(of_one(normal), &limit, strict);
+            if (*question.fault()) return nb::str(question.fault());
+            Answer<T> answer = report(self, question, with_values);
+            const auto pairs = static_cast<size_t>(answer.reports.begins[1]);
+            nb::object ids = nb::cast(owned(std::move(answer.reports.ids), pairs));
+            if (!with_values) return ids;
+            return nb::make_tuple(ids, owned(std::move(answer.values), pairs));
+          },
+          "normal"_a.noconvert(), "offset"_a, "strict"_a, "with_values"_a)
       .def(
           "count",
-          [](Tree& self, In normals, Vector<const T> offsets) {
-            nb::gil_scoped_release release;
-            return self.count(rows(normals), offsets.data());
+          [](Reporter& self, Matrix<const V> normals, Vector<const T> offsets, bool strict) -> nb::object {
+            const Questions<T> questions(rows(normals), offsets.data(), strict);
+            if (*questions.fault()) return nb::str(questions.fault());
+            std::vector<int64_t> found;
+            {
+              nb::gil_scoped_release release;
+              found = self.count(questions.normals(), questions.offsets());
+            }
+            return nb::cast(as_array(found));
           },
-          "normals"_a.noconvert(), "offsets"_a.noconvert());
+          "normals"_a.noconvert(), "offsets"_a.noconvert(), "strict"_a)
+      .def(
+          "count_one",
+          [of_one](Reporter& self, Vector<const V> normal, double offset, bool strict) -> nb::object {
+            const T limit = static_cast<T>(offset);
+            const Questions<T> question(of_one(normal), &limit, strict);
+            if (*question.fault()) return nb::str(question.fault());
+            int64_t found;
+            {
+              nb::gil_scoped_release release;
+              found = self.count(question.normals(), question.offsets())[0];
+            }
+            return nb::int_(found);
+          },
+          "normal"_a.noconvert(), "offset"_a, "strict"_a);
+}
+
+// No call waits for the lock of a reporter with the GIL in hand, nor for the GIL with that lock in hand.
+template <class T>
+void bind_reporter(nb::module_& m) {
+  using Reporter = HalfspaceReporter<T>;
+  using In = Matrix<const T>;
+  const auto released = nb::call_guard<nb::gil_scoped_release>();
+
+  nb::class_<Reporter> reporter(m, named<T>("HalfspaceReporter").c_str());
+  reporter.def(nb::init<int64_t>(), "n_features"_a)
+      .def("__len__", &Reporter::size, released)
+      .def("nbytes", &Reporter::bytes, released)
+      .def("work", &Reporter::work, released)
+      .def("consistent", &Reporter::consistent, released)
+      .def("holds", &Reporter::holds, "id"_a, released)
+      .def("ids",
+           [](const Reporter& self) {
+             std::vector<int32_t> ids;
+             {
+               nb::gil_scoped_release release;
+               ids = self.ids();
+             }
+             return as_array(ids);
+           })
+      .def("snapshot",
+           [](const Reporter& self) {
+             typename Reporter::Snapshot all;
+             {
+               nb::gil_scoped_release release;
+               all = self.snapshot();
+             }
+             return nb::make_tuple(as_array(all.ids), as_array(all.points));
+           })
+      .def(
+          "insert",
+          [](Reporter& self, In points, int64_t most) -> nb::object {
+            const auto count = static_cast<size_t>(points.shape(0));
+            std::unique_ptr<int32_t[]> ids(new int32_t[count]);
+            bool room;
+            {
+              nb::gil_scoped_release release;
+              room = self.insert(rows(points), most, ids.get());
+            }
+            return room ? nb::cast(owned(std::move(ids), count)) : nb::none();
+          },
+          "points"_a.noconvert(), "most"_a)
+      .def(
+          "restore",
+          [](Reporter& self, Vector<const int32_t> ids, In points) {
+            nb::gil_scoped_release release;
+            self.restore(ids.data(), rows(points));
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert())
+      .def(
+          "remove",
+          [](Reporter& self, Vector<const int64_t> ids) {
+            nb::gil_scoped_release release;
+            return self.remove(ids.data(), static_cast<int64_t>(ids.shape(0)));
+          },
+          "ids"_a.noconvert())
+      .def(
+          "move",
+          [](Reporter& self, Vector<const int64_t> ids, In points) {
+            nb::gil_scoped_release release;
+            return self.move(ids.data(), rows(points));
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert())
+      .def(
+          "copy",
+          [](const Reporter& self, Vector<const int64_t> ids, Matrix<T> points) {
+            nb::gil_scoped_release release;
+            return self.copy(ids.data(), static_cast<int64_t>(ids.shape(0)), points.data());
+          },
+          "ids"_a.noconvert(), "points"_a.noconvert());
+  bind_questions<T, float>(reporter);
+  bind_questions<T, double>(reporter);
 }
 
 }  // namespace
@@ -99,8 +273,10 @@ void bind_halfspace(nb::module_& m) {
       .def_ro("tested", &TreeWork::tested)
       .def_ro("decided", &TreeWork::decided)
       .def_ro("placed", &TreeWork::placed);
-  bind<float>(m);
-  bind<double>(m);
+  bind_tree<float>(m);
+  bind_tree<double>(m);
+  bind_reporter<float>(m);
+  bind_reporter<double>(m);
 }
 
 }  // namespace fewfire

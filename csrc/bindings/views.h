@@ -126,14 +126,14 @@ struct Found {
   Vector<int64_t> filter_ns, dot_ns, move_ns, drift_ns;
 
   Found(FireSet<T> fires, int64_t n_neurons, const FireWork& work)
-      : near(counts(work.near)),
-        sketched(counts(work.sketched)),
-        dots(counts(work.dots)),
-        fired(counts(work.fired)),
-        filter_ns(counts(work.filter_ns)),
-        dot_ns(counts(work.dot_ns)),
-        move_ns(counts(work.move_ns)),
-        drift_ns(counts(work.drift_ns)) {
+      : near(as_array(work.near)),
+        sketched(as_array(work.sketched)),
+        dots(as_array(work.dots)),
+        fired(as_array(work.fired)),
+        filter_ns(as_array(work.filter_ns)),
+        dot_ns(as_array(work.dot_ns)),
+        move_ns(as_array(work.move_ns)),
+        drift_ns(as_array(work.drift_ns)) {
     const auto pairs = static_cast<size_t>(fires.begins[n_neurons]);
     begins = owned(std::move(fires.begins), n_neurons + 1);
     samples = owned(std::move(fires.samples), pairs);

@@ -110,21 +110,6 @@ int64_t HalfspaceTree<T>::bytes() const {
          of(changed_) + of(places_) + of(free_nodes_) + of(free_leaves_);
 }
 
-template <class T>
-int64_t HalfspaceTree<T>::depth() const {
-  std::vector<std::pair<int32_t, int64_t>> stack{{kRoot, 1}};
-  int64_t deepest = 0;
-  while (!stack.empty()) {
-    const auto [node, level] = stack.back();
-    stack.pop_back();
-    deepest = std::max(deepest, level);
-    if (nodes_[node].leaf >= 0) continue;
-    stack.push_back({nodes_[node].left, level + 1});
-    stack.push_back({nodes_[node].right, level + 1});
-  }
-  return deepest;
-}
-
 // ---- updates ----
 
 template <class T>
@@ -544,13 +529,18 @@ double HalfspaceTree<T>::looseness() const {
   return nodes_[kRoot].cost / (width(kRoot) * static_cast<double>(size()));
 }
 
-// Ski rental: what moves have made worse is paid for by questions; once that comes to the price of a build,
-// all is built anew.
 template <class T>
-void HalfspaceTree<T>::rebuild_where_due() {
+bool HalfspaceTree<T>::rebuild_is_due() const {
   const double price =
       kPlacedTests * static_cast<double>(size()) * std::log2(2.0 + static_cast<double>(size()));
-  if (waste_ > price) rebuild(kRoot);
+  std::lock_guard lock(tally_);
+  return waste_ > price;
+}
+
+template <class T>
+TreeWork HalfspaceTree<T>::work() const {
+  std::lock_guard lock(tally_);
+  return work_;
 }
 
 // ---- questions ----
@@ -619,6 +609,20 @@ void HalfspaceTree<T>::search(const Halfspace& h, Found& found) const {
   masks(found.cut, columns_, kernels<T>().point_masks);
 }
 
+// What the shared dot kernel finds for a normal and the point at a place; `row` is room for it, padded with
+// zeros.
+template <class T>
+T HalfspaceTree<T>::product(const T* normal, int64_t place, std::vector<T>& row) const {
+  const T* point = column(place);
+  for (int64_t f = 0; f < d_; ++f) row[f] = point[f * kGroupSize];
+  const T* one = row.data();
+  const uint8_t first = 0;
+  const int32_t id = 0;
+  T product;
+  kernels<T>().pair_dots(&one, &first, normal, static_cast<int64_t>(row.size()), &id, 1, &product);
+  return product;
+}
+
 // Leaves in open[i] the points of cut group i that are reported.
 template <class T>
 void HalfspaceTree<T>::test(const Halfspace& h, bool propose, Found& found) const {
@@ -628,15 +632,7 @@ void HalfspaceTree<T>::test(const Halfspace& h, bool propose, Found& found) cons
     uint32_t doubtful = propose ? 0 : open & ~found.sure[i];
     for (; doubtful != 0; doubtful &= doubtful - 1) {
       const int lane = __builtin_ctz(doubtful);
-      const T* point = column(group * kGroupSize + lane);
-      for (int64_t f = 0; f < d_; ++f) found.row[f] = point[f * kGroupSize];
-      const T* row = found.row.data();
-      const uint8_t first = 0;
-      const int32_t id = 0;
-      T product;
-      kernels<T>().pair_dots(&row, &first, h.normal, static_cast<int64_t>(found.row.size()), &id, 1,
-                             &product);
-      if (!(product > h.offset)) open &= ~(1u << lane);
+      if (!(product(h.normal, group * kGroupSize + lane, found.row) > h.offset)) open &= ~(1u << lane);
       ++found.work.decided;
     }
     found.open[i] = static_cast<uint16_t>(open);
@@ -649,8 +645,7 @@ template <class T>
 template <class Each>
 std::vector<typename HalfspaceTree<T>::Found> HalfspaceTree<T>::ask(const Rows<const T>& normals,
                                                                     const T* offsets, bool propose,
-                                                                    Each each) {
-  rebuild_where_due();
+                                                                    Each each) const {
   std::vector<Found> all((normals.count + kQuestionsPerTask - 1) / kQuestionsPerTask);
   parallel_for(static_cast<int64_t>(all.size()), [&](int64_t task) {
     Found& found = all[task];
@@ -664,6 +659,7 @@ std::vector<typename HalfspaceTree<T>::Found> HalfspaceTree<T>::ask(const Rows<c
     }
   });
   double tests = 0;
+  std::lock_guard lock(tally_);
   for (const Found& found : all) {
     work_.nodes += found.work.nodes;
     work_.tested += found.work.tested;
@@ -709,7 +705,7 @@ int64_t HalfspaceTree<T>::list(Found& found) const {
 }
 
 template <class T>
-Reports HalfspaceTree<T>::report(const Rows<const T>& normals, const T* offsets, bool propose) {
+Reports HalfspaceTree<T>::report(const Rows<const T>& normals, const T* offsets, bool propose) const {
   Reports out{std::unique_ptr<int64_t[]>(new int64_t[normals.count + 1]), nullptr};
   out.begins[0] = 0;
   const auto range = static_cast<int64_t>(places_.size());
@@ -725,7 +721,18 @@ Reports HalfspaceTree<T>::report(const Rows<const T>& normals, const T* offsets,
 }
 
 template <class T>
-Reports HalfspaceTree<T>::proposed_to(const Rows<const T>& normals, const T* offsets, int64_t n_ids) {
+std::unique_ptr<T[]> HalfspaceTree<T>::products(const Rows<const T>& normals, const Reports& reports) const {
+  std::unique_ptr<T[]> values(new T[reports.begins[normals.count]]);
+  parallel_for(normals.count, [&](int64_t i) {
+    std::vector<T> row(normals.stride);
+    for (int64_t k = reports.begins[i]; k < reports.begins[i + 1]; ++k)
+      values[k] = product(normals[i], places_[reports.ids[k]], row);
+  });
+  return values;
+}
+
+template <class T>
+Reports HalfspaceTree<T>::proposed_to(const Rows<const T>& normals, const T* offsets, int64_t n_ids) const {
   std::vector<int64_t> counts(normals.count);
   const std::vector<Found> all =
       ask(normals, offsets, true, [&](int64_t question, Found& found) { counts[question] = list(found); });
@@ -747,7 +754,7 @@ Reports HalfspaceTree<T>::proposed_to(const Rows<const T>& normals, const T* off
 }
 
 template <class T>
-std::vector<int64_t> HalfspaceTree<T>::count(const Rows<const T>& normals, const T* offsets) {
+std::vector<int64_t> HalfspaceTree<T>::count(const Rows<const T>& normals, const T* offsets) const {
   std::vector<int64_t> counts(normals.count);
   ask(normals, offsets, false, [&](int64_t question, Found& found) {
     for (const int32_t node : found.nodes) counts[question] += nodes_[node].size;

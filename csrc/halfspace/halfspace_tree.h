@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "core/rows.h"
@@ -38,8 +39,7 @@ class HalfspaceTree {
   int64_t size() const { return nodes_[kRoot].size; }
   bool holds(int64_t id) const { return id < static_cast<int64_t>(places_.size()) && places_[id] >= 0; }
   int64_t bytes() const;
-  int64_t depth() const;  // levels of nodes
-  const TreeWork& work() const { return work_; }
+  TreeWork work() const;
 
   // Points by their ids, which are new, or held.
   void insert(const int32_t* ids, const Rows<const T>& points);
@@ -54,13 +54,21 @@ class HalfspaceTree {
 
   // For each row of `normals`, padded, the points with <normal, point> > offset as the shared dot kernel
   // finds it, or with `propose` all that it may find so.
-  Reports report(const Rows<const T>& normals, const T* offsets, bool propose);
+  Reports report(const Rows<const T>& normals, const T* offsets, bool propose) const;
+
+  // The products of all that was reported, as the shared dot kernel finds them.
+  std::unique_ptr<T[]> products(const Rows<const T>& normals, const Reports& reports) const;
 
   // For each id below `n_ids` the rows that may find it so.
-  Reports proposed_to(const Rows<const T>& normals, const T* offsets, int64_t n_ids);
+  Reports proposed_to(const Rows<const T>& normals, const T* offsets, int64_t n_ids) const;
 
   // As many as would be reported.
-  std::vector<int64_t> count(const Rows<const T>& normals, const T* offsets);
+  std::vector<int64_t> count(const Rows<const T>& normals, const T* offsets) const;
+
+  // Ski rental: what moves have made worse is paid for by questions; once that comes to the price of a
+  // build, all is to be built anew. Questions only count it, so that many threads may ask at one time.
+  bool rebuild_is_due() const;
+  void rebuild_all() { rebuild(kRoot); }
 
   bool consistent() const;
 
@@ -129,14 +137,14 @@ class HalfspaceTree {
   void split(Build& build, const Part& part, std::vector<Part>* later);
   void divide(Build& build, int64_t first, int64_t size, int64_t group, int64_t groups);
   int64_t halve(Build& build, int64_t first, int64_t size) const;
-  void rebuild_where_due();
 
   void search(const Halfspace& h, Found& found) const;
   void test(const Halfspace& h, bool propose, Found& found) const;
   template <class Each>
-  std::vector<Found> ask(const Rows<const T>& normals, const T* offsets, bool propose, Each each);
+  std::vector<Found> ask(const Rows<const T>& normals, const T* offsets, bool propose, Each each) const;
   int64_t list(Found& found) const;
   double mass(const T* normal) const;
+  T product(const T* normal, int64_t place, std::vector<T>& row) const;
 
   const int64_t d_;
   std::vector<Node> nodes_;
@@ -150,8 +158,9 @@ class HalfspaceTree {
   std::vector<int32_t> places_;    // by id: kGroupSize * group + lane; -1: not held
   std::vector<int32_t> free_nodes_, free_leaves_;  // descending: the last is used next
   double fresh_looseness_ = 0;                     // when all was built
-  double waste_ = 0;                               // tests since then that a new tree would have spared
-  TreeWork work_;
+  mutable std::mutex tally_;                       // of readers: what they count is below
+  mutable double waste_ = 0;                       // tests since then that a new tree would have spared
+  mutable TreeWork work_;
 };
 
 }  // namespace fewfire

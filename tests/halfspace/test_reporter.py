@@ -208,7 +208,7 @@ def test_a_file_that_is_no_safetensors_file_is_an_error(tmp_path):
         (lambda r: r.insert([[1, 2, 3]]), "points must have 2 columns. Got shape \\(1, 3\\)"),
         (lambda r: r.insert([[np.nan, 2]]), "points must be finite in float32"),
         (lambda r: r.report([[1, 2]], 0), "a normal must be one row of 2 numbers. Got shape \\(1, 2\\)"),
-        (lambda r: r.report([1, 2, 3], 0), "normals must have 2 columns"),
+        (lambda r: r.report([1, 2, 3], 0), "a normal must be one row of 2 numbers"),
         (lambda r: r.report([1, 2], np.inf), "offsets must be finite in float32"),
         (lambda r: r.report([1, 2], 1e300), "offsets must be finite in float32"),
         (lambda r: r.report_batch([[1, 2]], [0, 1]), "one for each of the 1 normals. Got shape \\(2,\\)"),

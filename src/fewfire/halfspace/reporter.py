@@ -1,20 +1,27 @@
 """Half-space reporting: which of many points lie beyond a plane? They may come, go and move."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fewfire.core.rows import padded, require_float
+from fewfire.core.rows import require_float
 from fewfire.core.view import core_class
 from fewfire.errors import DataError
-from fewfire.system.tensors import read_tensors, write_tensors
-
-KIND = "fewfire points"  # of a file
-MOST_POINTS = 2**31 - 64  # ids and places are 32-bit whole numbers
+from fewfire.halfspace.files import MOST_POINTS, read_points, write_points
+from fewfire.halfspace.questions import (
+    as_floats,
+    as_ids,
+    as_offset,
+    as_offsets,
+    not_finite,
+    own_rows,
+    require_held,
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class TreeWork:
 
 
 class HalfspaceReporter:
-    """Points that are asked by half-space: those with <normal, point> > offset, strictly.
+    """Points that are asked by half-space: those with <normal, point> > offset.
 
     Exact: the shared dot kernel decides what lies within rounding of the offset. So the answer is that of a
     scan with the kernel, bit for bit, whatever was inserted, deleted or moved before.
@@ -57,7 +64,9 @@ class HalfspaceReporter:
     Raises
     ------
     DataError
-        `points` is not two-dimensional, has no column, or holds NaN or infinity.
+        `points` is not two-dimensional, has no column, or holds NaN, infinity, or what is no real number.
+    ValueError
+        `dtype` is another one.
 
     Notes
     -----
@@ -69,7 +78,12 @@ class HalfspaceReporter:
     one pass over its leaf and its O(log n) ancestors; what many moves have done to the shape of the tree is
     repaired once the questions have lost as much by it as a build costs.
 
-    Ask from one thread at a time; a batch of questions is shared out over all threads.
+    Threads: any number of them may ask and change a reporter at the same time. Each call sees the points as
+    they are between two changes. Questions run side by side, changes alone, all in the order of their coming.
+
+    A call that raises leaves the reporter as it was, but where memory runs out in the midst of a change: then
+    every later call raises RuntimeError. Copies and pickles hold the same points under the same ids and give
+    the same answers, bit for bit; their `work` begins anew.
 
     This is a practical stand-in, by boxes, for the structure of P. K. Agarwal, D. Eppstein and J. Matousek,
     *Dynamic half-space reporting, geometric optimization, and minimum spanning trees*, FOCS 1992, whose
@@ -78,13 +92,17 @@ class HalfspaceReporter:
     Examples
     --------
     >>> reporter = HalfspaceReporter([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]])
-    >>> reporter.report([1.0, 0.0], 0.5).tolist()
+    >>> reporter
+    HalfspaceReporter(3 points, 2 dimensions, float32)
+    >>> reporter.report([1.0, 0.0], 1.0).tolist()
+    [1]
+    >>> reporter.report([1.0, 0.0], 1.0, strict=False).tolist()
     [1, 2]
     """
 
     def __init__(self, points: ArrayLike, dtype: DTypeLike = np.float32) -> None:
         require_float(dtype)
-        rows = np.asarray(points)
+        rows = np.asanyarray(points)
         if rows.ndim != 2 or rows.shape[1] == 0:
             raise DataError(
                 "points must be two-dimensional with at least one column. "
@@ -95,106 +113,208 @@ class HalfspaceReporter:
 
     def _start(self, n_features: int, dtype: np.dtype) -> None:
         self.n_features, self.dtype = n_features, dtype
-        self._tree: Any = core_class("HalfspaceTree", dtype)(n_features)
-        self._end = 0  # all ids lie below
-        self._free: list[int] = []  # a heap: ids below the end that no point has
+        self._core: Any = core_class("HalfspaceReporter", dtype)(n_features)
 
     def __len__(self) -> int:
-        return len(self._tree)
+        return len(self._core)
+
+    def __contains__(self, id: object) -> bool:
+        try:
+            place = index(id)  # type: ignore[arg-type]
+        except TypeError:
+            return False
+        return 0 <= place < MOST_POINTS and self._core.holds(place)
+
+    def __repr__(self) -> str:
+        dimensions = "1 dimension" if self.n_features == 1 else f"{self.n_features} dimensions"
+        points = "1 point" if len(self) == 1 else f"{len(self):,} points"
+        return f"{type(self).__name__}({points}, {dimensions}, {self.dtype})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        ids, points = self._core.snapshot()
+        return {**self.__dict__, "_core": (ids, points.reshape(-1, self.n_features))}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        ids, points = state["_core"]
+        self._start(self.n_features, self.dtype)
+        self._core.restore(ids, points)
 
     @property
     def ids(self) -> NDArray[np.int32]:
-        held = np.ones(self._end, bool)
-        held[self._free] = False
-        return np.flatnonzero(held).astype(np.int32)
+        return self._core.ids()
 
     @property
     def work(self) -> TreeWork:
-        spent = self._tree.work
+        spent = self._core.work()
         return TreeWork(spent.nodes, spent.tested, spent.decided, spent.placed)
 
     @property
     def nbytes(self) -> int:
         """Bytes that the points and the tree take."""
-        return self._tree.nbytes
+        return self._core.nbytes()
 
-    def report(self, normal: ArrayLike, offset: float) -> NDArray[np.int32]:
+    @overload
+    def report(
+        self, normal: ArrayLike, offset: float, *, strict: bool = ..., return_values: Literal[False] = ...
+    ) -> NDArray[np.int32]: ...
+    @overload
+    def report(
+        self, normal: ArrayLike, offset: float, *, strict: bool = ..., return_values: Literal[True]
+    ) -> tuple[NDArray[np.int32], NDArray]: ...
+    def report(
+        self, normal: ArrayLike, offset: float, *, strict: bool = True, return_values: bool = False
+    ) -> Any:
         """Ids of the points with <normal, point> > offset, ascending.
 
         Parameters
         ----------
         normal : (d,)
         offset : float
-        """
-        return self.report_batch(self._one(normal), offset)[1]
+        strict : bool
+            False: also those with <normal, point> = offset, as the shared dot kernel computes it.
+        return_values : bool
+            True: the inner products too, as the shared dot kernel computes them.
 
+        Returns
+        -------
+        ids : (k,) int32
+        values : (k,), of the dtype of the reporter
+            With `return_values` only.
+
+        Raises
+        ------
+        DataError
+            The normal is not one row of d finite numbers, or the offset is not one finite number.
+        """
+        found = self._core.report_one(
+            as_floats(normal, "a normal", 1, self), as_offset(offset, self), strict, return_values
+        )
+        return not_finite(found, self) if type(found) is str else found
+
+    @overload
     def report_batch(
-        self, normals: ArrayLike, offsets: ArrayLike
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        self,
+        normals: ArrayLike,
+        offsets: ArrayLike,
+        *,
+        strict: bool = ...,
+        return_values: Literal[False] = ...,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]: ...
+    @overload
+    def report_batch(
+        self, normals: ArrayLike, offsets: ArrayLike, *, strict: bool = ..., return_values: Literal[True]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray]: ...
+    def report_batch(
+        self, normals: ArrayLike, offsets: ArrayLike, *, strict: bool = True, return_values: bool = False
+    ) -> Any:
         """The same for many half-spaces, shared out over all threads.
 
         Parameters
         ----------
         normals : (q, d)
         offsets : (q,), or one for all
+        strict, return_values : as for `report`
 
         Returns
         -------
         begins : (q + 1,) int64
         ids : (begins[q],) int32
             The ids of half-space i are ids[begins[i] : begins[i + 1]], ascending.
-        """
-        return self._tree.report(*self._questions(normals, offsets), False)
+        values : (begins[q],), of the dtype of the reporter
+            With `return_values` only.
 
-    def count(self, normal: ArrayLike, offset: float) -> int:
-        """How many points `report` would give; parts of the tree that lie inside are not listed."""
-        return self._tree.count(*self._questions(self._one(normal), offset))[0]
+        Raises
+        ------
+        DataError
+            The normals are not rows of d finite numbers, or an offset is not a finite number.
+        ValueError
+            The offsets are neither one number nor one per normal.
+        """
+        rows = as_floats(normals, "normals", 2, self)
+        found = self._core.report(rows, as_offsets(offsets, len(rows), self), strict, return_values)
+        return not_finite(found, self) if type(found) is str else found
+
+    def count(self, normal: ArrayLike, offset: float, *, strict: bool = True) -> int:
+        """How many points `report` would give; raises what it raises.
+
+        Parts of the tree that lie inside are not listed.
+        """
+        found = self._core.count_one(as_floats(normal, "a normal", 1, self), as_offset(offset, self), strict)
+        return not_finite(found, self) if type(found) is str else found
+
+    def count_batch(
+        self, normals: ArrayLike, offsets: ArrayLike, *, strict: bool = True
+    ) -> NDArray[np.int64]:
+        """How many points `report_batch` would give for each half-space, (q,); raises what it raises."""
+        rows = as_floats(normals, "normals", 2, self)
+        found = self._core.count(rows, as_offsets(offsets, len(rows), self), strict)
+        return not_finite(found, self) if type(found) is str else found
 
     def points(self, ids: ArrayLike) -> NDArray:
-        """The points with these ids, (len(ids), d); a copy."""
-        held = self._held(ids)
-        points = np.empty((len(held), self.n_features), self.dtype)
-        self._tree.copy(held, points)
+        """The points with these ids, (len(ids), d); a copy.
+
+        Raises
+        ------
+        ValueError
+            The ids are not whole numbers in one dimension, or one is not held, or is there twice.
+        """
+        places = as_ids(ids)
+        points = np.empty((len(places), self.n_features), self.dtype)
+        require_held(self._core.copy(places, points))
         return points
 
     def insert(self, points: ArrayLike) -> NDArray[np.int32]:
         """Take in points (k, d); returns their ids, the smallest that no point has.
 
         The id of a deleted point is given to a later one.
+
+        Raises
+        ------
+        DataError
+            The points are not rows of d finite numbers, or there would be more than 2^31 - 64.
         """
-        rows = self._rows(points, "points")
-        if len(self) + len(rows) > MOST_POINTS:
+        rows = own_rows(points, "points", self)
+        ids = self._core.insert(rows, MOST_POINTS)
+        if ids is None:
             raise DataError(
                 f"a reporter holds at most {MOST_POINTS:,} points. Got {len(self) + len(rows):,}. "
                 "Divide them among several."
             )
-        reused = [heappop(self._free) for _ in range(min(len(rows), len(self._free)))]
-        new = np.arange(self._end, self._end + len(rows) - len(reused))
-        self._end += len(new)
-        ids = np.concatenate([reused, new]).astype(np.int32)
-        self._tree.insert(ids, rows)
         return ids
 
     def delete(self, ids: ArrayLike) -> None:
-        """Give up the points with these ids."""
-        held = self._held(ids)
-        self._tree.remove(held)
-        for place in held.tolist():
-            heappush(self._free, place)
+        """Give up the points with these ids; raises what `points` raises."""
+        require_held(self._core.remove(as_ids(ids)))
 
     def move(self, ids: ArrayLike, new_points: ArrayLike) -> None:
-        """Put the points with these ids elsewhere, to `new_points` (len(ids), d)."""
-        held, rows = self._held(ids), self._rows(new_points, "new_points")
-        if len(held) != len(rows):
+        """Put the points with these ids elsewhere, to `new_points` (len(ids), d).
+
+        Raises
+        ------
+        DataError
+            The points are not rows of d finite numbers.
+        ValueError
+            There are more or fewer of them than ids, or the ids are such that `points` raises it.
+        """
+        places, rows = as_ids(ids), own_rows(new_points, "new_points", self)
+        if len(places) != len(rows):
             raise ValueError(
-                f"each id must have one new point. Got {len(held)} ids and {len(rows)} points. "
+                f"each id must have one new point. Got {len(places)} ids and {len(rows)} points. "
                 "Give as many of both."
             )
-        self._tree.move(held, rows)
+        require_held(self._core.move(places, rows))
 
     def save(self, path: str | Path) -> None:
-        """Write points and ids to a safetensors file, atomically, with a checksum."""
-        write_tensors(path, KIND, {"points": self.points(self.ids), "ids": self.ids})
+        """Write points and ids to a safetensors file, atomically, with a checksum.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        """
+        ids, points = self._core.snapshot()
+        write_points(path, ids, points.reshape(-1, self.n_features))
 
     @classmethod
     def load(cls, path: str | Path) -> "HalfspaceReporter":
@@ -204,86 +324,16 @@ class HalfspaceReporter:
         ------
         ValueError
             The file is not one that `save` wrote.
+        MemoryLimitError
+            Its highest id asks for more memory than is available.
+        OSError
+            The file cannot be read.
         """
-        try:
-            tensors, _ = read_tensors(path, KIND)
-            points, ids = tensors["points"], tensors["ids"]
-            if ids.dtype != np.int32 or ids.ndim != 1 or len(points) != len(ids):
-                raise ValueError(f"points of shape {points.shape} with ids of shape {ids.shape}")
-            if np.any(np.diff(ids, prepend=-1) <= 0):
-                raise ValueError("ids that are negative or do not ascend")
-            reporter = cls(points[:0], points.dtype)
-            rows = reporter._rows(points, "points")
-        except (KeyError, ValueError) as error:
-            raise ValueError(
-                f"{path} must be a safetensors file with points and their ids. Got: {error}. "
-                "Give one that HalfspaceReporter.save wrote."
-            ) from error
-        reporter._end = int(ids[-1]) + 1 if len(ids) else 0
-        reporter._free = np.setdiff1d(np.arange(reporter._end), ids).tolist()
-        heapify(reporter._free)
-        reporter._tree.insert(ids, rows)
+        ids, points = read_points(path)
+        reporter = cls(points[:0], points.dtype)
+        reporter._core.restore(ids, points)
         return reporter
 
     def check_invariants(self) -> None:
         """Raise AssertionError where the tree is not balanced or a box does not fit. Slow; for tests."""
-        assert self._tree.consistent, "the tree is not what it should be"
-        assert len(self) == self._end - len(self._free), "ids were lost"
-
-    def _one(self, normal: ArrayLike) -> NDArray:
-        row = np.asarray(normal)
-        if row.ndim != 1:
-            raise DataError(
-                f"a normal must be one row of {self.n_features} numbers. Got shape {row.shape}. "
-                "Ask report_batch with many."
-            )
-        return row[None]
-
-    def _questions(self, normals: ArrayLike, offsets: ArrayLike) -> tuple[NDArray, NDArray]:
-        rows = padded(self._rows(normals, "normals"), self.dtype)
-        with np.errstate(over="ignore"):
-            limits = np.asarray(offsets, self.dtype)
-        if limits.ndim > 1 or (limits.ndim == 1 and len(limits) != len(rows)):
-            raise ValueError(
-                f"offsets must be one number, or one for each of the {len(rows)} normals. Got shape "
-                f"{limits.shape}. Give as many."
-            )
-        if not np.isfinite(limits).all():
-            raise DataError(
-                f"offsets must be finite in {self.dtype}. Got NaN, infinity or numbers beyond it. "
-                "Ask with finite ones."
-            )
-        return rows, np.ascontiguousarray(np.broadcast_to(limits, len(rows)))
-
-    def _rows(self, values: ArrayLike, name: str) -> NDArray:
-        rows = np.asarray(values)
-        if rows.ndim != 2 or rows.shape[1] != self.n_features:
-            raise DataError(
-                f"{name} must have {self.n_features} columns. Got shape {rows.shape}. "
-                f"Pass an array (n, {self.n_features})."
-            )
-        with np.errstate(over="ignore"):
-            rows = np.ascontiguousarray(rows, self.dtype)
-        if not np.isfinite(rows).all():
-            raise DataError(
-                f"{name} must be finite in {self.dtype}. Got NaN, infinity or numbers beyond it. "
-                "Remove or rescale them."
-            )
-        return rows
-
-    def _held(self, ids: ArrayLike) -> NDArray[np.int32]:
-        array = np.asarray(ids)
-        if array.size == 0:
-            return np.empty(0, np.int32)
-        if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-            raise ValueError(
-                f"ids must be a one-dimensional array of whole numbers. Got {array.dtype} of shape "
-                f"{array.shape}. Pass ids that insert returned."
-            )
-        array = array.astype(np.int64)
-        if not self._tree.holds(array) or len(np.unique(array)) != len(array):
-            raise ValueError(
-                "ids must be those of points that are held, each once. Got one that was deleted, never "
-                "given, or twice. Pass ids that insert returned."
-            )
-        return array.astype(np.int32)
+        assert self._core.consistent(), "the tree or the list of free ids is not what it should be"
