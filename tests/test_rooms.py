@@ -107,7 +107,7 @@ def test_the_reference_imports_numpy_and_nothing_of_ours():
         ("typer", ("cli/",)),
         ("rich", ("cli/",)),
         ("fewfire.torch", ("torch/", "runs/")),
-        ("fewfire.cli", ("cli/",)),
+        ("fewfire.cli", ("cli/", "__main__.py")),
         ("fewfire.report", ("report/", "cli/")),
         ("fewfire.reference", ("reference/",)),
     ],
@@ -129,6 +129,7 @@ FLOORS = [
     ["api", "estimators", "runs"],
     ["report"],
     ["cli"],
+    ["__main__"],
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -175,7 +176,8 @@ def test_no_two_files_import_each_other_by_any_way():
 
 
 def test_the_package_root_holds_four_loose_modules_at_the_most():
-    assert len(list(PACKAGE.glob("*.py"))) <= 4
+    loose = {path.name for path in PACKAGE.glob("*.py")} - {"__main__.py"}  # whose name Python gives
+    assert len(loose) <= 4
 
 
 def test_no_class_is_longer_than_300_lines():

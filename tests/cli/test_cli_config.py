@@ -31,7 +31,7 @@ def config_file(tmp_path, text: str):
 ANY = {
     int: st.integers(),
     float: st.floats(),
-    str: st.text(st.characters(exclude_categories=["Cs"])),
+    str: st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
     bool: st.booleans(),
 }
 
@@ -161,3 +161,9 @@ def test_no_file_makes_a_traceback(tmp_path_factory, content):
     if ended.code:
         assert ended.code == 2
         assert re.match(r"fewfire: .*Got.*\. ", ended.err, flags=re.DOTALL), ended.err
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfwidth = 77\n")
+    ended = fewfire("train", "digits", "--config", tmp_path / "a.toml", "--print-config")
+    assert "width = 77\n" in ended.out

@@ -1,5 +1,6 @@
 """Ctrl-C: what was trained is saved, whole files only, exit code 130."""
 
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import fewfire.runs.run as run_module
 from command import SCRIPT, fewfire, train_digits
 from fewfire import Trainer, TwoLayerNetwork
 from fewfire.runs.folder import RunFolder
+from fewfire.system.signals import ENDING
 from fewfire.training.methods.gradient_descent import DescentStepper
 
 INTERRUPTED = 130
@@ -85,6 +87,20 @@ def test_ctrl_c_in_the_last_save_saves_again(digits_run, tmp_path, monkeypatch):
     assert "Interrupted after 2 whole epochs" in ended.err
     saved = (tmp_path / "run" / "model.safetensors").read_bytes()
     assert saved == (digits_run[0].path / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_second_signal_does_not_end_the_save_that_the_first_began(tmp_path, monkeypatch, number):
+    save = RunFolder.save_model
+
+    def signalled(*arguments):
+        os.kill(os.getpid(), number)
+        save(*arguments)
+
+    monkeypatch.setattr(Trainer, "epoch", interrupt)
+    monkeypatch.setattr(RunFolder, "save_model", signalled)
+    assert train_digits(tmp_path / "run").code == INTERRUPTED
+    assert RunFolder(tmp_path / "run").load_settings().interrupted
 
 
 @pytest.mark.parametrize(("module", "name"), [(prepare_module, "load_dataset"), (run_module, "prepare")])

@@ -15,6 +15,9 @@ import fewfire.diagnose.scaling as scaling_study
 import fewfire.runs.prepare as prepare_module
 from command import SCRIPT, Ended, fewfire, fewfire_process, train_digits
 from commands import COMMANDS, CONFIGURED, kinds
+from fewfire._version import __version__
+from fewfire.cli.main import run
+from fewfire.cli.streams import PatientStream, prepare_streams
 from fewfire.indexes import INDEXES
 from fewfire.networks.losses import LOSSES
 
@@ -165,8 +168,12 @@ def test_exit_codes_are_those_that_help_and_docs_name(tmp_path, monkeypatch):
         ("train digits --colour 1", r"No such option: --colour.*\. See fewfire train --help\."),
         ("train digits more", r"Got unexpected extra argument.*more.*\. See fewfire train --help\."),
         ("train", r"Missing argument 'DATA'\. See fewfire train --help\."),
-        ("trian digits", r"No such command 'trian'\. Did you mean 'train'\. See fewfire --help\."),
+        ("trian digits", r"No such command 'trian'\. Did you mean 'train'\? See fewfire --help\."),
         ("study digits", r"No such command 'digits'\. See fewfire study --help\."),
+        (
+            "train digits --out=",
+            r"--out must not be empty\. Is .* not set\? See fewfire train --help\.",
+        ),
         ("train digits --width", r"Option '--width' requires an argument\. See fewfire( train)? --help\."),
     ],
 )
@@ -176,6 +183,45 @@ def test_what_the_command_line_itself_rejects_is_one_line(words, message):
     assert re.fullmatch(rf"fewfire: a command must be as its help says\. Got: {message}\n", ended.err), (
         ended.err
     )
+
+
+@pytest.mark.parametrize("words", [("predict", ""), ("train", "digits", "--out", "")])
+def test_an_empty_text_is_refused_before_it_becomes_the_current_folder(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    ended = fewfire(*words)
+    assert ended.code == 2
+    assert "must not be empty. Is a variable not set?" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_version_and_a_short_help():
+    assert fewfire("--version").out == f"fewfire {__version__}\n"
+    assert fewfire("train", "-h").out == fewfire("train", "--help").out
+
+
+def test_standard_output_may_be_closed(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        prepare_streams()
+        print("nowhere")
+        sys.stdout.close()
+
+
+def test_a_full_disk_behind_standard_output_ends_in_one_line_or_in_silence(capfd, monkeypatch):
+    with open("/dev/full", "w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["fewfire", "info"])
+        patch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            run()
+        assert ended.value.code == 1
+    assert capfd.readouterr().err.startswith("fewfire: standard output must take what is printed. Got: No sp")
+    with open("/dev/full", "w") as full:
+        stream = PatientStream(full)
+        for _ in range(3):
+            stream.write("a line\n")
+            stream.flush()
+    said = "fewfire: nothing more can be printed: No space left on device. The command goes on in silence.\n"
+    assert capfd.readouterr().err == said
 
 
 # Quiet
@@ -259,8 +305,12 @@ def test_a_pipe_gets_lines_and_nothing_else(tmp_path):
 
 
 def into_a_closed_pipe(*arguments: object) -> Ended:
+    """With a buffer, as people have it: without one the first word meets the pipe inside Typer."""
     command = [str(SCRIPT), *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered
+    )
     assert process.stdout
     assert process.stderr
     process.stdout.close()

@@ -76,7 +76,7 @@ def test_a_place_that_cannot_be_written_to_is_named(digits_run, tmp_path):
     ended = fewfire("predict", digits_run[0].path, "digits", "--out", tmp_path / "absent" / "p.csv")
     assert ended.code == USER_ERROR
     assert re.match(
-        r"fewfire: files must be readable and writable\. Got: .*No such file or directory.*Check path",
+        r"fewfire: files must be readable .* Got: .*the folder .*absent does not exist\. Check path",
         ended.message,
     )
 

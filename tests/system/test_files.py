@@ -1,6 +1,7 @@
 """A file is the old one or the new one, whatever goes wrong on the way."""
 
 import os
+import stat
 
 import pytest
 
@@ -54,3 +55,54 @@ def test_a_file_is_never_seen_half_written(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", look_then_replace)
     write_atomically(tmp_path / "file", "new" * 100_000)
     assert (tmp_path / "file").read_text() == "new" * 100_000
+
+
+def test_a_file_keeps_its_mode_and_a_link_stays(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("old")
+    real.chmod(0o600)
+    link.symlink_to("real")
+    write_atomically(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    assert stat.S_IMODE(real.stat().st_mode) == 0o600
+
+
+def test_a_pipe_gets_what_is_written_if_it_is_read(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match=r"nothing reads this pipe yet: '.*pipe'"):
+        write_atomically(pipe, "lost")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, "text", b" and bytes")
+    assert os.read(reader, 100) == b"text and bytes"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_device_stays_a_device():
+    write_atomically("/dev/null", "text")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_standard_stream_that_leads_into_a_file_is_added_to(tmp_path):
+    with open(tmp_path / "file", "w") as file:
+        file.write("before\n")
+        file.flush()
+        write_atomically(f"/dev/fd/{file.fileno()}", "after\n")
+    assert (tmp_path / "file").read_text() == "before\nafter\n"
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    path = tmp_path / ("ä" * 127)  # 254 bytes
+    write_atomically(path, "text")
+    assert path.read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("", "it is a folder"), ("absent/file", "the folder .*absent does not exist")]
+)
+def test_an_error_names_the_path_that_was_given(tmp_path, name, message):
+    with pytest.raises(OSError, match=message) as caught:
+        write_atomically(tmp_path / name, "text")
+    assert caught.value.filename == str(tmp_path / name)

@@ -4,13 +4,16 @@ The keys are the names of the command's own options and arguments: there is no s
 """
 
 import json
+import re
 import sys
-from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+from fewfire.system.words import did_you_mean, why
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,7 +21,19 @@ else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
 
-class ConfigCommand(TyperCommand):
+class FewfireCommand(TyperCommand):
+    """A command that takes no empty text: a variable of the shell that is not set is no wish."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for before, given in pairwise(["", *args]):
+            if given == "" or re.fullmatch("--[^=]+=", given):
+                option = before if before.startswith("-") and not given else given
+                what = option.rstrip("=") or "an argument"
+                ctx.fail(f"{what} must not be empty. Is a variable not set?")
+        return super().parse_args(ctx, args)
+
+
+class ConfigCommand(FewfireCommand):
     """A command that, asked with `--print-config`, prints its settings and does nothing else."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -43,10 +58,9 @@ def _read(ctx: typer.Context, path: Path | None) -> Path | None:
     for written, value in _content(path).items():
         key = written.replace("_", "-")
         if key not in params:
-            near = [f"Did you mean {name}? " for name in get_close_matches(key, params, n=1)]
             raise ValueError(
                 f"a key of {path} must name an option of {ctx.command_path}. Got {written!r}. "
-                f"{''.join(near)}{ctx.command_path} --print-config prints all of them."
+                f"{did_you_mean(key, params)}{ctx.command_path} --print-config prints all of them."
             )
         param = params[key]
         if param.name in defaults:
@@ -68,11 +82,10 @@ def _read(ctx: typer.Context, path: Path | None) -> Path | None:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # as Windows begins a text
     except OSError as error:
         raise ValueError(
-            f"--config must name a file that can be read. Got {path}: {error.strerror}. Check its name."
+            f"--config must name a file that can be read. Got {why(error)}. Check its name."
         ) from error
     except (ValueError, RecursionError) as error:  # also what is no UTF-8
         raise ValueError(
@@ -86,6 +99,8 @@ def _as_given(ctx: typer.Context, param: Any, value: object) -> str | bool:
     if isinstance(value, bool) != is_flag or not isinstance(value, str | int | float):
         needed = "true or false" if is_flag else "a number or a text in quotes"
         raise typer.BadParameter(f"{needed} is needed")
+    if value == "":
+        raise typer.BadParameter("a text must not be empty")
     given = value if isinstance(value, bool) else str(value)
     param.process_value(ctx, given)
     return given

@@ -1,9 +1,8 @@
 """What a person sees while training and at its end."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -17,24 +16,6 @@ from fewfire.runs.prepare import Prepared
 from fewfire.system import machine
 from fewfire.system.words import bytes_text
 from fewfire.training import EpochRecord, GaussNewtonRecord, Trainer
-
-
-class PatientConsole(Console):
-    """Falls silent where nobody reads any more: a closed pipe, as that of `| head`, costs no run."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        discard(self.file)
-
-
-def discard(file: IO[str]) -> None:
-    """Let what is still on its way to a closed pipe go nowhere, in place of an error at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
-
-
-def console_of(*, json: bool = False, quiet: bool = False) -> Console:
-    """Where people read; paths and names of data sets are printed as they are: brackets are no markup."""
-    return PatientConsole(stderr=json, quiet=quiet, highlight=False, markup=False, emoji=False)
 
 
 class EpochTable:

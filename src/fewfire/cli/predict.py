@@ -10,8 +10,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from fewfire.cli.display import console_of
 from fewfire.cli.options import Quiet
+from fewfire.cli.streams import console_of
 from fewfire.data import load_inputs
 from fewfire.data.table import few
 from fewfire.prepare import Features, TargetScaling

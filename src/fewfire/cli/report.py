@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fewfire.cli.display import console_of
 from fewfire.cli.options import Quiet
+from fewfire.cli.streams import console_of
 from fewfire.report import report as report_page
 from fewfire.runs import RunFolder
 from fewfire.system.files import write_atomically

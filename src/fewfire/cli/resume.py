@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from fewfire.cli.display import TrainingDisplay, console_of
+from fewfire.cli.display import TrainingDisplay
 from fewfire.cli.options import Json, Quiet, Threads
+from fewfire.cli.streams import console_of
 from fewfire.runs import resume_run
 
 

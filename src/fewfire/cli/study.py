@@ -9,8 +9,9 @@ import typer
 
 from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
-from fewfire.cli.display import DriftTable, TrainingDisplay, console_of, print_drift, print_scaling
+from fewfire.cli.display import DriftTable, TrainingDisplay, print_drift, print_scaling
 from fewfire.cli.options import Json, Quiet, Seed, Threads, takes
+from fewfire.cli.streams import console_of
 from fewfire.diagnose.drift import DriftRecorder, steps_table
 from fewfire.diagnose.scaling import (
     QUICK_SWEEPS,

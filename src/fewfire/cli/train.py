@@ -3,8 +3,9 @@
 import json as json_format
 
 from fewfire.cli.config import Config, PrintConfig
-from fewfire.cli.display import TrainingDisplay, console_of
+from fewfire.cli.display import TrainingDisplay
 from fewfire.cli.options import OPTIONS, Json, Quiet, takes
+from fewfire.cli.streams import console_of
 from fewfire.runs import TrainOptions, train_run
 
 

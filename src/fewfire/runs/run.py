@@ -20,6 +20,7 @@ from fewfire.runs.settings import Settings
 from fewfire.runs.tensorboard import tensorboard_log
 from fewfire.system.files import OutputFolder
 from fewfire.system.memory import peak_bytes
+from fewfire.system.signals import uninterrupted
 from fewfire.training import EpochRecord, Observer, Observers, Trainer, train_epochs
 
 
@@ -167,7 +168,8 @@ def train_and_save(
         save(failed=str(error))
         raise TrainingError(f"{error} Saved in {folder.path}") from error
     except KeyboardInterrupt:
-        save(interrupted=True)
+        with uninterrupted():
+            save(interrupted=True)
         observer.interrupted(len(trainer.history), folder.path, folder.how_to_go_on)
         raise
 

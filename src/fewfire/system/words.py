@@ -1,6 +1,7 @@
 """Words that messages share: each thing is said in one way."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 def require_one_of(value: object, names: Iterable[str], what: str) -> None:
@@ -13,7 +14,10 @@ def require_one_of(value: object, names: Iterable[str], what: str) -> None:
     """
     known = list(names)
     if not (isinstance(value, str) and value in known):
-        raise ValueError(f"{what} must be one of {', '.join(known)}. Got {value!r}. Choose one of them.")
+        near = did_you_mean(value, known) if isinstance(value, str) else ""
+        raise ValueError(
+            f"{what} must be one of {', '.join(known)}. Got {value!r}. {near}Choose one of them."
+        )
 
 
 def bytes_text(n_bytes: int) -> str:
@@ -29,3 +33,15 @@ def seconds_text(seconds: float) -> str:
     if seconds < 0.9995:
         return f"{1e3 * seconds:.3g} ms"
     return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
+
+
+def did_you_mean(value: str, names: Iterable[str]) -> str:
+    """A question, for a value that is nearly one of these names; else nothing."""
+    return "".join(f"Did you mean {name}? " for name in get_close_matches(value, list(names), 1, 0.7))
+
+
+def why(error: BaseException) -> str:
+    """What went wrong, in one line without a number: for a file its path and what the system says of it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
