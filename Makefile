@@ -33,11 +33,25 @@ benchmarks: $(INSTALLED)  ## Measure everything that the README claims (about th
 docs: $(INSTALLED)  ## Build the site into site/: open site/index.html, or serve it to search it
 	$(BIN)/python -m mkdocs build
 
+# What the set-up says before it stops, where what it needs is not there.
+else_say = || { echo "The set-up needs $(1)" >&2; exit 1; }
+NEW_ENOUGH := 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))'
+FREE_MB := 3000# .venv takes 2,000, the build 350
+
 # PyTorch first, at a fixed version: an open range could take the gigabytes of a CUDA build.
 $(INSTALLED): $(SOURCES)
+	@test -x $(BIN)/python || $(PYTHON) -c $(NEW_ENOUGH) $(call else_say,Python 3.10 or newer with the module venv. Got \
+	  '$(PYTHON)'. Install it (Debian: apt-get install python3-venv) or name another: make PYTHON=python3.12)
+	@command -v $(CXX) >/dev/null $(call else_say,a C++17 compiler. Got no '$(CXX)'. Install it (Debian: apt-get \
+	  install g++) or name another: make CXX=clang++)
+	@test -x $(BIN)/python || test $$(df -Pm . | awk 'END { print $$4 }') -ge $(FREE_MB) $(call else_say,$(FREE_MB) MB \
+	  of disk. Got $$(df -Pm . | awk 'END { print $$4 }') free in $(CURDIR). Free some or clone to another disk)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[dev,docs,openml,parquet,plot,quantum,sklearn,tensorboard,torch]'
+	$(BIN)/python -m pip install --quiet torch==2.13.0 $(call else_say,a package index that pip can reach: pypi.org or \
+	  PIP_INDEX_URL. Got the error above. Connect and run make again: what is there already stays)
+	CXX=$(CXX) $(BIN)/python -m pip install --quiet --editable \
+	  '.[dev,docs,openml,parquet,plot,quantum,sklearn,tensorboard,torch]' $(call else_say,a package index for the \
+	  packages above and a C++17 compiler for the core. Got the error above. Mend it and run make again)
 	rm -f .venv/installed*
 	touch $@
 
