@@ -132,7 +132,7 @@ def test_the_index_of_a_frame_is_no_column(tmp_path, name):
     frame = pandas.DataFrame(COLUMNS).drop(columns=["target"])
     frame.set_index(pandas.Index([4, 0, 1, 2, 5, 3], name=name)).to_parquet(tmp_path / "table.parquet")
     features = load_dataset(tmp_path / "table.parquet").features
-    assert (*features.names, *features.targets.values()) == ("age", "height", "colour", "member")
+    assert (*features.names, features.target) == ("age", "height", "colour", "member")
 
 
 def test_several_indexes_are_left_out_and_an_index_alone_is_no_table(tmp_path):

@@ -30,6 +30,11 @@ class Features:
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def target(self) -> str | None:
+        """The name of the target, where there is one and it has a name."""
+        return next(iter(self.targets.values())) if len(self.targets) == 1 else None
+
+    @property
     def one_hot(self) -> OneHot:
         return OneHot(self.n_columns, {column: np.arange(len(t)) for column, t in self.categories.items()})
 
