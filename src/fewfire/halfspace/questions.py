@@ -69,7 +69,7 @@ def as_offsets(offsets: ArrayLike, n_normals: int, of: Shaped) -> NDArray:
 
 
 def as_ids(ids: ArrayLike) -> NDArray[np.int64]:
-    """Ids (k,); whether they are held, the core says."""
+    """Ids (k,): a copy, which no other thread can change; whether they are held, the core says."""
     array = np.asarray(ids)
     if array.size == 0:
         return np.empty(0, np.int64)
@@ -79,7 +79,7 @@ def as_ids(ids: ArrayLike) -> NDArray[np.int64]:
             f"{array.shape}. Pass ids that insert returned."
         )
     # A number beyond int64 becomes a negative one, which no point has.
-    return np.ascontiguousarray(array, np.int64)
+    return np.array(array, np.int64)
 
 
 def require_held(held: bool) -> None:
