@@ -47,7 +47,7 @@ def own_rows(values: ArrayLike, name: str, of: Shaped) -> NDArray:
 
 def as_offset(offset: float, of: Shaped) -> float:
     """One offset; whether it is finite, the core says."""
-    if type(offset) is float:
+    if isinstance(offset, float):  # np.float64 too
         return offset
     array = _converted(offset, "offsets", of.dtype)
     if array.size != 1 or array.ndim > 1:
