@@ -153,6 +153,23 @@ def test_ids_that_another_thread_changes_meanwhile_are_refused_or_taken_as_they_
                 assert not reporter.points(ids).any()
 
 
+def test_what_becomes_an_array_may_use_the_reporter_that_it_is_given_to():
+    normals = random.standard_normal((5, 3))
+    reporter = HalfspaceReporter(random.standard_normal((2000, 3)))
+
+    class Late:
+        def __array__(self, dtype=None, copy=None):
+            reporter.delete(reporter.insert(normals))
+            return normals
+
+    expected = reporter.count_batch(normals, 0.5).tolist()
+    assert reporter.count_batch(Late(), 0.5).tolist() == expected
+    ids = reporter.insert(Late())
+    reporter.move(ids, Late())
+    np.testing.assert_array_equal(reporter.points(ids), normals.astype(np.float32))
+    assert ids.tolist() == list(range(2000, 2005))
+
+
 def test_an_interrupt_leaves_the_reporter_whole():
     reporter, points = HalfspaceReporter(random.standard_normal((3000, 3))), random.standard_normal((500, 3))
 
