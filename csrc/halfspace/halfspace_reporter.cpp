@@ -9,8 +9,8 @@ template <class T>
 void HalfspaceReporter<T>::require_sound() const {
   if (broken_)
     throw std::runtime_error(
-        "a reporter must have had memory for each change. Got one that ran out of memory while it changed. "
-        "Load it from a file again, or make another.");
+        "a reporter must have had memory and threads for each change. Got one that ran out of them while it "
+        "changed. Load it from a file again, or make another.");
 }
 
 template <class T>
@@ -142,7 +142,6 @@ bool HalfspaceReporter<T>::remove(const int64_t* ids, int64_t count) {
   require_sound();
   std::vector<int32_t> held;
   if (!held_once(ids, count, held)) return false;
-  free_.reserve(free_.size() + count);
   change([&] {
     tree_.remove(held.data(), count);
     for (const int32_t id : held) {

@@ -61,7 +61,7 @@ class HalfspaceReporter {
   HalfspaceTree<T> tree_;
   std::vector<int32_t> free_;  // a heap, the least first: ids below the end that no point has
   int32_t end_ = 0;            // all ids lie below
-  bool broken_ = false;        // a change ended midway: memory ran out
+  bool broken_ = false;        // a change ended midway: memory or threads ran out
 };
 
 }  // namespace fewfire

@@ -1,8 +1,13 @@
 // The half-space tree.
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <functional>
 #include <map>
+#include <new>
+#include <numeric>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +16,18 @@
 #include "halfspace/halfspace_reporter.h"
 #include "selftest/checks.h"
 #include "selftest/numbers.h"
+
+static thread_local int64_t allocations_left = -1;  // of this thread, before one that fails; -1: none does
+
+// Not inlined: GCC would warn of each `new` that it then sees freed by std::free.
+[[gnu::noinline]] void* operator new(size_t size) {
+  void* memory = allocations_left == 0 ? nullptr : std::malloc(size);
+  if (allocations_left >= 0) --allocations_left;
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace fewfire::selftest {
 namespace {
@@ -185,6 +202,52 @@ void check_repair() {
   check(reporter.consistent(), "the tree is sound");
 }
 
+// What a call does that gets no memory at its first allocation, its second and so on: the reporter is as it
+// was, or says from then on that it is not; and nobody is left with the lock.
+void check_no_memory() {
+  where = "a reporter without memory";
+  constexpr int64_t d = 2, n = 2000, n_more = 1000;
+  std::mt19937 random(7);
+  std::vector<double> points(n * d);
+  for (double& value : points) value = std::normal_distribution<double>()(random);
+  std::vector<int32_t> ids(n);
+  std::vector<int64_t> some(n_more);
+  std::iota(some.begin(), some.end(), 0);
+  const Matrix<double> normals = random_matrix<double>(8, d, random);
+  const std::vector<double> offsets(8, 0.0);
+  using Reporter = HalfspaceReporter<double>;
+  const std::function<void(Reporter&)> calls[] = {
+      [&](Reporter& reporter) { reporter.insert({points.data(), n_more, d}, 1 << 20, ids.data()); },
+      [&](Reporter& reporter) { reporter.move(some.data(), {points.data() + d, n_more, d}); },
+      [&](Reporter& reporter) { reporter.remove(some.data(), n_more); },
+      [&](Reporter& reporter) { reporter.report(normals.view(), offsets.data(), nullptr); },
+  };
+  int whole = 0, broken = 0;
+  for (const auto& call : calls) {
+    for (int64_t allocations = 0;; ++allocations) {
+      Reporter reporter(d);
+      reporter.insert({points.data(), n, d}, n, ids.data());
+      const std::vector<double> before = reporter.snapshot().points;
+      bool failed = false;
+      allocations_left = allocations;
+      try {
+        call(reporter);
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+      allocations_left = -1;
+      if (!failed) break;
+      try {
+        check(reporter.snapshot().points == before && reporter.consistent(), "a call that failed");
+        ++whole;
+      } catch (const std::runtime_error&) {
+        ++broken;
+      }
+    }
+  }
+  check(whole > 0 && broken > 0, "calls that failed before a change and in its midst");
+}
+
 }  // namespace
 
 void check_halfspaces() {
@@ -193,6 +256,7 @@ void check_halfspaces() {
   check_threads<float>("float");
   check_threads<double>("double");
   check_repair();
+  check_no_memory();
 }
 
 }  // namespace fewfire::selftest

@@ -6,6 +6,7 @@ import pickle
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import joblib
 import numpy as np
@@ -102,18 +103,32 @@ def test_two_threads_that_delete_the_same_points_delete_them_once():
     reporter.check_invariants()
 
 
-def test_points_that_another_thread_changes_meanwhile_are_taken_as_they_were():
-    points = np.zeros((20_000, 2), np.float32)
+@contextmanager
+def meanwhile(spoil):
+    """Another thread calls `spoil` again and again."""
     stop = threading.Event()
 
-    def spoil():
+    def go_on():
         while not stop.is_set():
-            points[:] = np.nan
-            points[:] = 1
+            spoil()
 
-    spoiler = threading.Thread(target=spoil)
+    spoiler = threading.Thread(target=go_on)
     spoiler.start()
     try:
+        yield
+    finally:
+        stop.set()
+        spoiler.join()
+
+
+def test_points_that_another_thread_changes_meanwhile_are_taken_as_they_were():
+    points = np.zeros((20_000, 2), np.float32)
+
+    def spoil():
+        points[:] = np.nan
+        points[:] = 1
+
+    with meanwhile(spoil):
         for _ in range(20):
             try:
                 reporter = HalfspaceReporter(points)
@@ -121,9 +136,38 @@ def test_points_that_another_thread_changes_meanwhile_are_taken_as_they_were():
                 continue
             assert np.isfinite(reporter.points(reporter.ids)).all()
             reporter.check_invariants()
-    finally:
-        stop.set()
-        spoiler.join()
+
+
+def test_ids_that_another_thread_changes_meanwhile_are_refused_or_taken_as_they_were():
+    n, far = 1_000_000, 2**31 - 100  # many: a look at all of them takes long enough to meet a change
+    points = np.zeros((n, 1), np.float32)
+    reporter, ids = HalfspaceReporter(points), np.arange(n)
+
+    def spoil():
+        ids[0] = far
+        ids[0] = 0
+
+    with meanwhile(spoil):
+        for _ in range(20):
+            with suppress(ValueError):
+                assert not reporter.points(ids).any()
+
+
+def test_what_becomes_an_array_may_use_the_reporter_that_it_is_given_to():
+    normals = random.standard_normal((5, 3))
+    reporter = HalfspaceReporter(random.standard_normal((2000, 3)))
+
+    class Late:
+        def __array__(self, dtype=None, copy=None):
+            reporter.delete(reporter.insert(normals))
+            return normals
+
+    expected = reporter.count_batch(normals, 0.5).tolist()
+    assert reporter.count_batch(Late(), 0.5).tolist() == expected
+    ids = reporter.insert(Late())
+    reporter.move(ids, Late())
+    np.testing.assert_array_equal(reporter.points(ids), normals.astype(np.float32))
+    assert ids.tolist() == list(range(2000, 2005))
 
 
 def test_an_interrupt_leaves_the_reporter_whole():

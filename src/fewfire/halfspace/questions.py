@@ -47,7 +47,7 @@ def own_rows(values: ArrayLike, name: str, of: Shaped) -> NDArray:
 
 def as_offset(offset: float, of: Shaped) -> float:
     """One offset; whether it is finite, the core says."""
-    if type(offset) is float:
+    if isinstance(offset, float):  # np.float64 too
         return offset
     array = _converted(offset, "offsets", of.dtype)
     if array.size != 1 or array.ndim > 1:
@@ -69,7 +69,7 @@ def as_offsets(offsets: ArrayLike, n_normals: int, of: Shaped) -> NDArray:
 
 
 def as_ids(ids: ArrayLike) -> NDArray[np.int64]:
-    """Ids (k,); whether they are held, the core says."""
+    """Ids (k,): a copy, which no other thread can change; whether they are held, the core says."""
     array = np.asarray(ids)
     if array.size == 0:
         return np.empty(0, np.int64)
@@ -79,7 +79,7 @@ def as_ids(ids: ArrayLike) -> NDArray[np.int64]:
             f"{array.shape}. Pass ids that insert returned."
         )
     # A number beyond int64 becomes a negative one, which no point has.
-    return np.ascontiguousarray(array, np.int64)
+    return np.array(array, np.int64)
 
 
 def require_held(held: bool) -> None:

@@ -81,9 +81,9 @@ class HalfspaceReporter:
     Threads: any number of them may ask and change a reporter at the same time. Each call sees the points as
     they are between two changes. Questions run side by side, changes alone, all in the order of their coming.
 
-    A call that raises leaves the reporter as it was, but where memory runs out in the midst of a change: then
-    every later call raises RuntimeError. Copies and pickles hold the same points under the same ids and give
-    the same answers, bit for bit; their `work` begins anew.
+    A call that raises leaves the reporter as it was, except where memory or threads run out in the midst of a
+    change: then every later call raises RuntimeError. Copies and pickles hold the same points under the same
+    ids and give the same answers, bit for bit; their `work` begins anew.
 
     This is a practical stand-in, by boxes, for the structure of P. K. Agarwal, D. Eppstein and J. Matousek,
     *Dynamic half-space reporting, geometric optimization, and minimum spanning trees*, FOCS 1992, whose
