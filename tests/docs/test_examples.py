@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from fewfire.cli.main import app
+from fewfire.cli.app import app
 from pages import PAGES, blocks, commands, name_of
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.(?P<decimals>\d*))?(?:e(?P<power>[-+]?\d+))?")
