@@ -280,10 +280,10 @@ def need_in(message):
 
 
 @pytest.mark.parametrize("momentum", [0, 0.9])
-def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
+def test_the_whole_process_keeps_within_its_limit(digits_file, tmp_path, momentum):
     """Half fire, on large batches: more memory for fire sets than for anything else."""
-    options = ("train", "digits", "--width", 16384, "--fire-rate", 0.5, "--epochs", 1, "--batch-size", 1500,
-               "--momentum", momentum)  # fmt: skip
+    options = ("train", digits_file, "--width", 16384, "--fire-rate", 0.5, "--epochs", 1,
+               "--batch-size", 1500, "--momentum", momentum)  # fmt: skip
     ended = fewfire_process(*options, "--threads", 2, "--memory-limit", "1MB", "--out", tmp_path / "a")
     assert ended.code == USER_ERROR
     needed = need_in(ended.err) / 1e6
