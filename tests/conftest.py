@@ -1,11 +1,14 @@
 """Settings and fixtures of all tests: Hypothesis without a clock, and the machine left as it was found."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import settings
 
 import fewfire
 from command import Ended, train_digits
+from fewfire.data import load_dataset
 from fewfire.runs.folder import RunFolder
 from fewfire.system import machine
 from html_pages import CHROMIUM
@@ -39,6 +42,16 @@ def make_index(request) -> Factory:
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
 def dtype(request) -> type:
     return request.param
+
+
+@pytest.fixture(scope="session")
+def digits_file(tmp_path_factory) -> Path:
+    """The digits as an NPZ file: a process that reads it has no scikit-learn to import, most of a second."""
+    path = tmp_path_factory.mktemp("data") / "digits.npz"
+    dataset = load_dataset("digits")
+    inputs = np.concatenate([dataset.inputs, dataset.test_inputs])
+    np.savez(path, X=inputs, y=np.concatenate([dataset.labels, dataset.test_labels]))
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fewfire._version import __version__ as __version__
-from fewfire.api import predict, train
-from fewfire.core import FireSet, Inputs
-from fewfire.errors import DataError, ExactnessError, FewfireError, MemoryLimitError, TrainingError
-from fewfire.halfspace import HalfspaceReporter
-from fewfire.networks import TwoLayerNetwork
-from fewfire.prepare import Classes, InputScaling
-from fewfire.system.machine import info, set_threads, threads
-from fewfire.training import GaussNewton, GradientDescent, Trainer
+
+try:
+    from fewfire.system.machine import info, set_threads, threads
+except ValueError:  # of a setting in the environment: each name raises it again, and the command tells it
+    pass
+else:
+    from fewfire.api import predict, train
+    from fewfire.core import FireSet, Inputs
+    from fewfire.errors import DataError, ExactnessError, FewfireError, MemoryLimitError, TrainingError
+    from fewfire.halfspace import HalfspaceReporter
+    from fewfire.networks import TwoLayerNetwork
+    from fewfire.prepare import Classes, InputScaling
+    from fewfire.training import GaussNewton, GradientDescent, Trainer
 
 if TYPE_CHECKING:
     from fewfire.data import load_dataset
@@ -48,6 +53,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The names that are loaded when they are asked for."""
+    if name in __all__ and name not in _LATER:
+        import_module("fewfire.system.machine")  # which raises what it raised at first
     if name not in _LATER:
         raise AttributeError(f"module 'fewfire' has no attribute {name!r}")
     try:

@@ -21,8 +21,15 @@ BAD_OPTIONS = [
     (("--seed", -1), r"--seed must be >= 0\. Got -1\."),
     (("--checkpoint-every", -1), r"--checkpoint-every must be >= 0\. Got -1\. Leave it out"),
     (("--compare-dense", -1), r"--compare-dense must be >= 0\. Got -1\."),
-    (("--index", "tree"), r"the index must be one of exhaustive, screened, .*\. Got 'tree'\. Choose one"),
-    (("--loss", "hinge"), r"the loss must be one of squared, softmax, logistic\. Got 'hinge'\. Choose one"),
+    (("--index", "tree"), r"--index must be one of exhaustive, .*, auto\. Got 'tree'\. Choose one"),
+    (
+        ("--index", "drfit"),
+        r"--index must be one of .*, auto\. Got 'drfit'\. Did you mean drift\? Choose one",
+    ),
+    (
+        ("--loss", "hinge"),
+        r"--loss must be one of squared, softmax, logistic, auto\. Got 'hinge'\. Choose one",
+    ),
     (("--init", "zeros"), r"init must be one of gaussian, structured\. Got 'zeros'\. Choose one"),
     (
         ("--learning-rate", "fast"),
@@ -44,13 +51,16 @@ BAD_OPTIONS = [
     ),
     (
         ("--schedule", "step", "--decay-every", 0),
-        r"every must be a whole number of epochs >= 1\. Got 0\. Use 1",
+        r"--decay-every must be >= 1\. Got 0\. Leave it out for the default\.",
     ),
     (("--momentum", 1), r"momentum must be at least 0 and less than 1\. Got 1\.0"),
     (("--nesterov",), r"nesterov needs momentum\. Got momentum=0"),
     (("--weight-decay", -1), r"weight_decay must be a finite number >= 0\. Got -1\.0"),
     (("--weight-decay", 1, "--learning-rate", 2), r"learning_rate \* weight_decay must be less than 1"),
-    (("--schedule", "step", "--decay-gamma", 2), r"gamma must be in \(0, 1\]\. Got 2\.0\. Use 0\.1"),
+    (
+        ("--schedule", "step", "--decay-gamma", 2),
+        r"the gamma of a decay must be in \(0, 1\]\. Got 2\.0\. Use 0\.1",
+    ),
     (("--threshold", "low"), r"--threshold must be a finite number or 'paper'\. Got 'low'\."),
     (("--threshold", "-1"), r"threshold must be a finite number >= 0\. Got -1\.0\. Use threshold=0"),
     (("--fire-rate", 0.7), r"the fire rate must be in \(0, 0\.5\]\. Got 0\.7\. Use 0\.5"),
@@ -105,6 +115,22 @@ def test_bad_data_are_explained(tmp_path, name, content, message):
     assert ended.code == USER_ERROR
     assert re.match(f"fewfire: {message}", ended.message), ended.message
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("words", ["predict {} digits", "report {}", "resume {}"])
+def test_a_run_folder_that_is_not_there_is_named_without_the_number_of_an_error(tmp_path, words):
+    ended = fewfire(*words.format(tmp_path / "absent").split())
+    assert ended.code == USER_ERROR
+    found = r"Got (\S+/absent): \1/(model\.safetensors|settings\.json): No such file or directory\. Give the "
+    assert re.search(found, ended.err), ended.err
+
+
+@pytest.mark.parametrize("name", ["FEWFIRE_NUM_THREADS", "FEWFIRE_SIMD"])
+def test_a_bad_setting_in_the_environment_is_one_line(monkeypatch, name):
+    monkeypatch.setenv(name, "many")
+    ended = fewfire_process("info")
+    assert (ended.code, ended.out) == (USER_ERROR, "")
+    assert re.fullmatch(rf"fewfire: {name} must be .*\. Got 'many'\. .*\.\n", ended.err), ended.err
 
 
 def test_another_run_is_not_overwritten(digits_run):
@@ -169,7 +195,7 @@ def test_errors_of_a_process_have_one_line_and_no_traceback(tmp_path):
     ended = fewfire_process("train", "digits", "--loss", "hinge", "--out", tmp_path / "run")
     assert ended.code == USER_ERROR
     assert ended.out == ""
-    assert ended.err.startswith("fewfire: the loss must be")
+    assert ended.err.startswith("fewfire: --loss must be")
     assert ended.err.count("\n") == 1
 
 
@@ -254,10 +280,10 @@ def need_in(message):
 
 
 @pytest.mark.parametrize("momentum", [0, 0.9])
-def test_the_whole_process_keeps_within_its_limit(tmp_path, momentum):
+def test_the_whole_process_keeps_within_its_limit(digits_file, tmp_path, momentum):
     """Half fire, on large batches: more memory for fire sets than for anything else."""
-    options = ("train", "digits", "--width", 16384, "--fire-rate", 0.5, "--epochs", 1, "--batch-size", 1500,
-               "--momentum", momentum)  # fmt: skip
+    options = ("train", digits_file, "--width", 16384, "--fire-rate", 0.5, "--epochs", 1,
+               "--batch-size", 1500, "--momentum", momentum)  # fmt: skip
     ended = fewfire_process(*options, "--threads", 2, "--memory-limit", "1MB", "--out", tmp_path / "a")
     assert ended.code == USER_ERROR
     needed = need_in(ended.err) / 1e6

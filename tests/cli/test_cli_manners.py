@@ -286,18 +286,18 @@ def in_a_terminal(*arguments: object, **environment: str) -> str:
 COLOUR = r"\x1b\[(\d+;)*[349]\d"
 
 
-def test_a_terminal_gets_colours_unless_they_are_not_wanted(tmp_path):
-    shown = in_a_terminal("train", "digits", *SMALL, "--out", tmp_path / "a")
+def test_a_terminal_gets_colours_unless_they_are_not_wanted(digits_file, tmp_path):
+    shown = in_a_terminal("train", digits_file, *SMALL, "--out", tmp_path / "a")
     assert re.search(COLOUR, shown)
-    plain = in_a_terminal("train", "digits", *SMALL, "--out", tmp_path / "b", NO_COLOR="1")
+    plain = in_a_terminal("train", digits_file, *SMALL, "--out", tmp_path / "b", NO_COLOR="1")
     assert "epoch" in plain
     assert not re.search(COLOUR, plain)
-    assert in_a_terminal("train", "digits", *SMALL, "--out", tmp_path / "c", "--quiet") == ""
+    assert in_a_terminal("train", digits_file, *SMALL, "--out", tmp_path / "c", "--quiet") == ""
 
 
-def test_a_pipe_gets_lines_and_nothing_else(tmp_path):
+def test_a_pipe_gets_lines_and_nothing_else(digits_file, tmp_path):
     for ended in (
-        fewfire_process("train", "digits", *SMALL, "--out", tmp_path / "run"),
+        fewfire_process("train", digits_file, *SMALL, "--out", tmp_path / "run"),
         fewfire_process("train", "--help"),
     ):
         assert (ended.code, ended.err) == (0, "")
@@ -320,10 +320,10 @@ def into_a_closed_pipe(*arguments: object) -> Ended:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of Windows close in another way")
-def test_a_closed_pipe_costs_no_run_and_makes_no_traceback(tmp_path):
+def test_a_closed_pipe_costs_no_run_and_makes_no_traceback(digits_file, tmp_path):
     assert into_a_closed_pipe("info") == Ended(1, "", "")
     assert into_a_closed_pipe("train", "--help") == Ended(1, "", "")
-    train = ("train", "digits", *SMALL)
+    train = ("train", digits_file, *SMALL)
     assert into_a_closed_pipe(*train, "--out", tmp_path / "a") == Ended(0, "", "")
     assert into_a_closed_pipe(*train, "--out", tmp_path / "b", "--json", "--quiet") == Ended(1, "", "")
     models = [(tmp_path / name / "model.safetensors").read_bytes() for name in "ab"]

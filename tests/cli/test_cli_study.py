@@ -129,6 +129,19 @@ def test_the_schedule_is_in_force(tmp_path):
     assert rows["learning_rate"] == pytest.approx(rates)
 
 
+def test_a_table_is_read_as_train_reads_it(tmp_path):
+    """Its target may stand in any column, and numbers may be categories."""
+    random = np.random.default_rng(0)
+    table = np.column_stack([random.standard_normal((50, 2)), random.integers(0, 3, 50)])
+    np.savetxt(tmp_path / "table.csv", table, delimiter=",", header="price,size,zip", comments="", fmt="%.6g")
+    asked = ("--target", "price", "--task", "regression", "--categories", "zip", "--test-fraction", 0.5)
+    small = ("--width", 64, "--epochs", 1, "--fire-rate", 0.5, "--out", tmp_path / "run")
+    figures = fewfire("study", "drift", tmp_path / "table.csv", *asked, *small, "--json", "-q").figures
+    assert (figures["n_samples"], figures["n_features"]) == (25, 1 + 3 + 1)
+    assert figures["history"][0]["rmse"] > 0
+    assert figures["threshold"] == 0
+
+
 def test_a_lower_learning_rate_drifts_less(study, tmp_path):
     _, rows, ended = study
     study_digits(tmp_path / "run", "--learning-rate", ended.figures["learning_rate"] / 1000)
@@ -172,6 +185,10 @@ def test_without_matplotlib_a_study_lacks_its_pictures_and_says_so(tmp_path, mon
     assert ended.code == 0
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES - PICTURES
     assert "No pictures without matplotlib: pip install 'fewfire[plot]' brings it." in ended.err
+
+
+def test_help_says_nothing_of_options_that_a_study_lacks():
+    assert "gauss-newton" not in fewfire("study", "drift", "--help").out
 
 
 def test_help_has_an_example():

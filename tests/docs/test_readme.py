@@ -13,7 +13,7 @@ README = ROOT / "README.md"
 
 
 def python_example() -> str:
-    (example,) = (block.text for block in blocks(README) if block.language == "python")
+    (example,) = (block.text for block in blocks(README) if block.language in ("python", "console", "text"))
     return example
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command import SCRIPT, train_digits
+from command import SCRIPT, fewfire
 from fewfire.runs.folder import RunFolder
 
 KILLED = -9
@@ -84,12 +84,11 @@ def test_a_run_that_dies_while_it_writes_a_file_ends_with_the_same_bits(tmp_path
     assert found["others"] == []
 
 
-def test_commands_that_are_killed_go_on_with_other_threads(tmp_path):
-    options = ("--epochs", 30, "--momentum", 0.9, "--index", "drift")
-    assert train_digits(tmp_path / "undisturbed", *options, "--threads", 1).code == 0
+def test_commands_that_are_killed_go_on_with_other_threads(digits_file, tmp_path):
+    run = ("train", digits_file, "--width", 256, "--batch-size", 256, "--epochs", 30, "--momentum", 0.9)
+    assert fewfire(*run, "--threads", 1, "--out", tmp_path / "undisturbed").code == 0
     folder = tmp_path / "run"
-    started = ["train", "digits", "--width", 256, "--batch-size", 256, *options, "--out", folder,
-               "--checkpoint-every", 1]  # fmt: skip
+    started = [*run, "--checkpoint-every", 1, "--out", folder]
     for threads, last in enumerate((5, 12, 21), start=1):
         command = [SCRIPT, *started, "--threads", threads]
         process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from fewfire.cli.main import app
+from fewfire.cli.app import app
 
 
 def _leaves(command: Any, *words: str) -> dict[str, Any]:

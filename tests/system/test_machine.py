@@ -95,8 +95,23 @@ def test_the_environment_sets_the_number_of_threads():
 
 @pytest.mark.parametrize("text", ["0", "-2", "1025", "two", "", "1.5", "²"], ids=ascii)
 def test_a_wrong_number_of_threads_in_the_environment_is_an_error(text):
-    error = run_python("import fewfire", FEWFIRE_NUM_THREADS=text, PYTHONIOENCODING="utf-8").stderr
+    error = run_python("from fewfire import train", FEWFIRE_NUM_THREADS=text, PYTHONIOENCODING="utf-8").stderr
     assert f"FEWFIRE_NUM_THREADS must be a whole number from 1 to 1024. Got {text!r}. Set it to" in error
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import fewfire; fewfire.train",
+        "import fewfire; fewfire.WideClassifier",
+        "import fewfire.indexes",
+        "from fewfire.halfspace import HalfspaceReporter",
+        "from fewfire import *",
+    ],
+)
+def test_whatever_is_used_of_fewfire_raises_what_is_wrong_in_the_environment(code):
+    error = run_python(code, FEWFIRE_NUM_THREADS="0").stderr.splitlines()[-1]
+    assert error.startswith("ValueError: FEWFIRE_NUM_THREADS must be a whole number from 1 to 1024. Got '0'.")
 
 
 @pytest.mark.parametrize("name", machine.available_instruction_sets())
@@ -107,7 +122,8 @@ def test_the_environment_sets_the_instruction_set(name):
     )
 
 
-def test_a_wrong_instruction_set_in_the_environment_is_an_error():
-    error = run_python("import fewfire", FEWFIRE_SIMD="sse9").stderr
-    assert "the instruction set must be one that this machine has" in error
-    assert "Got 'sse9'" in error
+@pytest.mark.parametrize("text", ["sse9", ""])
+def test_a_wrong_instruction_set_in_the_environment_is_an_error(text):
+    error = run_python("from fewfire import train", FEWFIRE_SIMD=text).stderr
+    choices = ", ".join(machine.available_instruction_sets())
+    assert f"FEWFIRE_SIMD must be one of {choices}. Got {text!r}. Choose one of them." in error

@@ -40,6 +40,7 @@ def weights_after_training(
     after = network.weights.tobytes(), network.output_weights.tobytes()
     assert after[0] != before[0]
     assert (after[1] != before[1]) == train_output_weights
+    assert width == 1 or steps < 50 or index != "drift" or trainer.index.work.refreshed > 0
     return after
 
 
@@ -57,8 +58,11 @@ EITHER_LAYER = pytest.mark.parametrize(
 @pytest.mark.parametrize("sets", FAMILIES, ids=" ".join)
 @pytest.mark.parametrize("width", [1, 1000])
 def test_weights_are_the_same_in_every_way(width, train_output_weights, sets):
+    """Fewer steps without fused multiply-add, which takes many times as long. Blocks of the drift index are
+    refreshed within them as well."""
+    steps = 60 if sets == ["base"] else 200
     ways = product(FAST, [1, 2, 3], sets)
-    assert_all_the_same(ways, width=width, train_output_weights=train_output_weights)
+    assert_all_the_same(ways, width=width, train_output_weights=train_output_weights, steps=steps)
 
 
 @EITHER_LAYER

@@ -141,8 +141,8 @@ def test_the_steps_of_an_epoch_that_failed_were_not_taken():
         (lambda: Cosine(3, final=-0.1), r"final must be in \[0, 1\]\. Got -0\.1\. Use 0"),
         (lambda: Cosine(3, final=math.nan), r"final must be in \[0, 1\]\. Got nan"),
         (lambda: StepDecay(0), r"every must be a whole number of epochs >= 1\. Got 0"),
-        (lambda: StepDecay(1, gamma=0.0), r"gamma must be in \(0, 1\]\. Got 0\.0\. Use 0\.1"),
-        (lambda: StepDecay(1, gamma=1.5), r"gamma must be in \(0, 1\]\. Got 1\.5"),
+        (lambda: StepDecay(1, gamma=0.0), r"the gamma of a decay must be in \(0, 1\]\. Got 0\.0\. Use 0\.1"),
+        (lambda: StepDecay(1, gamma=1.5), r"the gamma of a decay must be in \(0, 1\]\. Got 1\.5"),
         (
             lambda: schedule_named("linear", 3),
             r"the schedule must be one of constant, cosine, step\. Got 'linear'\. Choose",

@@ -224,7 +224,7 @@ def test_predictions_are_those_of_the_dense_forward_pass(dtype, n_samples):
     [
         (
             {"index": "tree"},
-            "the index must be one of exhaustive, screened, .*. Got 'tree'. Choose one of them",
+            "the index must be one of exhaustive, screened, .*, auto. Got 'tree'. Choose one of them",
         ),
         ({"loss": "hinge"}, "the loss must be one of squared, softmax, logistic. Got 'hinge'"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1, or None for all samples. Got 0"),

@@ -74,14 +74,13 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     "optimizer": Annotated[
         str,
         typer.Option(
-            help="sgd, or gauss-newton: near zero loss in a handful of steps, each an epoch.",
+            help="sgd, or gauss-newton: near zero loss in a handful of epochs, each by default one step on "
+            "all samples, at threshold 0.48.",
             autocompletion=one_of(METHODS),
         ),
     ],
     "epochs": Annotated[int, typer.Option(help="Passes over the training set.")],
-    "batch_size": Annotated[
-        int | None, typer.Option(help="Samples per step; by default 256, or all with gauss-newton.")
-    ],
+    "batch_size": Annotated[int | None, typer.Option(help="Samples per step; by default 256.")],
     "learning_rate": Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")],
     "schedule": Annotated[
         str,
@@ -113,7 +112,7 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     ],
     "threshold": Annotated[
         str,
-        typer.Option(help="A number, or paper for the paper's sqrt(0.4 ln width), 0.48 with gauss-newton."),
+        typer.Option(help="A number, or paper for the paper's sqrt(0.4 ln width)."),
     ],
     "fire_rate": Annotated[
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")

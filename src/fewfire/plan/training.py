@@ -6,11 +6,12 @@ from dataclasses import replace
 from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
-from fewfire.indexes import Index, index_named
+from fewfire.indexes import INDEXES, Index, index_named
 from fewfire.networks.losses import Loss
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan.index import choose_index
 from fewfire.plan.learning_rate import stable_learning_rate
+from fewfire.system.words import require_one_of
 from fewfire.training.methods import GradientDescent, Method, method_named
 from fewfire.training.problem import Problem
 from fewfire.training.trainer import Trainer
@@ -52,6 +53,8 @@ def plan_trainer(
         There is no method, index or loss of that name, or a number is out of its range.
     """
     method = method_named(method) if isinstance(method, str) else method
+    if isinstance(index, str):
+        require_one_of(index, [*INDEXES, "auto"], "the index")
     inputs = Inputs.of_any(inputs, network.dtype)
     method, batch_size, work_bytes = method.sized(len(inputs), network.n_outputs, batch_size, memory_limit)
     index_limit = None if memory_limit is None else memory_limit - work_bytes

@@ -29,6 +29,7 @@ from fewfire.runs.result import Result
 from fewfire.runs.settings import Settings
 from fewfire.system.files import OutputFolder, remove_temporaries, write_atomically
 from fewfire.system.tensors import read_tensors, sha256, write_tensors
+from fewfire.system.words import why
 from fewfire.training import EpochRecord, GaussNewtonRecord, State
 
 SCALING = "fewfire scaling"  # the kind of file
@@ -217,7 +218,7 @@ class RunFolder(OutputFolder):
             _require_fitting(network, features, scaling, targets)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(
-                f"a run folder must hold a model that `fewfire train` saved. Got {self.path}: {error}. "
+                f"a run folder must hold a model that `fewfire train` saved. Got {self.path}: {why(error)}. "
                 "Give the folder named by --out of a finished run."
             ) from error
         return Model(network, features, scaling, targets)
@@ -262,7 +263,7 @@ class RunFolder(OutputFolder):
             return Run(self.path, settings, history, self.load_result())
         except (OSError, ValueError, TypeError) as error:
             raise DataError(
-                f"a run folder must hold what `fewfire train` saved. Got {self.path}: {error}. Give the "
+                f"a run folder must hold what `fewfire train` saved. Got {self.path}: {why(error)}. Give the "
                 "folder named by --out of a run that has ended."
             ) from error
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 
-from fewfire.indexes import index_named
-from fewfire.networks.losses import loss_named
+from fewfire.indexes import INDEXES
+from fewfire.networks.losses import LOSSES
 from fewfire.networks.near_kernel import near_kernel_ridge
 from fewfire.networks.threshold import fire_rate_at, threshold_of
 from fewfire.networks.two_layer import require_init
@@ -15,8 +15,8 @@ from fewfire.training import METHODS, GaussNewton, GradientDescent, Method, Sche
 from fewfire.training.methods.schedules import schedule_named
 
 BATCH_SIZE = 256  # of gradient descent, where none is given
-LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "seed": 0, "threads": 1, "compare_dense": 0,
-         "checkpoint_every": 0}  # fmt: skip
+LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "decay_every": 1, "seed": 0, "threads": 1,
+         "compare_dense": 0, "checkpoint_every": 0}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +117,8 @@ class TrainOptions:
                 )
         require_one_of(self.task, TASKS, "--task")
         self._require_optimizer()
-        if self.index != AUTO:
-            index_named(self.index)
-        if self.loss != AUTO:
-            loss_named(self.loss)
+        require_one_of(self.index, [*INDEXES, AUTO], "--index")
+        require_one_of(self.loss, [*LOSSES, AUTO], "--loss")
         _ = self.decay, self.method, self.first_threshold  # which check their own settings
         require_init(self.init)
         self._require_packages()
@@ -128,13 +126,14 @@ class TrainOptions:
     def _require_optimizer(self) -> None:
         """Options of another method must be left as they are."""
         require_one_of(self.optimizer, METHODS, "--optimizer")
-        others = [name for method, names in OF_METHOD.items() if method != self.optimizer for name in names]
-        given = [name for name in others if getattr(self, name) != DEFAULTS[name]]
-        if given:
-            raise ValueError(
-                f"{_flag(given[0])} must go with another optimizer. Got it with --optimizer "
-                f"{self.optimizer}. Leave out either."
-            )
+        others = {method: names for method, names in OF_METHOD.items() if method != self.optimizer}
+        for method, names in others.items():
+            for name in names:
+                if getattr(self, name) != DEFAULTS[name]:
+                    raise ValueError(
+                        f"{_flag(name)} must go with --optimizer {method}. Got it with --optimizer "
+                        f"{self.optimizer}. Leave out either."
+                    )
 
     def _require_packages(self) -> None:
         for given, option, package, what in (

@@ -21,6 +21,7 @@ from fewfire.runs.tensorboard import tensorboard_log
 from fewfire.system.files import OutputFolder
 from fewfire.system.memory import peak_bytes
 from fewfire.system.signals import uninterrupted
+from fewfire.system.words import why
 from fewfire.training import EpochRecord, Observer, Observers, Trainer, train_epochs
 
 
@@ -295,8 +296,8 @@ def _resumable(folder: RunFolder) -> Settings:
         settings = folder.load_settings()
     except (OSError, ValueError) as error:
         raise DataError(
-            f"a run that goes on must be one that `fewfire train` began. Got {folder.path}: {error}. Give "
-            "the folder named by its --out."
+            f"a run that goes on must be one that `fewfire train` began. Got {folder.path}: {why(error)}. "
+            "Give the folder named by its --out."
         ) from error
     if settings.failed is not None:
         raise DataError(

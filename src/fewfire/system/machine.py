@@ -8,6 +8,7 @@ from threading import Lock
 
 from fewfire import _core
 from fewfire._version import __version__
+from fewfire.system.words import require_one_of
 
 MOST_THREADS = 1024
 
@@ -170,8 +171,10 @@ def _configure_from_environment() -> None:
             "Set it to the number of cores to use, or unset it."
         )
     set_threads(int(wanted))
-    if "FEWFIRE_SIMD" in os.environ:
-        use_instruction_set(os.environ["FEWFIRE_SIMD"])
+    best, *_ = available = available_instruction_sets()
+    chosen = os.environ.get("FEWFIRE_SIMD", best)
+    require_one_of(chosen, available, "FEWFIRE_SIMD")
+    use_instruction_set(chosen)
 
 
 _configure_from_environment()

@@ -83,7 +83,9 @@ class StepDecay(Schedule):
     def __post_init__(self) -> None:
         _require_epochs("every", self.every)
         if not 0 < self.gamma <= 1:
-            raise ValueError(f"gamma must be in (0, 1]. Got {self.gamma}. Use 0.1 for a tenth each time.")
+            raise ValueError(
+                f"the gamma of a decay must be in (0, 1]. Got {self.gamma}. Use 0.1 for a tenth each time."
+            )
 
     def share(self, step: int, steps_per_epoch: int) -> float:
         return self.gamma ** (step // steps_per_epoch // self.every)
