@@ -1,12 +1,15 @@
 """The svmlight reader."""
 
 import gzip
+import json
 
 import numpy as np
 import pytest
 
+from fewfire.data import load_dataset, load_inputs
 from fewfire.data.svmlight import looks_like_svmlight, read_svmlight
 from fewfire.errors import DataError, MemoryLimitError
+from fewfire.prepare import Features
 
 TEXT = b"# made by hand\n+1 1:0.5 3:2\n-1 2:1e3 # a comment\n+1\n"
 DENSE = [[0.5, 0, 2], [0, 1000, 0], [0, 0, 0]]
@@ -24,7 +27,7 @@ def test_sparse_rows_come_back_dense(tmp_path, compress):
 def test_features_beyond_the_file_are_zero(tmp_path):
     path = tmp_path / "set.svm"
     path.write_bytes(TEXT)
-    inputs = read_svmlight(path, n_features=5).inputs
+    inputs = read_svmlight(path, Features(5)).inputs
     np.testing.assert_array_equal(inputs, np.pad(DENSE, ((0, 0), (0, 2))))
 
 
@@ -38,7 +41,33 @@ def test_an_index_beyond_the_features_of_a_model_is_refused(tmp_path):
     path = tmp_path / "set.svm"
     path.write_bytes(TEXT)
     with pytest.raises(DataError, match="model's 2 features. Got the index of feature 3 in"):
-        read_svmlight(path, n_features=2)
+        read_svmlight(path, Features(2))
+
+
+@pytest.mark.parametrize("first_index", [0, 1])
+def test_rows_to_predict_count_as_those_of_training(tmp_path, first_index):
+    path, new = tmp_path / "set.svm", tmp_path / "new.svm"
+    path.write_text("".join(f"{row % 2} {first_index}:{row} {first_index + 2}:7\n" for row in range(20)))
+    features = Features.from_state(json.loads(json.dumps(load_dataset(path).features.state())))
+    new.write_text(f"1 {first_index + 1}:5\n")
+    np.testing.assert_array_equal(load_inputs(new, features).inputs, [[0, 5, 0]])
+
+
+def test_an_index_zero_is_refused_where_training_counted_from_one(tmp_path):
+    path = tmp_path / "set.svm"
+    path.write_bytes(b"1 1:3\n\n0\n1 0:7 2:8\n")
+    with pytest.raises(DataError, match=r"count from 1, as in training. Got index 0 in row 2 \(from 0\)"):
+        read_svmlight(path, Features(3, first_index=1))
+
+
+def test_sparse_rows_have_no_columns_to_name(tmp_path):
+    path = tmp_path / "set.svm"
+    path.write_bytes(TEXT)
+    for options in ({"target": "1"}, {"categories": ["1"]}):
+        with pytest.raises(DataError, match="can be named in a table"):
+            load_dataset(path, **options)
+    with pytest.raises(DataError, match="Categories must be given in a table"):
+        load_inputs(path, Features(3, categories={0: ("a", "b")}))
 
 
 @pytest.mark.parametrize(

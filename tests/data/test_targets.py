@@ -162,6 +162,51 @@ def test_a_text_among_amounts_makes_no_classes_of_them(write, cells):
         load_dataset(write(cells), task="regression")
 
 
+AMOUNTS = {
+    "0,5": "with a decimal point",
+    "$1.200": "with a decimal point",
+    "12%": "with a decimal point",
+    "2024-05-01": "Turn dates and times into numbers",
+    "8:30": "Turn dates and times into numbers",
+}
+
+
+@pytest.mark.parametrize(("amount", "advice"), AMOUNTS.items())
+@pytest.mark.parametrize("others", [["7"], ["0,7", "1,7"], ["3", "x"]])
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+def test_amounts_and_dates_are_classes_only_where_that_is_told(tmp_path, amount, advice, others, form):
+    cells = [others[row // 2 % len(others)] if row % 2 else amount for row in range(40)]
+    path = tmp_path / f"a.{form}"
+    if form == "csv":
+        path.write_text("\n".join(["x;label", *(f"{row};{cell}" for row, cell in enumerate(cells))]))
+    elif form == "parquet":
+        pa = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pa.table({"x": range(40), "label": cells}), path)
+    else:
+        np.savez(path, X=np.arange(40)[:, None], y=np.array(cells))
+    with pytest.raises(DataError, match=f"{advice}.*if they are classes, give --task classification"):
+        load_dataset(path)
+    assert labels_of(path, task="classification") == sorted({amount, *others})
+
+
+def test_numbers_that_a_file_stores_as_texts_are_told(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"x": range(40), "label": ["7", "0,5"] * 20})
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="Got '7' in row 0.*Store numbers as numbers, not as texts"):
+        load_dataset(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("form", ["csv", "npz"])
+def test_a_few_amounts_among_texts_are_classes(write, tmp_path, form):
+    cells = ["low", "high"] * 19 + ["0:30"] * 2
+    if form == "csv":
+        path = write(cells)
+    else:
+        np.savez(path := tmp_path / "a.npz", X=np.arange(40)[:, None], y=np.array(cells))
+    assert labels_of(path) == ["0:30", "high", "low"]
+
+
 @pytest.mark.parametrize("mark", ["", "?", "nan", "inf"])
 def test_a_row_without_a_target_is_placed(write, mark):
     cells = rng_text()

@@ -1,6 +1,7 @@
 """A column means what it meant in training, whichever way rows come."""
 
 import decimal
+import fractions
 
 import numpy as np
 import pytest
@@ -194,3 +195,52 @@ def test_the_limit_of_memory_is_heeded_before_categories_become_columns():
     with pytest.raises(MemoryLimitError, match="one column per category. Got 6,000 x 2,000 numbers, 96 MB"):
         model.fit(names, np.arange(6000) % 2)
     assert not hasattr(model, "n_features_in_")
+
+
+def test_the_limit_of_memory_is_heeded_in_predictions():
+    model = fitted(FRAME, memory_limit=20_000_000)
+    model.memory_limit = 8 * 4 * N - 1
+    with pytest.raises(MemoryLimitError, match=f"Got {N} x 4 numbers.*Give fewer rows"):
+        model.predict(FRAME)
+
+
+@pytest.mark.parametrize("kind", [object, str, list])
+def test_texts_in_an_array_for_a_model_of_numbers_are_placed(kind):
+    numbers = np.random.default_rng(0).standard_normal((N, 2))
+    model = fitted(numbers)
+    rows = numbers.astype(object if kind is list else kind)
+    assert_same(model, rows, numbers)
+    rows[3, 1] = "abc"
+    rows = rows.tolist() if kind is list else rows
+    with pytest.raises(DataError, match=r"Got 'abc' in row 3 \(from 0\), column 1 .*name the column in cat"):
+        model.predict(rows)
+    with pytest.raises(ValueError, match="expecting 2 features"):
+        model.predict(np.array(rows, object)[:, :1])
+
+
+def test_numbers_as_texts_in_a_frame_say_how_they_become_numbers():
+    numbers = FRAME[["x"]]
+    with pytest.raises(DataError, match=r"Convert that column with astype\(float\)"):
+        fitted(numbers).predict(numbers.astype(str))
+
+
+@pytest.mark.parametrize("as_rows", [pandas.DataFrame, np.array, list], ids=["frame", "array", "list"])
+@pytest.mark.parametrize("categories", ["auto", [1]])
+@pytest.mark.parametrize("value", [-(10**400), fractions.Fraction(10**400)], ids=type)
+def test_numbers_beyond_floats_are_placed(as_rows, categories, value):
+    cells = [[row % 7 / 3, row % 3] for row in range(N)]
+    model = fitted(as_rows(cells), categories=categories)
+    cells[5][1] = value
+    message = r"finite in float64. Got .* beyond 1.8e308 in row 5 \(from 0\), column 1"
+    with pytest.raises(DataError, match=message):
+        fitted(as_rows(cells), categories=categories)
+    with pytest.raises(DataError, match=message):
+        model.predict(as_rows(cells))
+
+
+@pytest.mark.parametrize("fill", [np.nan, 0.0, 1.0])
+def test_a_sparse_frame_may_leave_out_any_value(fill):
+    cells = np.random.default_rng(0).choice([0.0, 1.0, 2.5], (N, 2))
+    parts = (pandas.arrays.SparseArray(column, fill_value=fill) for column in cells.T)
+    frame = pandas.DataFrame(dict(zip("ab", parts, strict=True)))
+    assert_same(fitted(frame), frame, pandas.DataFrame(cells, columns=list("ab")))

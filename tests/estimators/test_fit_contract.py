@@ -200,3 +200,34 @@ def test_the_scale_of_targets_counts_weights_as_copies():
     repeated = WideRegressor(**SMALL).fit(np.repeat(X, copies, axis=0), np.repeat(LENGTHS, copies))
     np.testing.assert_allclose(weighted.target_scaling_.scale, repeated.target_scaling_.scale, rtol=1e-12)
     assert weighted.target_scaling_.scale[0] != pytest.approx(LENGTHS.std(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("targets", "got"),
+    [
+        (["abc"] * 150, "could not convert string to float: 'abc'"),
+        (np.array(["0,5"] * 150), "could not convert string to float: '0,5'"),
+        (np.array([*LENGTHS[1:], "abc"], object), "could not convert string to float: 'abc'"),
+        ([*LENGTHS[1:].tolist(), 10**400], "int too large"),
+        (np.full(150, np.datetime64("2020-01-01")), "dates or times"),
+    ],
+)
+def test_targets_that_are_no_numbers_are_refused(targets, got):
+    for fit in (WideRegressor(**SMALL).fit, WideRegressor(**SMALL).partial_fit):
+        with pytest.raises(
+            ValueError, match=f"y must hold numbers for a regression. Got {got}.*Write numbers"
+        ):
+            fit(X, targets)
+
+
+def test_targets_as_objects_or_texts_are_numbers():
+    wanted = WideRegressor(**SMALL).fit(X, LENGTHS).predict(X)
+    for targets in (LENGTHS.astype(object), LENGTHS.astype(str), LENGTHS.astype(str).tolist()):
+        np.testing.assert_array_equal(WideRegressor(**SMALL).fit(X, targets).predict(X), wanted)
+
+
+def test_texts_of_pandas_that_lack_a_label_are_refused():
+    pandas = pytest.importorskip("pandas")
+    labels = pandas.array([None, *np.array(["a", "b", "c"])[Y][1:]], "string")
+    with pytest.raises(ValueError, match="y must hold labels of one kind.*Got NoneType, str"):
+        WideClassifier(**SMALL).fit(X, labels)

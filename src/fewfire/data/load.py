@@ -92,7 +92,8 @@ def load_dataset(
             "A source to train from must have training inputs: X or X_train in an NPZ file, "
             f"train-images-idx3-ubyte in a folder. Got {source} without them. {ACCEPTED}"
         )
-    if train.features is None and (targets or categories):
+    is_table = train.features is not None and train.features.targets
+    if not is_table and (targets or categories):
         raise DataError(
             "A target or categories can be named in a table: CSV, Parquet or OpenML. "
             f"Got {source}, which is none. Leave them out."
@@ -165,7 +166,7 @@ def load_inputs(source: Source, features: Features, targets: Classes | TargetSca
         )
     rows = check_rows(rows, str(source), task, some=True)
     check_n_features(rows.inputs, features.n_columns, str(source))
-    if features.categories and rows.features is None:
+    if features.categories and (rows.features is None or not rows.features.categories):
         raise DataError(
             "Categories must be given in a table, as in training: CSV, Parquet or OpenML. "
             f"Got {source}. Give a table with the columns of training."
@@ -215,7 +216,7 @@ def _read(
         table = read_parquet(path)
         return of_table(table, targets=targets) if model is None else of_table(table)
     if suffix not in TABLE_SUFFIXES and (suffix in SVMLIGHT_SUFFIXES or looks_like_svmlight(path)):
-        return read_svmlight(path, model and model.n_columns)
+        return read_svmlight(path, model)
     if suffix in TABLE_SUFFIXES + TEXT_SUFFIXES:
         if model is None:
             return of_table(read_csv(path, targets, targets), targets=targets)

@@ -36,6 +36,19 @@ def is_date(cell: str) -> bool:
     return DATE.fullmatch(cell.strip()) is not None
 
 
+def advice(cell: str) -> str:
+    """How a cell that is none becomes a number."""
+    if is_date(cell):
+        return "Turn dates and times into numbers, such as days since the first one"
+    if is_amount(cell):
+        return "Write numbers as 1234.5: with a decimal point, without thousands separators, units and quotes"
+    if is_padded(cell):
+        return "Write numbers without zeros before them"
+    return (
+        "Store numbers as numbers, not as texts" if is_number(cell) else "Correct that cell or remove its row"
+    )
+
+
 def is_amount(cell: str) -> bool:
     """Whether a cell is a date, or a number with a decimal comma, thousands marks, units or quotes."""
     try:

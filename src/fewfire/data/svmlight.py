@@ -14,6 +14,7 @@ from fewfire.data.dataset import Rows
 from fewfire.data.files import lines_of, open_text, read_whole
 from fewfire.data.scikit import sklearn_datasets
 from fewfire.errors import DataError
+from fewfire.prepare.columns import Features
 
 ERRORS = (OverflowError, ValueError)
 ROW = re.compile(rb"\s*[^\s:]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?", re.DOTALL)
@@ -28,31 +29,31 @@ def looks_like_svmlight(path: Path) -> bool:
     return False
 
 
-def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
+def read_svmlight(path: Path, model: Features | None = None) -> Rows:
     """Read a file of sparse rows into a dense array.
 
     Parameters
     ----------
     path : Path
-        Plain or gzipped. Indices count from 1 unless an index 0 occurs in the file.
-    n_features : int, optional
-        What a model expects; features that the file never names are zero. Default: the largest
-        index of the file.
+        Plain or gzipped. Indices count from 1 unless an index 0 occurs in the file, or as for the model.
+    model : Features, optional
+        What a model expects: features that the file never names are zero. By default the largest index of
+        the file is that of the last feature.
 
     Returns
     -------
     Rows
-        float64 inputs (n, n_features) and float64 labels.
+        float64 inputs (n, d) and float64 labels.
 
     Raises
     ------
     DataError
-        scikit-learn is not installed, a row cannot be read, or an index is beyond `n_features`, or larger
+        scikit-learn is not installed, a row cannot be read, or an index is not one of the model, or larger
         than is plausible for a file of this size.
     MemoryLimitError
         The dense array does not fit in memory.
     """
-    read = partial(sklearn_datasets("An svmlight file").load_svmlight_file, dtype=np.float64)
+    read = partial(sklearn_datasets("An svmlight file").load_svmlight_file, dtype=np.float64, zero_based=True)
     with open_text(path) as stream:
         content = read_whole(stream, path)
     if b"_" in content:  # Python would read 1_0 as 10
@@ -67,18 +68,28 @@ def read_svmlight(path: Path, n_features: int | None = None) -> Rows:
         ) from error
     if not len(labels):
         raise DataError(f"An svmlight file must have at least one row. Got none in {path}. Add rows to it.")
+    first = 1 if matrix.indices.all() else 0
+    if model is not None and model.first_index is not None:
+        if first < model.first_index:
+            row = int(np.searchsorted(matrix.indptr, np.argmin(matrix.indices), side="right")) - 1
+            raise DataError(
+                f"Indices must count from {model.first_index}, as in training. Got index 0 in row {row} "
+                f"(from 0) of {path}. Add 1 to each index."
+            )
+        first = model.first_index
+    matrix = matrix[:, first:]
     n_rows, n_found = matrix.shape
     require_fit(n_rows, n_found, matrix.dtype.itemsize, path)
     require_plausible(n_found, len(content), "features", path)
-    if n_features is not None:
-        if n_found > n_features:
+    if model is not None:
+        if n_found > model.n_columns:
             raise DataError(
-                f"Each row must have the model's {n_features} features. Got the index of feature "
+                f"Each row must have the model's {model.n_columns} features. Got the index of feature "
                 f"{n_found} in {path}. Give the features that the model was trained on."
             )
-        matrix.resize(n_rows, n_features)
+        matrix.resize(n_rows, model.n_columns)
     require_fit(n_rows, matrix.shape[1], matrix.dtype.itemsize, path)
-    return Rows(matrix.toarray(), labels)
+    return Rows(matrix.toarray(), labels, Features(matrix.shape[1], first_index=first))
 
 
 def _require_no_underscores(content: bytes, path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fewfire.data.checks import require_fit
 from fewfire.data.dataset import Rows
-from fewfire.data.notation import is_amount, is_date, is_padded
+from fewfire.data.notation import advice, is_amount, is_padded
 from fewfire.data.targets import FEW_CLASSES, LARGEST_WHOLE_FLOAT, filled, labels_written
 from fewfire.errors import DataError
 from fewfire.prepare.categories import are_texts, hardly_repeat, marks_missing
@@ -114,7 +114,12 @@ class Column:
 
     @property
     def may_be_classes(self) -> bool:
-        """Whether the cells are texts, or whole numbers: few ones if there are texts among them."""
+        """Whether the cells are texts, or whole numbers: few ones if there are texts among them.
+
+        Amounts and dates are neither.
+        """
+        if self._texts_that(is_amount).any():
+            return self.is_text
         numbers = np.unique(self.numbers[self.codes < 0])
         whole, has_texts = bool(np.all(numbers == np.rint(numbers))), bool(self.has_value.any())
         return self.is_text or (whole and not (has_texts and len(numbers) > FEW_CLASSES))
@@ -347,21 +352,9 @@ def _numbers(table: Table, column: int, otherwise: str = AS_CATEGORIES) -> NDArr
         raise DataError(
             f"A column of numbers must have a finite one in every row. Got {cells.written(row)} in "
             f"{table.place(row, column)}; {np.count_nonzero(finite)} of {len(finite)} cells are numbers. "
-            f"{_advice(cells, row)}; {otherwise}."
+            f"{advice(cells.texts[cells.codes[row]] if cells.codes[row] >= 0 else '')}; {otherwise}."
         )
     return cells.numbers
-
-
-def _advice(cells: Column, row: int) -> str:
-    """How a cell becomes a number."""
-    text = cells.texts[cells.codes[row]] if cells.codes[row] >= 0 else ""
-    if is_date(text):
-        return "Turn dates and times into numbers, such as days since the first one"
-    if is_amount(text):
-        return "Write numbers as 1234.5: with a decimal point, without thousands separators, units and quotes"
-    if is_padded(text):
-        return "Write numbers without zeros before them"
-    return "Correct that cell or remove its row"
 
 
 def _labels(table: Table, columns: Sequence[int], task: str, kind: str | None = None) -> NDArray:

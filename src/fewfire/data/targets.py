@@ -7,7 +7,9 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.data.notation import advice, is_amount, is_number
 from fewfire.errors import DataError
+from fewfire.prepare.categories import are_texts
 from fewfire.prepare.targets import CLASSIFICATION, REGRESSION
 
 LARGEST_WHOLE_FLOAT = 2.0**53  # from here on several whole numbers are one float
@@ -26,8 +28,8 @@ def task_of(targets: NDArray, where: str) -> str:
     Raises
     ------
     DataError
-        They are numbers that may be either, whole ones of many different values or nearly all whole; or some
-        are not finite.
+        They are numbers that may be either, whole ones of many different values or nearly all whole; amounts
+        or dates as texts; or some are not finite.
     """
     if targets.dtype.kind not in "iufU" or targets.ndim == 0:
         return CLASSIFICATION
@@ -45,6 +47,8 @@ def task_of(targets: NDArray, where: str) -> str:
                 f"{targets[row]} in row {row} (from 0) of {len(targets)} as the target of {where}. Correct "
                 "it, give --task regression for amounts, or --task classification for classes."
             )
+    if targets.dtype.kind == "U" and targets.ndim == 1:
+        _require_no_amounts(targets, where)
     are_numbers = targets.dtype.kind != "U" or None not in map(whole_number, distinct.tolist())
     if are_numbers and len(distinct) > FEW_CLASSES:
         raise DataError(
@@ -53,6 +57,23 @@ def task_of(targets: NDArray, where: str) -> str:
             "amounts, or --task classification for classes."
         )
     return CLASSIFICATION
+
+
+def _require_no_amounts(targets: NDArray, where: str) -> None:
+    """Raise DataError where texts (n,) are amounts or dates, unless nearly all are other texts."""
+    distinct, places, counts = np.unique(targets, return_index=True, return_counts=True)
+    amounts, numbers = (
+        np.array([holds(text) for text in distinct.tolist()]) for holds in (is_amount, is_number)
+    )
+    n_numbers = counts[amounts | numbers].sum()
+    if amounts.any() and not are_texts(len(targets) - n_numbers, n_numbers):
+        row = places[amounts].min()
+        cell = str(targets[row])
+        raise DataError(
+            f"Texts that are amounts or dates must be told to be classes. Got {cell!r} in row {row} (from 0) "
+            f"of {len(targets)} as the target of {where}. {advice(cell)}; if they are classes, give --task "
+            "classification."
+        )
 
 
 def class_labels(labels: NDArray, where: str) -> NDArray:

@@ -106,6 +106,27 @@ def labels_of_one_kind(labels: NDArray) -> NDArray:
     return labels if "str" in kinds or not kinds else np.array(labels.tolist())
 
 
+def real_targets(targets: Any) -> Any:
+    """Targets of a regression that come as texts or objects, as numbers; all others as they are.
+
+    Raises
+    ------
+    ValueError
+        They are dates, or some text or object is no number.
+    """
+    if targets is None or hasattr(targets, "toarray") or (kind := np.asarray(targets).dtype.kind) in "biufc":
+        return targets
+    try:
+        if kind in "mM":
+            raise TypeError("dates or times")
+        return np.asarray(targets, object).astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"y must hold numbers for a regression. Got {error}. Write numbers as 1234.5 and dates "
+            "as days since the first one; for classes use WideClassifier."
+        ) from error
+
+
 def check_weights(weights: NDArray[np.float64]) -> None:
     """Raise ValueError unless weights >= 0 are of a size that training in float32 can multiply."""
     if not weights.any():

@@ -236,7 +236,7 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         DataError
             A column of numbers holds a text, or a column of texts holds numbers.
         MemoryLimitError
-            Sparse rows do not fit as dense ones.
+            Rows do not fit as dense ones with one column per category.
         """
         outputs = self._outputs(X)
         if self._has_many_labels:

@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fewfire.core.inputs import Inputs
 from fewfire.errors import MemoryLimitError
-from fewfire.estimators.checks import check_parameters, check_weights, named_categories
+from fewfire.estimators.checks import check_parameters, check_weights, named_categories, real_targets
 from fewfire.estimators.stopping import UntilNothingImproves
 from fewfire.indexes import rules
 from fewfire.indexes.predict import predicted_outputs
@@ -28,7 +28,7 @@ from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
 from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import perhaps_categories
-from fewfire.prepare.cells import Coding, is_frame, masked_as_missing, rows_of
+from fewfire.prepare.cells import Coding, masked_as_missing, may_hold_texts, rows_of
 from fewfire.system.machine import using_threads
 from fewfire.system.words import bytes_text
 from fewfire.training import GaussNewton, GradientDescent, Trainer, train_epochs
@@ -269,7 +269,9 @@ class WideNetwork(BaseEstimator):
     def _checked(self, X: Any, y: Any, weights: Any, *, reset: bool, **rules: Any) -> tuple:
         """Rows (n, d) float64, targets as they are, and weights; reset: the columns are learned."""
         check_parameters(self)
-        inputs, targets = self._numbers(X, masked_as_missing(y), reset=reset, **rules)
+        y = masked_as_missing(y)
+        y = y if is_classifier(self) else real_targets(y)
+        inputs, targets = self._numbers(X, y, reset=reset, **rules)
         targets = targets.toarray() if hasattr(targets, "toarray") else targets
         if is_classifier(self) and targets.ndim == 2 and targets.shape[1] == 1:
             targets = column_or_1d(targets, warn=True)
@@ -288,8 +290,9 @@ class WideNetwork(BaseEstimator):
             if reset:
                 coding = Coding.of(rows, named_categories(self.categories, rows))
                 self._require_fit(rows.shape[0], coding.n_coded)
-            elif coding.categories or is_frame(rows):  # before columns are looked up
+            elif coding.categories or may_hold_texts(rows):  # before columns are looked up
                 _validated(self, rows, reset=False, skip_check_array=True)
+                self._require_fit(rows.shape[0], coding.n_coded)
             rows = coding.coded(rows)
         finite = "allow-nan" if coding.categories else True
         checked = _validated(
@@ -324,7 +327,7 @@ class WideNetwork(BaseEstimator):
             raise MemoryLimitError(
                 "X must fit in memory as a dense array with one column per category. Got "
                 f"{n_rows:,} x {n_columns:,} numbers, {bytes_text(needed)}, with a limit of "
-                f"{bytes_text(limit)}. Give fewer columns or categories, or raise memory_limit."
+                f"{bytes_text(limit)}. Give fewer rows, columns or categories, or raise memory_limit."
             )
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ class Coding:
         if is_frame(rows):
             require_different_names([str(name) for name in rows.columns], "X")
         categories, n_coded = {}, n_columns
-        for place in range(n_columns) if is_frame(rows) or rows.dtype.kind in "OUT" else named:
+        for place in range(n_columns) if may_hold_texts(rows) else named:
             values, counted = _learned(_Cells.of(rows, place), place in named)
             if values is None and not counted:
                 continue
@@ -65,22 +65,25 @@ class Coding:
         return cls(n_columns, categories, n_coded)
 
     def coded(self, rows: Any) -> Any:
-        """The same rows with numbers in all columns, where there are categories.
+        """The same rows with numbers in all columns, where there are categories, texts or objects.
 
         Raises
         ------
         DataError
-            A column of numbers holds a text, or a column of texts holds numbers.
+            A column of numbers holds a text or a number beyond float64, or a column of texts holds numbers.
+        TypeError
+            An array holds something else, as scikit-learn has it.
         """
         if is_frame(rows):
             rows = rows.copy(deep=False)
             for place in range(self.n_columns):
                 cells = _Cells.of(rows, place)
-                if place in self.categories or not cells.are_numbers:
+                if place in self.categories or not (cells.are_numbers and cells.zeros_are_left_out):
                     rows.isetitem(place, self._codes(cells, place))
             return rows
         texts = any(values is not None for values in self.categories.values())
-        if not texts and (not self.categories or rows.dtype.kind in "biuf" or hasattr(rows, "toarray")):
+        plain = rows.dtype.kind in "biuf" or hasattr(rows, "toarray")
+        if not texts and (plain or not (self.categories or may_hold_texts(rows))):
             return rows
         columns = [self._codes(_Cells.of(rows, place), place) for place in range(self.n_columns)]
         return np.stack(columns, axis=1)
@@ -143,6 +146,11 @@ class _Cells:
         return self.values.dtype.kind in "biuf"
 
     @property
+    def zeros_are_left_out(self) -> bool:
+        """Whether a sparse column holds all but its zeros, rather than all but NaN; any other column does."""
+        return getattr(self.dtype, "fill_value", 0) == 0
+
+    @property
     def missing(self) -> NDArray[np.bool_]:
         if self.are_numbers:
             return np.isnan(self.values)
@@ -161,15 +169,26 @@ class _Cells:
         for row in np.flatnonzero(~missing):
             value = self.values[row]
             if self.is_number(value):
-                numbers[row] = float(value)
+                numbers[row] = self._float(value, row)
             elif unseen is not None:
                 numbers[row] = unseen
+            elif self.reads_numbers and not isinstance(value, str):
+                numbers[row] = float(value)  # a TypeError, which scikit-learn's checks of estimators expect
             else:
                 raise DataError(
                     f"A column of numbers must hold numbers alone. Got {value!r} in row {row} (from 0), "
-                    f"{self.where}. Correct that cell, or name the column in categories."
+                    f"{self.where}. {_advice(value)}."
                 )
         return numbers
+
+    def _float(self, value: Any, row: int) -> float:
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise DataError(
+                f"Numbers must be finite in float64. Got {type(value).__name__} beyond 1.8e308 in row {row} "
+                f"(from 0), {self.where}. Correct that cell."
+            ) from error
 
 
 def _learned(cells: _Cells, named: bool) -> tuple[list[Any] | None, int]:
@@ -195,7 +214,7 @@ def _learned(cells: _Cells, named: bool) -> tuple[list[Any] | None, int]:
         truths = not cells.reads_numbers and all(isinstance(value, bool | np.bool_) for value in values)
         if not declared and not truths:
             return None, 0
-        return None, len({float(value) for value in values}) + n_missing
+        return None, len(np.unique(cells.numbers()))
     if len(values) and not declared and not are_texts(int((~is_number).sum()), int(is_number.sum())):
         row = np.flatnonzero(~missing)[np.argmin(is_number)]
         raise DataError(
@@ -207,6 +226,13 @@ def _learned(cells: _Cells, named: bool) -> tuple[list[Any] | None, int]:
         return None, 0
     known = sorted(set(values.tolist()), key=str)
     return known, len(known) + n_missing
+
+
+def _advice(value: Any) -> str:
+    """What to do with a cell that is no number."""
+    if isinstance(value, str) and _reads_as_number(value):
+        return "Convert that column with astype(float)"
+    return "Correct that cell; if all of them are categories, name the column in categories and fit again"
 
 
 def _is_missing(value: Any) -> bool:
@@ -246,7 +272,9 @@ def rows_of(inputs: Any) -> Any:
 
 
 def masked_as_missing(values: Any) -> Any:
-    """A masked array with NaN or None where it is masked; all else as it is."""
+    """A masked array, or texts of pandas, with NaN or None where a value is masked; all else as it is."""
+    if hasattr(values, "isna") and getattr(getattr(values, "dtype", None), "kind", "") == "O":
+        return values.to_numpy(object, na_value=None)
     if not isinstance(values, np.ma.MaskedArray) or not np.ma.is_masked(values):
         return values
     numbers = values.dtype.kind in "biuf"
@@ -258,3 +286,8 @@ def masked_as_missing(values: Any) -> Any:
 def is_frame(inputs: Any) -> bool:
     """Whether this is a pandas DataFrame, without an import of pandas."""
     return hasattr(inputs, "iloc") and hasattr(inputs, "columns")
+
+
+def may_hold_texts(inputs: Any) -> bool:
+    """Whether rows may hold other cells than numbers: those of a DataFrame, of objects or of texts."""
+    return is_frame(inputs) or inputs.dtype.kind in "OUT"

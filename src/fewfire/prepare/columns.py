@@ -22,12 +22,15 @@ class Features:
         Where the targets stand in the table as training read it, counted with them.
     categories : {column: its categories}
         In this column code c stands for the c-th of these texts. All other columns hold numbers.
+    first_index : 0, 1 or None
+        Where sparse rows of svmlight begin to count columns; None where the source has none.
     """
 
     n_columns: int
     names: tuple[str, ...] | None = None
     targets: Mapping[int, str | None] = field(default_factory=dict)
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    first_index: int | None = None
 
     @property
     def target(self) -> str | None:
@@ -85,6 +88,7 @@ class Features:
             "names": self.names,
             "targets": list(self.targets.items()),
             "categories": {str(column): texts for column, texts in self.categories.items()},
+            "first_index": self.first_index,
         }
 
     @classmethod
@@ -97,4 +101,5 @@ class Features:
             None if names is None else tuple(names),
             dict(state.get("targets", last)),
             {int(column): tuple(texts) for column, texts in state["categories"].items()},
+            state.get("first_index"),
         )
