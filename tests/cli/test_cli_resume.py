@@ -322,7 +322,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, undisturbed, monkeyp
 
     def full(state, path):
         if state.epochs == 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise OSError(errno.ENOSPC, "No space left on device", path)
         save(state, path)
 
     folder = tmp_path / "run"
@@ -331,8 +331,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, undisturbed, monkeyp
         ended = train(folder)
     assert ended.code == USER_ERROR
     assert re.match(
-        r"fewfire: a checkpoint must fit on its disk\. Got .*checkpoint-000003\.safetensors: No space left "
-        rf"on device\. Make room, then `fewfire resume {re.escape(str(folder))}` goes on from the one before",
+        r"fewfire: a run must fit on its disk\. Got .*checkpoint-000003\.safetensors: No space left on device\. "
+        rf"Make room; `fewfire resume {re.escape(str(folder))}` goes on from {CHECKPOINTS[1]}\.$",
         ended.message,
     )
     assert names(folder) == {
@@ -354,7 +354,7 @@ def test_a_file_that_may_not_grow_leaves_the_checkpoint_before(tmp_path, undistu
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
     )  # fmt: skip
     assert done.returncode == USER_ERROR
-    assert re.search(r"^fewfire: a checkpoint must fit on its disk\. Got .*: File too large\.", done.stderr)
+    assert re.search(r"^fewfire: a run must fit on its disk\. Got .*: File too large\.", done.stderr)
     assert names(folder) == before
     resume(folder)
     assert (folder / MODEL).read_bytes() == (undisturbed / MODEL).read_bytes()

@@ -38,7 +38,7 @@ def test_each_epoch_is_logged_in_a_folder_named_as_the_run(tmp_path):
 
 def test_an_epoch_can_be_seen_once_it_is_done(tmp_path):
     pytest.importorskip("tensorboard")
-    with tensorboard_log(tmp_path) as log:
+    with tensorboard_log(tmp_path, pytest.fail) as log:
         for number, record in enumerate(records(2, accuracy=None), start=1):
             log.epoch_done(record, None)
             logged = read_back(tmp_path)
@@ -48,7 +48,7 @@ def test_an_epoch_can_be_seen_once_it_is_done(tmp_path):
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with tensorboard_log(None) as log:
+    with tensorboard_log(None, pytest.fail) as log:
         log.epoch_done(records(1)[0], None)
     assert not list(tmp_path.iterdir())
 

@@ -7,15 +7,19 @@ from typing import Any, ClassVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from fewfire.cli.streams import say_error
 from fewfire.diagnose.drift import DriftRecorder
 from fewfire.diagnose.scaling import fits_rows
 from fewfire.prepare.scores import score_text
 from fewfire.report.pictures import can_draw
 from fewfire.runs import Result, Run, RunObserver, Settings
+from fewfire.runs.aside import Aside, aside
 from fewfire.runs.prepare import Prepared
 from fewfire.system import machine
 from fewfire.system.words import bytes_text
 from fewfire.training import EpochRecord, GaussNewtonRecord, Trainer
+
+NOT_SHOWN = "not all of the run could be shown"
 
 
 class EpochTable:
@@ -109,12 +113,14 @@ class TrainingDisplay(RunObserver):
         self._progress = Progress(*columns, console=console, transient=True)
         self._status = console.status("beside dense PyTorch")
 
-    def __enter__(self) -> "TrainingDisplay":
+    def __enter__(self) -> RunObserver:
+        """What shows the run, and does not end it where that fails."""
         self._task = self._progress.add_task("building the index", total=1.0)
-        return self
+        return Aside(self, NOT_SHOWN, say_error)
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
+        with aside(NOT_SHOWN, "The run is not harmed.", say_error):
+            self._stop()
 
     def _stop(self) -> None:
         """Show neither bar nor status any more."""
@@ -127,6 +133,9 @@ class TrainingDisplay(RunObserver):
 
     def remarked(self, text: str) -> None:
         self._say(text)
+
+    def warned(self, text: str) -> None:
+        say_error(text)
 
     def prepared(self, prepared: Prepared) -> None:
         trainer, options = prepared.trainer, prepared.settings.options
@@ -166,9 +175,10 @@ class TrainingDisplay(RunObserver):
             self._say("No step decreases the loss any more: finished.")
 
     def saved(self, folder: Path, settings: Settings, history: Sequence[EpochRecord]) -> None:
-        """Draws the picture of the history into the folder, where Matplotlib is there."""
+        """Draws the picture of a run that was broken off; that of a finished one holds its test."""
         self._stop()
-        self._draw(folder, settings, history)
+        if settings.interrupted or settings.failed:
+            self._draw(folder, settings, history)
 
     def interrupted(self, epochs: int, folder: Path, how_to_resume: str) -> None:
         self._say(f"Interrupted after {epochs} whole epochs. Saved in {folder}{how_to_resume}")
@@ -176,18 +186,23 @@ class TrainingDisplay(RunObserver):
     def _draw(
         self, folder: Path, settings: Settings, history: Sequence[EpochRecord], accuracy: float | None = None
     ) -> None:
-        """Draw the history, with the accuracy of the test where it is known."""
-        if history and can_draw():
-            from fewfire.report import draw_history
+        """Draw the history where Matplotlib is there, with the accuracy of the test where it is known."""
+        if not history:
+            return
+        saved = "The model is" if settings.interrupted or settings.failed else "The model and result are"
+        rest = f"{saved} saved in {folder}."
+        with aside("history.png could not be drawn", rest, say_error):
+            if can_draw():
+                from fewfire.report import draw_history
 
-            asked = settings.options
-            title = f"{Path(asked.data).name}: width {asked.width:,}, {asked.index} index"
-            draw_history(history, folder / "history.png", title, test_accuracy=accuracy)
+                asked = settings.options
+                title = f"{Path(asked.data).name}: width {asked.width:,}, {asked.index} index"
+                draw_history(history, folder / "history.png", title, test_accuracy=accuracy)
 
     def tested(self, run: Run) -> None:
         if run.result is not None:
-            self._draw(run.path, run.settings, run.history, run.result.test_accuracy)
             print_result(self.console, run.result, run.path)
+            self._draw(run.path, run.settings, run.history, run.result.test_accuracy)
 
     def comparing(self, with_what: str) -> None:
         self._status.update(f"beside dense PyTorch: {with_what}")

@@ -63,7 +63,9 @@ class RunFolder(OutputFolder):
 
     @property
     def how_to_go_on(self) -> str:
-        return f"; `fewfire resume {self.path}` goes on"
+        newest = self.checkpoints()[-1:]
+        start = f"from {newest[0].name}" if newest else "from the beginning"
+        return f"; `fewfire resume {self.path}` goes on {start}"
 
     @property
     def finished(self) -> bool:
@@ -99,8 +101,24 @@ class RunFolder(OutputFolder):
     def take_back(self) -> None:
         """Undo `create` and the first `save_settings`, where nothing else was saved."""
         if not self.checkpoints() and not (self.path / "model.safetensors").exists():
-            (self.path / "settings.json").unlink()
+            (self.path / "settings.json").unlink(missing_ok=True)
         self.remove_if_empty()
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Meanwhile a file that cannot be written is named, with what to do.
+
+        Raises
+        ------
+        DataError
+            In place of an OSError. The checkpoints before are as they were.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise DataError(
+                f"a run must fit on its disk. Got {why(error)}. Make room{self.how_to_go_on}."
+            ) from error
 
     def save_settings(self, settings: Settings) -> None:
         write_atomically(self.path / "settings.json", _sealed(settings.as_dict()))
@@ -140,21 +158,8 @@ class RunFolder(OutputFolder):
         return sorted(self.path.glob("checkpoint-*.safetensors"))
 
     def save_checkpoint(self, state: State) -> None:
-        """Write a checkpoint; only once it is in its place the oldest is removed.
-
-        Raises
-        ------
-        DataError
-            It cannot be written. Those before it are as they were.
-        """
-        path = self.path / f"checkpoint-{state.epochs:06}.safetensors"
-        try:
-            state.save(path)
-        except OSError as error:
-            raise DataError(
-                f"a checkpoint must fit on its disk. Got {path}: {error.strerror or error}. Make room, then "
-                f"`fewfire resume {self.path}` goes on from the one before."
-            ) from error
+        """Write a checkpoint; only once it is in its place the oldest is removed."""
+        state.save(self.path / f"checkpoint-{state.epochs:06}.safetensors")
         for old in self.checkpoints()[:-KEPT]:
             old.unlink()
 

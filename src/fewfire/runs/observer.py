@@ -1,5 +1,6 @@
 """Who watches a run: what happens before, between and after its epochs."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,16 +14,21 @@ if TYPE_CHECKING:
 
 
 class RunObserver(Observer):
-    """What is called while a run goes on, beside the calls of `Observer`; this one does nothing."""
+    """What is called while a run goes on, beside the calls of `Observer`; this one only warns."""
 
     def remarked(self, text: str) -> None:
         """Called with what a person may want to know, in whole sentences."""
+
+    def warned(self, text: str) -> None:
+        """Called with what went wrong and does not end the run, or how to go on from where it ended."""
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     def prepared(self, prepared: "Prepared") -> None:
         """Called once the network is there, before the index is built."""
 
     def saved(self, folder: Path, settings: "Settings", history: Sequence[EpochRecord]) -> None:
-        """Called once the model is saved: after training, and where it failed or was interrupted."""
+        """Called once the model is saved: after training, and where it failed or was interrupted, as the
+        settings then say."""
 
     def interrupted(self, epochs: int, folder: Path, how_to_resume: str) -> None:
         """Called once all was saved of a run that was interrupted (Ctrl-C) after so many whole epochs."""

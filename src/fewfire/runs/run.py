@@ -8,9 +8,10 @@ from time import perf_counter
 from typing import Any
 
 from fewfire.diagnose.exactness import check_exactness
-from fewfire.errors import DataError, MemoryLimitError, TrainingError
+from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.indexes import DriftIndex
 from fewfire.prepare.scores import scores
+from fewfire.runs.aside import aside
 from fewfire.runs.folder import Run, RunFolder
 from fewfire.runs.observer import RunObserver
 from fewfire.runs.options import TrainOptions
@@ -67,11 +68,12 @@ def train_run(options: TrainOptions, observer: RunObserver | None = None) -> Run
     prepared = prepare(options, dataset)
     folder.create()
     with folder.held():
-        folder.save_settings(prepared.settings)
         try:
+            folder.save_settings(prepared.settings)
             return _carry_out(prepared, options, folder, observer, start)
-        except MemoryError:
-            folder.take_back()
+        except (Exception, KeyboardInterrupt):
+            if not prepared.trainer.history:
+                folder.take_back()
             raise
 
 
@@ -158,10 +160,8 @@ def train_and_save(
         seconds = watch.build_seconds, watch.seconds - watch.build_seconds
         save()
         return seconds
-    except MemoryError as error:
+    except MemoryLimitError as error:
         folder.remove_if_empty()
-        if not isinstance(error, MemoryLimitError):
-            raise
         raise MemoryLimitError(
             f"--memory-limit must leave the index enough beside data and network: {error}"
         ) from error
@@ -172,6 +172,13 @@ def train_and_save(
         with uninterrupted():
             save(interrupted=True)
         observer.interrupted(len(trainer.history), folder.path, folder.how_to_go_on)
+        raise
+    except FewfireError:
+        raise
+    except Exception:
+        folder.remove_if_empty()
+        if trainer.history:
+            observer.warned(f"training broke off after {len(trainer.history)} epochs{folder.how_to_go_on}.")
         raise
 
 
@@ -197,7 +204,8 @@ class CheckpointWriter(Observer):
 
     def epoch_done(self, record: EpochRecord, trainer: Trainer) -> None:
         if self.every and record.epoch % self.every == 0:
-            self.folder.save_checkpoint(trainer.state())
+            with self.folder.saving():
+                self.folder.save_checkpoint(trainer.state())
 
 
 def _carry_out(
@@ -209,15 +217,17 @@ def _carry_out(
     observer.prepared(prepared)
 
     def save(**outcome: Any) -> None:
-        if "interrupted" in outcome and trainer.history:
-            folder.save_checkpoint(trainer.state())
-        folder.save_model(prepared.model, replace(settings, **outcome))
-        folder.save_history(trainer.history)
-        observer.saved(folder.path, settings, trainer.history)
+        ended = replace(settings, **outcome)
+        with folder.saving():
+            if ended.interrupted and trainer.history:
+                folder.save_checkpoint(trainer.state())
+            folder.save_model(prepared.model, ended)
+            folder.save_history(trainer.history)
+        observer.saved(folder.path, ended, trainer.history)
 
     checkpoints = CheckpointWriter(folder, options.checkpoint_every)
     log_folder = options.tensorboard and options.tensorboard / folder.path.resolve().name
-    with tensorboard_log(log_folder) as log:
+    with tensorboard_log(log_folder, observer.warned) as log:
         build_seconds, seconds = train_and_save(
             trainer, settings.options.epochs, folder, save, observer, log, checkpoints
         )
@@ -225,8 +235,12 @@ def _carry_out(
         build_seconds += trainer.choice.probe_seconds
     result = _result(prepared, build_seconds, seconds + before, start - before)
     run = Run(folder.path, settings, trainer.history, result)
-    folder.save_result(run)
-    folder.remove_checkpoints()
+    with folder.saving():
+        folder.save_result(run)
+    with aside(
+        "checkpoints are left", f"The model and the result are saved in {folder.path}.", observer.warned
+    ):
+        folder.remove_checkpoints()
     observer.tested(run)
     if result.exactness is not None:
         result.exactness.require_equal(result.chosen_index)

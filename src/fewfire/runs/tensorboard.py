@@ -1,10 +1,11 @@
 """The epochs of a run as TensorBoard shows them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fewfire.runs.aside import Aside, aside
 from fewfire.training import EpochRecord, Observer, Trainer
 
 FIGURES = ("loss", "accuracy", "r2", "rmse", "fire_rate", "work_share", "learning_rate", "seconds")
@@ -25,10 +26,11 @@ class TensorBoardLog(Observer):
 
 
 @contextmanager
-def tensorboard_log(folder: Path | None) -> Iterator[Observer]:
+def tensorboard_log(folder: Path | None, warn: Callable[[str], None]) -> Iterator[Observer]:
     """An observer that writes event files into a folder while the context is open; nothing without a folder.
 
     TensorBoard compares the folders that lie in the one it is started on.
+    Where a file can no longer be written, that is told by `warn` and ends nothing.
     """
     if folder is None:
         yield Observer()
@@ -36,7 +38,9 @@ def tensorboard_log(folder: Path | None) -> Iterator[Observer]:
     from tensorboard.summary import Writer  # the package's own: neither TensorFlow nor torch
 
     writer = Writer(str(folder))
+    what = f"the TensorBoard log in {folder} is not whole"
     try:
-        yield TensorBoardLog(writer)
+        yield Aside(TensorBoardLog(writer), what, warn)
     finally:
-        writer.close()
+        with aside(what, "The run is not harmed.", warn):
+            writer.close()
