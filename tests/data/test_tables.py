@@ -75,7 +75,7 @@ def test_categories_of_the_test_part_alone_count_as_never_seen(write):
     np.testing.assert_array_equal(dataset.test_inputs[:, 1:].sum(axis=1), np.logical_not(unseen))
 
 
-@pytest.mark.parametrize("mark", ["", "?", "NA", "n/a", "NaN", "null"])
+@pytest.mark.parametrize("mark", ["", "?", "NA", "n/a", "NaN", "null", "#N/A", "<NA>"])
 def test_marks_of_missing_values_make_no_text_of_a_column_of_numbers(write, mark):
     rows = [(str(n) if n % 5 == 0 else mark, "x", str(n % 2)) for n in range(30)]
     message = rf"Got '{re.escape(mark)}' in line 3, column 1 \(a\) of .*table.csv; 6 of 30 cells are numbers"

@@ -9,7 +9,7 @@ import pytest
 
 from fewfire.data import load_dataset, load_inputs
 from fewfire.errors import DataError
-from fewfire.prepare import Classes, TargetScaling
+from fewfire.prepare import Classes, Features, TargetScaling
 
 
 @pytest.fixture
@@ -307,3 +307,35 @@ def test_gzipped_labels_are_kept_as_they_are_written_over_many_chunks(tmp_path):
     dataset = load_dataset(tmp_path / "a.csv.gz")
     assert all(re.fullmatch(r"00\d", label) for label in dataset.labels)
     assert [cells[int(row)] for row in dataset.inputs[:, 0]] == dataset.labels.tolist()
+
+
+@pytest.mark.parametrize("wrong", [np.ones(9), np.ones((9, 3))])
+def test_targets_to_compare_with_are_as_many_as_those_of_training(tmp_path, wrong):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", X=rng.random((9, 2)), y=rng.random((9, 2)))
+    dataset = load_dataset(tmp_path / "a.npz")
+    scaling = TargetScaling.fit(dataset.labels)
+    assert load_inputs(tmp_path / "a.npz", dataset.features, scaling).labels.shape == (9, 2)
+    np.savez(tmp_path / "b.npz", X=rng.random((9, 2)), y=wrong)
+    with pytest.raises(DataError, match=r"shape of training, \('rows', 2\). Got \(9, [13]\)"):
+        load_inputs(tmp_path / "b.npz", dataset.features, scaling)
+
+
+@pytest.mark.parametrize(("several", "k"), [(True, 2), (True, 4), (False, 3)])
+def test_labels_to_compare_with_are_as_many_as_those_of_training(tmp_path, several, k):
+    classes = Classes(np.arange(3), several)
+    path = tmp_path / "a.npz"
+    np.savez(path, X=np.ones((9, 2)), y=np.ones((9, k), bool))
+    with pytest.raises(DataError, match=rf"Got \(9, {k}\)"):
+        load_inputs(path, Features(2), classes)
+    np.savez(path, X=np.ones((9, 2)), y=np.ones((9, 3), bool) if several else np.ones(9, int))
+    assert load_inputs(path, Features(2), classes).labels is not None
+
+
+@pytest.mark.parametrize(
+    "cells", [[f"{row}.5e300" for row in range(60)], [10**40 * (row + 1) for row in range(60)]]
+)
+def test_many_numbers_beyond_64_bits_must_be_told(write, cells):
+    with pytest.raises(DataError, match="numbers as texts, must be told to be classes or amounts. Got 60"):
+        load_dataset(write(cells))
+    assert load_dataset(write(cells), task="regression").task == "regression"

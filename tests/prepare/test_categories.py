@@ -61,7 +61,7 @@ def test_all_marks_of_a_missing_value_are_one_category_in_the_command(tmp_path):
     (tmp_path / "towns.csv").write_text("\n".join(["x,city,y", *rows * 8]))
     towns = load_dataset(tmp_path / "towns.csv")
     assert towns.features.categories == {1: ("", "Oslo", "Rome")}
-    (tmp_path / "new.csv").write_text("x,city\n1,null\n1,?\n1,Lima\n1,Oslo\n")
+    (tmp_path / "new.csv").write_text("x,city\n1,#N/A\n1,?\n1,Lima\n1,Oslo\n")
     found = load_inputs(tmp_path / "new.csv", towns.features)
     assert found.inputs[:, 1:].tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0]]
     assert towns.features.unseen_in(found.features) == ["'Lima' in city"]

@@ -166,6 +166,8 @@ def load_inputs(source: Source, features: Features, targets: Classes | TargetSca
         )
     rows = check_rows(rows, str(source), task, some=True)
     check_n_features(rows.inputs, features.n_columns, str(source))
+    if targets is not None and rows.labels is not None:
+        _check_n_targets(rows.labels, targets, str(source))
     if features.categories and (rows.features is None or not rows.features.categories):
         raise DataError(
             "Categories must be given in a table, as in training: CSV, Parquet or OpenML. "
@@ -229,6 +231,16 @@ def _coded(inputs: np.ndarray, found: Features, features: Features, where: str) 
     if features.categories:
         require_fit(len(inputs), features.n_inputs, 8, where)
     return features.code(inputs, found)
+
+
+def _check_n_targets(labels: np.ndarray, targets: Classes | TargetScaling, where: str) -> None:
+    """Raise DataError unless labels to compare with have as many columns as those of training."""
+    wanted = (len(targets),) if isinstance(targets, TargetScaling) or targets.several else ()
+    if labels.shape[1:] != wanted:
+        raise DataError(
+            f"Labels or targets must have the shape of training, {('rows', *wanted)}. Got {labels.shape} in "
+            f"{where}. Give the same columns, or none of them."
+        )
 
 
 def _labels(rows: Rows, where: str) -> np.ndarray:

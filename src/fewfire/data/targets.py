@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.data.notation import advice, is_amount, is_number
+from fewfire.data.notation import advice, is_amount, is_number, is_padded
 from fewfire.errors import DataError
 from fewfire.prepare.categories import are_texts
 from fewfire.prepare.targets import CLASSIFICATION, REGRESSION
@@ -49,12 +49,12 @@ def task_of(targets: NDArray, where: str) -> str:
             )
     if targets.dtype.kind == "U" and targets.ndim == 1:
         _require_no_amounts(targets, where)
-    are_numbers = targets.dtype.kind != "U" or None not in map(whole_number, distinct.tolist())
+    are_numbers = targets.dtype.kind != "U" or all(is_number(t) or is_padded(t) for t in distinct.tolist())
     if are_numbers and len(distinct) > FEW_CLASSES:
         raise DataError(
-            f"More than {FEW_CLASSES} different whole numbers must be told to be classes or amounts. Got "
-            f"{len(distinct)} in {len(targets)} rows as the target of {where}. Give --task regression for "
-            "amounts, or --task classification for classes."
+            f"More than {FEW_CLASSES} different whole numbers, or numbers as texts, must be told to be "
+            f"classes or amounts. Got {len(distinct)} in {len(targets)} rows as the target of {where}. Give "
+            "--task regression for amounts, or --task classification for classes."
         )
     return CLASSIFICATION
 

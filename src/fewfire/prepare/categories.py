@@ -16,7 +16,16 @@ FEW_NUMBERS = 0.1  # a column with a larger share of numbers among its values is
 MANY_CATEGORIES = 100  # more than so many must repeat
 MISSING = np.nan  # the code of no value
 UNSEEN = float(np.finfo(np.float64).min)  # the code of a value that training has not seen: no category has it
-MISSING_MARKS = ("", "?", "na", "n/a", "nan", "null")  # what a table's cell without a value is written as
+MISSING_MARKS = (
+    "",
+    "?",
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "#n/a",
+    "<na>",
+)  # what a table's cell without a value is written as
 
 
 def codes_of(values: Iterable[Any], known: Sequence[Any]) -> NDArray[np.float64]:

@@ -169,7 +169,7 @@ class _Cells:
         for row in np.flatnonzero(~missing):
             value = self.values[row]
             if self.is_number(value):
-                numbers[row] = self._float(value, row)
+                numbers[row] = self._float(value, int(row))
             elif unseen is not None:
                 numbers[row] = unseen
             elif self.reads_numbers and not isinstance(value, str):
