@@ -66,7 +66,8 @@ def test_a_line_shows_the_figures_of_its_epoch():
 
 def test_the_bar_shows_what_is_done_and_the_time_left():
     console = console_of()
-    with TrainingDisplay(console, 2) as display:
+    display = TrainingDisplay(console, 2)
+    with display:
         display.built(0.5)
         display._progress.refresh()
         assert "building the index" in text_of(console)

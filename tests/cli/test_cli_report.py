@@ -95,6 +95,9 @@ def test_a_history_of_before_drift_was_recorded_is_read(copied_run):
         ("result.json", "{"),
         ("result.json", "[]"),
         ("result.json", '{"train_loss": 0.5}'),
+        ("result.json", '"x"'),
+        ("result.json", "[" * 100_000),
+        ("history.jsonl", "[1]\n"),
     ],
 )
 def test_what_is_no_run_folder_is_refused(copied_run, name, content):
@@ -106,3 +109,29 @@ def test_what_is_no_run_folder_is_refused(copied_run, name, content):
     assert ended.message.startswith("fewfire: a run folder must hold what `fewfire train` saved. Got ")
     assert "Give the folder named by --out of a run that has ended." in ended.message
     assert not (copied_run / "report.html").exists()
+
+
+@pytest.mark.parametrize("command", ["report", "resume"])
+@pytest.mark.parametrize(
+    ("file", "name", "value"),
+    [
+        ("result.json", "train_loss", "low"),
+        ("result.json", "steps", 1.5),
+        ("result.json", "chosen_index", 3),
+        ("result.json", "test_accuracy", [0.5]),
+        ("result.json", "exactness", {"pairs": "many", "fired": 1, "equal": True}),
+        ("result.json", "exactness", 1),
+        ("result.json", "dense_trials", {"a": "fast"}),
+        ("history.jsonl", "loss", None),
+        ("history.jsonl", "epoch", True),
+        ("history.jsonl", "seconds", {}),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_in_one_line(copied_run, command, file, name, value):
+    text = (copied_run / file).read_text()
+    first = text.splitlines()[0] if file == "history.jsonl" else text
+    (copied_run / file).write_text(json.dumps(json.loads(first) | {name: value}) + "\n")
+    ended = fewfire(command, copied_run)
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+    assert ended.message.startswith("fewfire: a run folder must hold what `fewfire train` saved. Got ")
+    assert file in ended.message

@@ -331,8 +331,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, undisturbed, monkeyp
         ended = train(folder)
     assert ended.code == USER_ERROR
     assert re.match(
-        r"fewfire: a run must fit on its disk\. Got .*checkpoint-000003\.safetensors: No space left on device\. "
-        rf"Make room; `fewfire resume {re.escape(str(folder))}` goes on from {CHECKPOINTS[1]}\.$",
+        r"fewfire: a run must fit on its disk\. Got .*checkpoint-000003\.safetensors: No space left on device"
+        rf"\. Make room; `fewfire resume {re.escape(str(folder))}` goes on from {CHECKPOINTS[1]}\.$",
         ended.message,
     )
     assert names(folder) == {

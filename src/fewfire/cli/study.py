@@ -2,6 +2,7 @@
 
 import json as json_format
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.display import DriftTable, TrainingDisplay, print_drift, print_scaling
 from fewfire.cli.options import Json, Quiet, Seed, Threads, takes
-from fewfire.cli.streams import console_of
+from fewfire.cli.streams import console_of, say_error
 from fewfire.diagnose.drift import DriftRecorder, steps_table
 from fewfire.diagnose.scaling import (
     QUICK_SWEEPS,
@@ -24,6 +25,7 @@ from fewfire.diagnose.scaling import (
 )
 from fewfire.report.pictures import can_draw
 from fewfire.runs import Settings, TrainOptions
+from fewfire.runs.aside import aside
 from fewfire.runs.prepare import load, prepare
 from fewfire.runs.run import default_folder, train_and_save
 from fewfire.system import machine
@@ -97,11 +99,16 @@ def _save(folder: Path, recorder: DriftRecorder, settings: Settings, outcome: di
     summary = _summary(recorder, settings) | outcome
     write_atomically(folder / "summary.json", json_format.dumps(summary, indent=2) + "\n")
     if recorder.records and can_draw():
-        from fewfire.report.pictures.drift import draw_steps
+        with _drawing(folder):
+            from fewfire.report.pictures.drift import draw_steps
 
-        asked = settings.options
-        title = f"{Path(asked.data).name}: width {asked.width:,}, batch {asked.batch_size}"
-        draw_steps(recorder.records, folder, title)
+            asked = settings.options
+            title = f"{Path(asked.data).name}: width {asked.width:,}, batch {asked.batch_size}"
+            draw_steps(recorder.records, folder, title)
+
+
+def _drawing(folder: Path) -> AbstractContextManager[None]:
+    return aside("the pictures could not be drawn", f"The figures are saved in {folder}.", say_error)
 
 
 def scaling(
@@ -151,9 +158,10 @@ def scaling(
     write_atomically(folder.path / "table.md", markdown_table(rows))
     write_atomically(folder.path / "summary.json", json_format.dumps(summary, indent=2) + "\n")
     if can_draw():
-        from fewfire.report.pictures.scaling import draw_scaling
+        with _drawing(folder.path):
+            from fewfire.report.pictures.scaling import draw_scaling
 
-        draw_scaling(points, folder.path)
+            draw_scaling(points, folder.path)
     else:
         console.print(NO_PICTURES)
     print_scaling(console, rows, folder.path)

@@ -25,6 +25,7 @@ from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.prepare import Classes, Features, InputScaling, TargetScaling
 from fewfire.prepare.model import Model
 from fewfire.prepare.targets import REGRESSION
+from fewfire.runs.kinds import record_of
 from fewfire.runs.result import Result
 from fewfire.runs.settings import Settings
 from fewfire.system.files import OutputFolder, remove_temporaries, write_atomically
@@ -252,7 +253,10 @@ class RunFolder(OutputFolder):
     def load_history(self) -> list[EpochRecord]:
         lines = (self.path / "history.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines]
-        return [(GaussNewtonRecord if "damping" in record else EpochRecord)(**record) for record in records]
+        return [
+            record_of(GaussNewtonRecord if "damping" in record else EpochRecord, record, "its history.jsonl")
+            for record in records
+        ]
 
     def load_run(self) -> Run:
         """What happened in a run: finished, interrupted, failed, or still under way.
@@ -266,7 +270,7 @@ class RunFolder(OutputFolder):
         try:
             settings, history = self.load_settings(), self.load_history() if has_history else []
             return Run(self.path, settings, history, self.load_result())
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise DataError(
                 f"a run folder must hold what `fewfire train` saved. Got {self.path}: {why(error)}. Give the "
                 "folder named by --out of a run that has ended."

@@ -5,6 +5,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from fewfire.diagnose.exactness import Exactness
+from fewfire.runs.kinds import record_of
 
 COMPARED = ("dense_step", "dense_trials", "compared_steps", "whole_run_speedup")
 PRECISIONS = ("precision_at_1", "precision_at_3", "precision_at_5")
@@ -102,16 +103,16 @@ class Result:
         Raises
         ------
         ValueError
-            The content lacks a figure that every finished run has.
+            The content lacks a figure that every finished run has, or holds one of another kind.
         """
         if missing := [name for name in NEEDED if name not in content]:
             raise ValueError(f"its result.json lacks {', '.join(missing)}")
         figures: dict[str, Any] = {
             field.name: content[field.name] for field in fields(cls) if field.name in content
         }
-        if figures.get("exactness") is not None:
-            figures["exactness"] = Exactness(**figures["exactness"])
-        return cls(**figures)
+        if isinstance(exactness := figures.get("exactness"), dict):
+            figures["exactness"] = record_of(Exactness, exactness, "its result.json")
+        return record_of(cls, figures, "its result.json")
 
 
 NEEDED = tuple(field.name for field in fields(Result) if field.default is MISSING)

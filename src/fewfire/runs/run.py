@@ -105,9 +105,10 @@ def resume_run(path: Path, *, threads: int | None = None, observer: RunObserver 
     options = settings.to_resume if threads is None else replace(settings.to_resume, threads=threads)
     with folder.held():
         if folder.finished:
+            run = folder.load_run()
             folder.remove_checkpoints()
             observer.remarked(f"The run in {path} is finished.")
-            return folder.load_run()
+            return run
         prepared = replace(prepare(options, load(options)), settings=settings)
         if prepared.trainer.problem.data_checksum != settings.training_data:
             raise DataError(
