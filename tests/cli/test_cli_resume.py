@@ -220,8 +220,8 @@ def test_a_failed_run_would_fail_again(tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     assert_refused(
         tmp_path,
-        r"a run that goes on must be one that `fewfire train` began\. Got .*No such file.*settings\.json"
-        r".*\. Give the folder named by its --out\.$",
+        r"a run that goes on must be one that `fewfire train` began\. Got .*settings\.json: No such file or "
+        r"directory.*\. Give the folder named by its --out\.$",
     )
 
 

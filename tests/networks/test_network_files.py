@@ -1,5 +1,6 @@
 """Networks on disk: bit for bit, whole or absent, and clear about files that are something else."""
 
+import errno
 import os
 import re
 
@@ -102,13 +103,14 @@ def test_a_crash_while_saving_leaves_the_old_file_and_nothing_else(path, monkeyp
     before = path.read_bytes()
 
     def crash(*_):
-        raise OSError("the disk is full")
+        raise OSError(errno.ENOSPC, "the disk is full", "temporary", None, "there")
 
     for step in ("fsync", "replace"):
         with monkeypatch.context() as patch:
             patch.setattr(os, step, crash)
-            with pytest.raises(OSError, match="the disk is full"):
+            with pytest.raises(OSError, match="the disk is full") as failed:
                 TwoLayerNetwork.initialize(2, 2, 1, seed=1).save(path)
+        assert str(failed.value) == f"[Errno {errno.ENOSPC}] the disk is full: {str(path)!r}"
         assert path.read_bytes() == before
         assert [file.name for file in path.parent.iterdir()] == [path.name]
 

@@ -42,7 +42,9 @@ def write_atomically(path: str | Path, *parts: Part) -> None:
         else:
             _write_through(path, parts)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None
+        if error.errno is not None:
+            error.filename = str(path)
+            del error.filename2  # of the move from the temporary file; None would be printed
         if isinstance(error, FileNotFoundError):
             error.strerror = f"the folder {path.parent} does not exist"
         raise
