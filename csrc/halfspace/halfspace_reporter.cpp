@@ -74,9 +74,9 @@ bool HalfspaceReporter<T>::holds(int64_t id) const {
   return id >= 0 && tree_.holds(id);
 }
 
+// The ids of all points; the caller is inside.
 template <class T>
-std::vector<int32_t> HalfspaceReporter<T>::ids() const {
-  const auto lock = reading();
+std::vector<int32_t> HalfspaceReporter<T>::held_ids() const {
   std::vector<int32_t> held;
   held.reserve(tree_.size());
   for (int32_t id = 0; id < end_; ++id)
@@ -85,13 +85,15 @@ std::vector<int32_t> HalfspaceReporter<T>::ids() const {
 }
 
 template <class T>
+std::vector<int32_t> HalfspaceReporter<T>::ids() const {
+  const auto lock = reading();
+  return held_ids();
+}
+
+template <class T>
 typename HalfspaceReporter<T>::Snapshot HalfspaceReporter<T>::snapshot() const {
   const auto lock = reading();
-  Snapshot out;
-  out.ids.reserve(tree_.size());
-  for (int32_t id = 0; id < end_; ++id)
-    if (tree_.holds(id)) out.ids.push_back(id);
-  out.points.resize(tree_.size() * n_features());
+  Snapshot out{held_ids(), std::vector<T>(tree_.size() * n_features())};
   tree_.copy(out.ids.data(), tree_.size(), out.points.data());
   return out;
 }

@@ -55,6 +55,7 @@ class HalfspaceReporter {
   template <class Change>
   void change(Change change);
   void require_sound() const;
+  std::vector<int32_t> held_ids() const;
   bool held_once(const int64_t* ids, int64_t count, std::vector<int32_t>& held) const;
 
   mutable Turns turns_;

@@ -12,7 +12,7 @@ from fewfire.data.dataset import Rows
 from fewfire.data.notation import advice, is_amount, is_padded
 from fewfire.data.targets import FEW_CLASSES, LARGEST_WHOLE_FLOAT, filled, labels_written
 from fewfire.errors import DataError
-from fewfire.prepare.categories import are_texts, hardly_repeat, marks_missing
+from fewfire.prepare.categories import are_texts, marks_missing, require_repeating
 from fewfire.prepare.cells import require_different_names
 from fewfire.prepare.columns import Features
 from fewfire.prepare.targets import AUTO, CLASSIFICATION, REGRESSION
@@ -236,7 +236,10 @@ def rows_to_train(
     features = [column for column in range(n_columns) if column not in labels]
     texts = {column for column in features if column in wanted or table.columns[column].is_text}
     for column in sorted(texts):
-        _require_repeating(table, column)
+        codes, categories = table.columns[column].categories()
+        require_repeating(
+            len(categories), len(codes), "texts", f"{table.column_name(column)} of {table.where}"
+        )
     return _rows(table, features, texts, labels)._replace(labels=_labels(table, labels, task))
 
 
@@ -393,21 +396,12 @@ def _require_labels(table: Table, column: int) -> None:
 def _require_values(table: Table) -> None:
     """Raise DataError unless each column has some value."""
     for column, cells in enumerate(table.columns):
-        if np.all(cells.codes >= 0) and not cells.has_value.any():
+        if cells.is_missing.all():
             raise DataError(
                 f"A column must have a value in some row. Got {cells.written(0)} in all rows of "
                 f"{table.column_name(column)} of {table.where}. Remove that column, or the delimiter at the "
                 "end of each line."
             )
-
-
-def _require_repeating(table: Table, column: int) -> None:
-    codes, texts = table.columns[column].categories()
-    if hardly_repeat(len(texts), len(codes)):
-        raise DataError(
-            f"Categories must repeat. Got {len(texts)} different texts in {len(codes)} rows, as in names or "
-            f"sentences, in {table.column_name(column)} of {table.where}. Remove that column."
-        )
 
 
 def require_names(names: Sequence[str], where: str) -> None:

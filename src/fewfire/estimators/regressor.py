@@ -36,8 +36,8 @@ class WideRegressor(RegressorMixin, WideNetwork):
         Raises
         ------
         ValueError, DataError, MemoryLimitError, TrainingError
-            See `WideClassifier.fit`. A warm start has another number of columns in y than the first fit, the
-            variance of a column of y is not finite, or a value lies 1e15 standard deviations from 0.
+            See `WideClassifier.fit`. A warm start has another number of columns in y than the first fit, or a
+            value that lies 1e15 standard deviations from the mean.
         """
         with all_or_nothing(self):
             inputs, targets, weights = self._checked(

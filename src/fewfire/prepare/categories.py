@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.errors import DataError
+
 FEW_VALUES = 12  # whole numbers of so many values at the most may be codes of categories
 FEW_NUMBERS = 0.1  # a column with a larger share of numbers among its values is one of numbers
 MANY_CATEGORIES = 100  # more than so many must repeat
@@ -34,9 +36,21 @@ def codes_of(values: Iterable[Any], known: Sequence[Any]) -> NDArray[np.float64]
     return np.array([place_of.get(value, UNSEEN) for value in values], np.float64)
 
 
-def hardly_repeat(n_categories: int, n_rows: int) -> bool:
-    """Whether so many different values in so many rows are names or sentences rather than categories."""
-    return n_categories > max(MANY_CATEGORIES, n_rows / 2)
+def require_repeating(n_categories: int, n_rows: int, what: str, where: str) -> None:
+    """Raise DataError where so many different values in so many rows are names rather than categories.
+
+    Parameters
+    ----------
+    what : str
+        What the values are: "texts".
+    where : str
+        Names the column in the message.
+    """
+    if n_categories > max(MANY_CATEGORIES, n_rows / 2):
+        raise DataError(
+            f"Categories must repeat. Got {n_categories} different {what} in {n_rows} rows, as in names or "
+            f"sentences, in {where}. Remove that column."
+        )
 
 
 def are_texts(n_texts: int, n_numbers: int) -> bool:

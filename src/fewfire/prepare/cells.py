@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.errors import DataError
-from fewfire.prepare.categories import MISSING, UNSEEN, are_texts, codes_of, hardly_repeat
+from fewfire.prepare.categories import MISSING, UNSEEN, are_texts, codes_of, require_repeating
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +53,11 @@ class Coding:
             require_different_names([str(name) for name in rows.columns], "X")
         categories, n_coded = {}, n_columns
         for place in range(n_columns) if may_hold_texts(rows) else named:
-            values, counted = _learned(_Cells.of(rows, place), place in named)
+            cells = _Cells.of(rows, place)
+            values, counted = _learned(cells, place in named)
             if values is None and not counted:
                 continue
-            if hardly_repeat(counted, n_rows):
-                raise DataError(
-                    f"Categories must repeat. Got {counted} different values in {n_rows} rows, as in names "
-                    f"or sentences, in {_Cells.of(rows, place).where}. Remove that column."
-                )
+            require_repeating(counted, n_rows, "values", cells.where)
             categories[place], n_coded = values, n_coded + counted - 1
         return cls(n_columns, categories, n_coded)
 
