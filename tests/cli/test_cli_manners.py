@@ -304,6 +304,14 @@ def test_a_pipe_gets_lines_and_nothing_else(digits_file, tmp_path):
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", ended.out)
 
 
+def test_an_output_without_letters_of_other_alphabets_gets_their_numbers(digits_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    ended = fewfire_process("train", digits_file, *SMALL, "--out", tmp_path / "blå")
+    assert (ended.code, ended.err) == (0, "")
+    assert r"bl\xe5" in ended.out
+    assert (tmp_path / "blå" / "model.safetensors").exists()
+
+
 def into_a_closed_pipe(*arguments: object) -> Ended:
     """With a buffer, as people have it: without one the first word meets the pipe inside Typer."""
     command = [str(SCRIPT), *map(str, arguments)]

@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 
+from fewfire.data import load_dataset
 from fewfire.data.idx import read_idx
 from fewfire.errors import DataError
 
@@ -58,13 +59,61 @@ def test_no_images_are_no_rows(tmp_path):
         idx_bytes(LABELS),
         b"\0\0\x0d\x03" + idx_bytes(IMAGES)[4:],
         b"P5 28 28 255 not an IDX file",
+        b"\0\0\x09\x03" + idx_bytes(IMAGES)[4:],
+        b"\0\0\x08\x04" + struct.pack(">4I", 5, 2, 3, 1) + IMAGES.tobytes(),
+        b"\0\0\x08\x02" + struct.pack(">2I", 5, 6) + IMAGES.tobytes(),
+        b"\x03\x08\0\0" + idx_bytes(IMAGES)[4:],
+        b"\xef\xbb\xbf" + idx_bytes(IMAGES),
+        b"\n" + idx_bytes(IMAGES),
+        gzip.compress(gzip.compress(idx_bytes(IMAGES))),
+        b"PK\x03\x04 a ZIP archive of the images",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+        b"<!DOCTYPE html><title>404 Not Found</title>",
+        b"\0" * 64,
     ],
-    ids=["empty", "short magic", "short sizes", "labels", "floats", "another format"],
-)
+    ids=[
+        "empty", "short magic", "short sizes", "labels", "floats", "another format", "signed bytes",
+        "colours", "a matrix", "turned bytes", "byte-order mark", "line before", "gzipped twice", "zip",
+        "pointer of git-lfs", "page of an error", "zeros",
+    ],
+)  # fmt: skip
 def test_a_header_that_is_not_idx_is_refused(tmp_path, content):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(content)
     with pytest.raises(DataError, match="must begin with 00 00 08 03 and the sizes. Got"):
         read_idx(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (idx_bytes(LABELS[:4]), "Got .*5.*4"),
+        (idx_bytes(np.append(LABELS, LABELS)), "Got .*5.*10"),
+        (idx_bytes(LABELS[:0]), "Got .*5.*0"),
+        (idx_bytes(LABELS)[:-1], r"the 5 bytes .* Got 4 in .*train-labels"),
+        (idx_bytes(LABELS) + b"\r\n", r"the 5 bytes .* Got 7 in .*train-labels"),
+        (idx_bytes(IMAGES), "must begin with 00 00 08 01 .*train-labels"),
+        (b"", "must begin with 00 00 08 01 .* Got no bytes in .*train-labels"),
+        (b"3\n1\n4\n1\n5\n", "must begin with 00 00 08 01 .*train-labels"),
+    ],
+    ids=["fewer", "more", "none", "cut", "line at the end", "images", "empty", "text"],
+)
+def test_labels_that_do_not_fit_their_images_are_refused(tmp_path, labels, message):
+    write_idx(tmp_path / "train-images-idx3-ubyte", IMAGES)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(labels)
+    with pytest.raises(DataError, match=message):
+        load_dataset(tmp_path)
+
+
+def test_a_folder_in_place_of_the_images_is_not_one(tmp_path):
+    (tmp_path / "train-images-idx3-ubyte").mkdir()
+    assert read_idx(tmp_path, "train") is None
+
+
+def test_gzip_files_one_behind_the_other_are_one(tmp_path):
+    content = idx_bytes(IMAGES)
+    members = gzip.compress(content[:20]) + gzip.compress(content[20:])
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(members)
+    np.testing.assert_array_equal(read_idx(tmp_path, "train").inputs, IMAGES.reshape(5, 6))
 
 
 @pytest.mark.parametrize(("change", "n_values"), [(-1, 29), (1, 31)])

@@ -15,7 +15,7 @@ from fewfire.errors import DataError
 pytest.importorskip("pandas", reason="data sets of OpenML need pandas")
 openml = pytest.importorskip("sklearn.datasets._openml")
 
-KINDS = {"age": "numeric", "colour": "nominal", "size": "numeric", "risk": "nominal"}
+KINDS = {"age": "NUMERIC", "colour": "{red,blue}", "size": "NUMERIC", "risk": "{good,bad}"}
 ROWS = [(30, "red", 2, "good"), (41, "blue", 1, "bad"), (55, "red", 3, "bad"), (28, "?", 2, "good")] * 3
 
 
@@ -30,21 +30,21 @@ def openml_set(tmp_path, monkeypatch):
     monkeypatch.setattr(openml, "urlopen", no_network)
     monkeypatch.setattr(openml.time, "sleep", lambda seconds: None)
 
-    def put(rows=ROWS, targets=("risk",)):
-        types = {"age": "NUMERIC", "colour": "{red,blue}", "size": "NUMERIC", "risk": "{good,bad}"}
-        arff = "@RELATION credit\n" + "".join(f"@ATTRIBUTE {name} {kind}\n" for name, kind in types.items())
+    def put(rows=ROWS, targets=("risk",), kinds=KINDS, ignored=(), numbered=(), checksum=None):
+        arff = "@RELATION credit\n" + "".join(f"@ATTRIBUTE {name} {kind}\n" for name, kind in kinds.items())
         arff += "@DATA\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)
         features = [
-            {"index": str(place), "name": name, "data_type": kind, "is_target": str(name in targets).lower(),
-             "is_ignore": "false", "is_row_identifier": "false", "number_of_missing_values": "0"}
-            for place, (name, kind) in enumerate(KINDS.items())
+            {"index": str(place), "name": name.strip("'"), "data_type": data_type(kind),
+             "is_target": str(name in targets).lower(), "is_ignore": str(name in ignored).lower(),
+             "is_row_identifier": str(name in numbered).lower(), "number_of_missing_values": "0"}
+            for place, (name, kind) in enumerate(kinds.items())
         ]  # fmt: skip
         description = {
             "id": "31", "name": "credit", "version": "1", "format": "ARFF", "status": "active",
             "description": "",
             "url": "https://www.openml.org/data/v1/download/31/credit.arff",
             "default_target_attribute": ",".join(targets),
-            "md5_checksum": hashlib.md5(arff.encode()).hexdigest(),
+            "md5_checksum": checksum or hashlib.md5(arff.encode()).hexdigest(),
         }  # fmt: skip
         found = [{"did": 31, "name": "credit", "version": 1, "status": "active", "format": "ARFF"}]
         answers = {
@@ -56,6 +56,11 @@ def openml_set(tmp_path, monkeypatch):
         for path, answer in answers.items():
             cache(path, json.dumps(answer))
         cache("data/v1/download/31/credit.arff", arff)
+
+    def data_type(kind):
+        return (
+            "nominal" if kind.startswith("{") else {"STRING": "string", "DATE": "date"}.get(kind, "numeric")
+        )
 
     def cache(path, text):
         file = tmp_path / "openml" / "openml.org" / (path + ".gz")
@@ -119,4 +124,69 @@ def test_without_pandas_the_message_says_what_to_install(openml_set, monkeypatch
     openml_set()
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(DataError, match=r"OpenML needs pandas.* pip install 'fewfire\[openml\]'"):
+        load_dataset("openml:31")
+
+
+def changed(place, cells):
+    """The rows with these cells, again and again, in one column."""
+    return [(*row[:place], cells[i % len(cells)], *row[place + 1 :]) for i, row in enumerate(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("given", "names", "labels"),
+    [
+        ({"rows": changed(3, ["1", "2"]), "kinds": KINDS | {"risk": "{1,2}"}}, "age colour size", "1 2"),
+        ({"rows": changed(3, ["01", "1"]), "kinds": KINDS | {"risk": "{01,1}"}}, "age colour size", "01 1"),
+        ({"rows": changed(3, ["TRUE", "FALSE"]), "kinds": KINDS | {"risk": "{TRUE,FALSE}"}},
+         "age colour size", "FALSE TRUE"),
+        ({"rows": changed(3, ["'a b'", "'c,d'"]), "kinds": KINDS | {"risk": "{'a b','c,d'}"}},
+         "age colour size", "a b|c,d"),
+        ({"rows": changed(3, ["god", "dårlig"]), "kinds": KINDS | {"risk": "{god,dårlig}"}},
+         "age colour size", "dårlig god"),
+        ({"ignored": ["age"]}, "colour size", "bad good"),
+        ({"numbered": ["size"]}, "age colour", "bad good"),
+        ({"kinds": {"'an age'": "NUMERIC"} | {name: KINDS[name] for name in ("colour", "size", "risk")}},
+         "an age|colour|size", "bad good"),
+        ({"kinds": KINDS | {"age": "INTEGER", "size": "REAL"}}, "age colour size", "bad good"),
+        ({"rows": changed(2, ["large", "small"]), "kinds": KINDS | {"size": "STRING"}},
+         "age colour size", "bad good"),
+        ({"rows": [("% a remark",), *ROWS]}, "age colour size", "bad good"),
+        ({"rows": [(f"{{0 {a}", "1 red", f"2 {s}", f"3 {r}}}") for a, _, s, r in ROWS]},
+         "age colour size", "bad good"),
+        ({"rows": changed(0, ["-3", "1.5e1", "+4"])}, "age colour size", "bad good"),
+    ],
+    ids=["numbers as classes", "leading zeros", "booleans", "quotes", "letters", "ignored column",
+         "numbers of rows", "quoted name", "integers", "texts", "remark", "sparse rows", "signs"],
+)  # fmt: skip
+def test_what_an_arff_file_may_hold_is_read_as_it_says(openml_set, given, names, labels):
+    openml_set(**given)
+    dataset = load_dataset("openml:31")
+    assert dataset.features.names == tuple(names.split("|" if "|" in names else None))
+    assert sorted(set(dataset.labels.tolist())) == labels.split("|" if "|" in labels else None)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rows": changed(3, ["good"])}, "at least two classes. Got only 'good'"),
+        ({"rows": [*ROWS, (30, "red", 2, "?")]}, r"must have a label. Got '' in row 12 .*column 4 \(risk\)"),
+        ({"rows": changed(0, ["?"])}, r"must have a value in some row. Got '' in all .*column 1 \(age\)"),
+        ({"rows": [*ROWS, ("1e400", "red", 2, "good")]}, r"Got inf in row 12 .*column 1 \(age\)"),
+        ({"rows": ROWS[:1]}, "at least two classes"),
+        ({"targets": ()}, "must have one target. Got 0"),
+        ({"rows": changed(0, [2**53, 2**53 + 1]), "kinds": KINDS | {"age": "INTEGER"}, "targets": ["age"]},
+         "below 2.53"),
+        ({"rows": []}, "must be a data set of openml.org"),
+        ({"rows": changed(0, ["3,5"])}, "must be a data set of openml.org"),
+        ({"rows": changed(1, ["green"])}, "must be a data set of openml.org"),
+        ({"rows": [*ROWS, (30, "red", 2)]}, "must be a data set of openml.org"),
+        ({"checksum": "0" * 32}, "must be a data set of openml.org"),
+    ],
+    ids=["one class", "no label", "all missing", "infinite", "one row", "no target", "beyond 2^53", "no rows",
+         "decimal comma", "undeclared category", "short row", "damaged"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Invalid cache", "ignore:A network error", "ignore:Downloaded file")
+def test_a_set_that_cannot_be_trained_on_is_refused(openml_set, given, message):
+    openml_set(**given)
+    with pytest.raises(DataError, match=message):
         load_dataset("openml:31")

@@ -1,12 +1,12 @@
 """Data sets of openml.org, by name or number, through scikit-learn's loader and its cache."""
 
-import zlib
 from typing import Any
 
 import numpy as np
 
 from fewfire.data.scikit import sklearn_datasets
 from fewfire.data.table import Column, Table, require_names, require_rows
+from fewfire.data.targets import LARGEST_WHOLE_FLOAT
 from fewfire.errors import DataError
 
 PREFIX = "openml:"
@@ -39,12 +39,15 @@ def read_openml(source: str) -> tuple[Table, str]:
     which = {"data_id": int(name)} if name.isdecimal() else {"name": name}
     fetch = sklearn_datasets("A data set of OpenML").fetch_openml
     try:
-        bunch = fetch(**which, as_frame=True, parser="auto")
+        import pandas  # noqa: F401
     except ImportError as error:
         raise DataError(
             f"A data set of OpenML needs pandas. Got: {error}. Run pip install 'fewfire[openml]'."
         ) from error
-    except (OSError, EOFError, LookupError, ValueError, zlib.error) as error:
+    try:
+        # The parser of pandas is faster, but takes categories such as 01 for numbers and then fails.
+        bunch = fetch(**which, as_frame=True, parser="liac-arff")
+    except Exception as error:  # of the network, the cache, or any of what a file may hold
         raise DataError(
             f"{source} must be a data set of openml.org that can be reached, or was read before. "
             f"Got: {error}. Check its name or number and the network, or give a file that you downloaded."
@@ -64,8 +67,12 @@ def read_openml(source: str) -> tuple[Table, str]:
 def _column(cells: Any, where: str) -> Column:
     kind = cells.dtype.kind
     if kind in "iuf":
-        integers = None if kind == "f" else cells.to_numpy(f"{kind}8", na_value=0)
-        return Column.of_numbers(cells.to_numpy(np.float64, na_value=np.nan), integers)
+        numbers = cells.to_numpy(np.float64, na_value=np.nan)
+        were_floats = kind == "f" or bool(
+            (np.abs(numbers) >= LARGEST_WHOLE_FLOAT).any()
+        )  # while they were read
+        integers = None if were_floats else cells.to_numpy(f"{kind}8", na_value=0)
+        return Column.of_numbers(numbers, integers)
     if kind in "ObUT" or str(cells.dtype) in ("category", "string", "str"):
         missing = cells.isna().to_numpy()
         texts = cells.astype(object).to_numpy()

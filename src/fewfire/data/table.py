@@ -174,7 +174,13 @@ class Table:
         return f"column {column + 1}" + (f" ({self.names[column]})" if self.names else "")
 
     def column_of(self, wanted: str) -> int:
-        """The column with this name, else of this number, from 1."""
+        """The column with this name, else of this number, from 1.
+
+        Raises
+        ------
+        DataError
+            The table has neither such a name nor such a number.
+        """
         if self.names is not None and wanted in self.names:
             return self.names.index(wanted)
         if wanted.isdecimal() and 1 <= int(wanted) <= len(self.columns):

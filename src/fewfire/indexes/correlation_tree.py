@@ -135,7 +135,13 @@ class CorrelationTrees(Index):
         return self._nodes.nbytes + self._bounds.nbytes + self._gram.nbytes
 
     def correlations(self) -> NDArray:
-        """The leaves: upper bounds on what the shared dot kernel gives for each pair, (m, n)."""
+        """The leaves: upper bounds on what the shared dot kernel gives for each pair, (m, n).
+
+        Raises
+        ------
+        RuntimeError
+            The index has not been built.
+        """
         m, n = require_built(self._layer, self).width, len(self._inputs)
         if self.by_sample:
             return self._nodes[len(self._nodes) // 2 :][:m, :n]

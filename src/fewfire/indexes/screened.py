@@ -84,7 +84,15 @@ class ScreenedIndex(Index):
         return 0 if self._layer is None else sum(array.nbytes for array in self._screened().values())
 
     def bounds(self, batch: Inputs) -> NDArray[np.float32]:
-        """Upper bounds on all pre-activations, (m, n); NaN or infinity where nothing is known."""
+        """Upper bounds on all pre-activations, (m, n); NaN or infinity where nothing is known.
+
+        Raises
+        ------
+        RuntimeError
+            The index has not been built.
+        ValueError
+            The batch has another number of features or another type than the layer.
+        """
         layer = require_built(self._layer, self)
         fitting(layer, batch)
         bounds = np.empty((len(self._bytes), len(batch), BLOCK), np.float32)

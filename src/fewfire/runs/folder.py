@@ -74,7 +74,13 @@ class RunFolder(OutputFolder):
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Meanwhile no other process trains the run. What a killed one had half written is removed."""
+        """Meanwhile no other process trains the run. What a killed one had half written is removed.
+
+        Raises
+        ------
+        DataError
+            Another process trains it.
+        """
         handle = os.open(self.path, os.O_RDONLY)
         try:
             try:
