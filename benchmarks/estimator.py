@@ -34,7 +34,7 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
 
 
 def bare(X: np.ndarray, y: np.ndarray, optimizer: str, epochs: int) -> None:
-    samples = Preparation.fit_each(X, (), [1.0])[0].transform(X)
+    samples = Preparation.fit(X).transform(X)
     targets = np.eye(CLASSES)[y]
     targets -= targets.mean(axis=0)
     size = (WIDTH, samples.shape[1], CLASSES)

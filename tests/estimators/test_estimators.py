@@ -125,11 +125,14 @@ def weights_of(model):
 
 
 def test_weights_stand_for_copies():
+    """But for learned features, which copies in both parts of the samples would judge too well."""
     X, y = load_iris(return_X_y=True)
     copies = np.random.default_rng(0).integers(0, 3, len(y))
     for make, targets in ((WideClassifier, y), (WideRegressor, X[:, :2] @ [1.0, -2.0])):
-        weighted = make(4096, random_state=0).fit(X, targets, sample_weight=copies)
-        repeated = make(4096, random_state=0).fit(np.repeat(X, copies, axis=0), np.repeat(targets, copies))
+        weighted = make(4096, features="none", random_state=0).fit(X, targets, sample_weight=copies)
+        repeated = make(4096, features="none", random_state=0).fit(
+            np.repeat(X, copies, axis=0), np.repeat(targets, copies)
+        )
         assert weighted.threshold_ == repeated.threshold_
         assert weighted.ridge_ == pytest.approx(repeated.ridge_)
         decide = "decision_function" if make is WideClassifier else "predict"
@@ -358,9 +361,9 @@ def test_fitting_holds_two_copies_of_the_samples_in_single_precision_at_the_most
 
     Before there were copies in double precision too: twice the bytes of X and more.
     """
-    X = np.random.default_rng(0).standard_normal((150_000, 50))
+    X = np.random.default_rng(0).standard_normal((300_000, 50))
     y = (X[:, 0] > 0).astype(int)
-    given = {"threshold": 1.0, "constant": 1.0, "categories": [], "index": "exhaustive"}
+    given = {"threshold": 1.0, "constant": 1.0, "features": "none", "categories": [], "index": "exhaustive"}
     model = WideClassifier(64, optimizer="sgd", max_epochs=1, random_state=0, **given)
     tracemalloc.start()
     try:

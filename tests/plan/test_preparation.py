@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fewfire.plan.preparation import select
-from fewfire.prepare import InputScaling
 from fewfire.prepare.categories import OneHot, perhaps_categories
 from fewfire.prepare.preparation import Preparation
 
@@ -38,7 +37,7 @@ def test_categories_are_found_where_they_matter():
     inputs = random.integers(0, 6, (300, 4)).astype(float)
     targets = ((inputs[:, 0] + inputs[:, 1]) % 2)[:, None] - 0.5
     chosen = select(inputs, targets, categories=((), (0, 1, 2, 3)))
-    assert set(chosen.preparation.one_hot.categories) == {0, 1, 2, 3}
+    assert set(chosen.members[0].preparation.one_hot.categories) == {0, 1, 2, 3}
     assert chosen.error < 0.5 * select(inputs, targets, categories=((),)).error
 
 
@@ -48,37 +47,27 @@ def test_noise_wants_a_large_ridge():
     signal = inputs[:, :1]
     clean = select(inputs, signal, thresholds=[1.0], constants=[1.0])
     noisy = select(inputs, random.standard_normal((200, 1)), thresholds=[1.0], constants=[1.0])
-    assert noisy.ridge > 100 * clean.ridge
+    assert noisy.members[0].ridge > 100 * clean.members[0].ridge
     assert noisy.error > 10 * clean.error
 
 
 def test_what_is_given_is_kept():
     inputs = np.random.default_rng(0).standard_normal((50, 3))
-    chosen = select(inputs, inputs[:, :1], thresholds=[0.7], constants=[2.0], ridges=np.array([0.25]))
-    assert chosen.threshold == 0.7
-    assert chosen.ridge == pytest.approx(0.25 * 0.24196, rel=1e-3)
-    assert chosen.error is None  # nothing was looked at
+    given = {"thresholds": [0.7], "constants": [2.0], "ridges": np.array([0.25])}
+    chosen = select(inputs, inputs[:, :1], features="none", **given)
+    (member,) = chosen.members
+    assert member.threshold == 0.7
+    assert member.ridge == pytest.approx(0.25 * 0.24196, rel=1e-3)
+    assert member.importances.tolist() == [1 / 3] * 3
     norms = np.sqrt(np.mean(np.sum(((inputs - inputs.mean(0)) / inputs.std(0)) ** 2, axis=1)))
-    assert chosen.preparation.scaling.constant == pytest.approx(2 * norms)
+    assert member.preparation.scaling.constant == pytest.approx(2 * norms)
 
 
 def test_preparation_leads_to_the_unit_sphere():
     inputs = np.random.default_rng(0).integers(0, 4, (40, 3)).astype(float)
-    rows = Preparation.fit_each(inputs, [1], [0.5])[0].transform(inputs)
+    rows = Preparation.fit(inputs, [1], constant=0.5).transform(inputs)
     assert rows.shape == (40, 2 + 4 + 1)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
-
-
-def test_the_statistics_of_a_coding_are_taken_once(monkeypatch):
-    """They do not depend on the constant, of which there are four."""
-    random, fits = np.random.default_rng(0), []
-    fit_each = InputScaling.fit_each
-    monkeypatch.setattr(
-        InputScaling, "fit_each", lambda *given, **named: fits.append(1) or fit_each(*given, **named)
-    )
-    inputs = np.column_stack([random.standard_normal(200), random.integers(0, 4, 200)])
-    select(inputs, inputs[:, :1] - inputs[:, 0].mean(), categories=[(), (1,)])
-    assert len(fits) == 2
 
 
 def test_preparing_holds_one_copy_of_the_samples_at_the_most():
@@ -86,7 +75,7 @@ def test_preparing_holds_one_copy_of_the_samples_at_the_most():
     inputs = np.random.default_rng(0).standard_normal((100_000, 40))
     tracemalloc.start()
     try:
-        (preparation,) = Preparation.fit_each(inputs, (), [1.0])
+        preparation = Preparation.fit(inputs)
         preparation.transform(inputs)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -6,7 +6,7 @@ import pytest
 from fewfire import TwoLayerNetwork, reference
 from fewfire.networks.threshold import fire_rate_at
 from fewfire.tangent import wide_kernel
-from fewfire.tangent.leave_one_out import leave_one_out
+from fewfire.tangent.leave_one_out import leave_one_out, left_out
 from problems import clustered_samples
 
 
@@ -58,3 +58,16 @@ def test_a_mirrored_network_begins_at_zero():
 def test_what_cannot_be_mirrored(width, init):
     with pytest.raises(ValueError, match="a mirrored network must have an even width and Gaussian weights"):
         TwoLayerNetwork.initialize(width, 6, 3, mirrored=True, init=init)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_last_samples_are_missed_as_by_leaving_one_out(weighted):
+    random = np.random.default_rng(0)
+    samples = random.standard_normal((40, 4))
+    samples /= np.linalg.norm(samples, axis=1)[:, None]
+    kernel, targets = wide_kernel(samples @ samples.T, 1.0), random.standard_normal((40, 2))
+    weights = random.integers(1, 4, 40).astype(float) if weighted else None
+    missed = left_out(kernel, targets, 0.1, 40, weights)
+    mean = np.average(np.square(missed).mean(axis=1), weights=weights)
+    np.testing.assert_allclose(mean, leave_one_out(kernel, targets, np.array([0.1]), weights)[0])
+    np.testing.assert_allclose(left_out(kernel, targets, 0.1, 7, weights), missed[-7:])

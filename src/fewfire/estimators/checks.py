@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from fewfire.indexes import INDEXES
 from fewfire.networks.threshold import require_one_of_both
+from fewfire.plan.preparation import FEATURES
 from fewfire.prepare.cells import is_frame
 from fewfire.system.words import require_one_of
 from fewfire.training import METHODS
 
-COUNTS = ("width", "max_epochs", "batch_size", "n_iter_no_change", "n_threads", "memory_limit")
+COUNTS = ("width", "n_members", "max_epochs", "batch_size", "n_iter_no_change", "n_threads", "memory_limit")
 NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "threshold": (">= 0", lambda value: value >= 0),
     "fire_rate": ("in (0, 0.5]", lambda value: 0 < value <= 0.5),
@@ -23,7 +24,7 @@ NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "tol": ("in [0, 1)", lambda value: 0 <= value < 1),
     "validation_fraction": ("in (0, 1)", lambda value: 0 < value < 1),
 }
-AUTO = ("threshold", "ridge", "constant", "learning_rate", "batch_size")
+AUTO = ("n_members", "threshold", "ridge", "constant", "learning_rate", "batch_size")
 WEIGHTS = (1e-15, 1e15)  # whose squares and sums stay within float32
 OPTIONAL = ("fire_rate", "max_epochs", "n_threads", "memory_limit")
 
@@ -43,6 +44,7 @@ def check_parameters(estimator: Any) -> None:
             auto = ", or 'auto'" if name in AUTO else ""
             raise ValueError(f"{name} must be {what} {says}{auto}. Got {value!r}. Leave it out if in doubt.")
     require_one_of(estimator.optimizer, ("auto", *METHODS), "optimizer")
+    require_one_of(estimator.features, FEATURES, "features")
     require_one_of(estimator.index, ("auto", *INDEXES), "index")
     if not _is(estimator.categories, "auto") and (
         isinstance(estimator.categories, str) or not isinstance(estimator.categories, Iterable)

@@ -1,24 +1,32 @@
 """A wide network that classifies, behind scikit-learn's API."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from fewfire.estimators.checks import labels_of_one_kind
+from fewfire.estimators.checks import check_weights, labels_of_one_kind
 from fewfire.estimators.common import WideNetwork, all_or_nothing, descends
+from fewfire.estimators.decisions import Decisions
+from fewfire.estimators.labels import Labels
+from fewfire.estimators.probabilities import Link
 
 
-class WideClassifier(ClassifierMixin, WideNetwork):
+class WideClassifier(Decisions, WideNetwork):
     """A wide two-layer network that classifies, trained on squared errors.
 
     Parameters
     ----------
     width : int, >= 1
-        Neurons; an odd number is raised by one.
+        Neurons of each network; an odd number is raised by one.
+    n_members : int, >= 1, or "auto"
+        Networks whose mean predicts: the best, and those that make the mean best. "auto": two with
+        Gauss-Newton steps on up to 5,000 samples, else one.
+    class_weight : {class: weight} or "balanced", optional
+        How much a sample of each class counts; balanced: all classes as much together.
     threshold : float >= 0, or "auto"
         b: a neuron fires where <w, x> > b.
     fire_rate : float in (0, 0.5], optional
@@ -31,6 +39,9 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         ridge regression with a kernel of ones on its diagonal.
     constant : float > 0, or "auto"
         The appended feature, over the root mean square norm of the standardized rows.
+    features : "auto", "none", "diagonal" or "full"
+        What is learned of the columns before the network: how each is coded and how much it counts, or which
+        sums of them count ("full"). "auto" takes what errs least. "none": columns count alike, as they are.
     categories : sequence of int or str, mask of bool (d,), or "auto"
         Columns, by number or by name in a DataFrame, whose values are categories: each category becomes a
         column of 0 and 1. Columns of texts and categories are coded so in any case. A missing value is one
@@ -72,6 +83,10 @@ class WideClassifier(ClassifierMixin, WideNetwork):
     feature_names_in_ : (d,), where X is a DataFrame with names
     network_ : TwoLayerNetwork
     preparation_ : Preparation
+    feature_importances_ : (n_features_in_,)
+        The share of each column in the learned features; all alike with features="none".
+    link_ : Link
+        How outputs become probabilities.
     threshold_, ridge_ : float
         As chosen; the ridge as that of `GaussNewton` for output weights of 1.
     optimizer_ : str
@@ -93,6 +108,59 @@ class WideClassifier(ClassifierMixin, WideNetwork):
     >>> bool(WideClassifier(width=2048, random_state=0).fit(X, y).score(X, y) > 0.95)
     True
     """
+
+    def __init__(
+        self,
+        width: int = 8_192,
+        *,
+        n_members: int | str = "auto",
+        class_weight: Mapping[Any, float] | str | None = None,
+        threshold: float | str = "auto",
+        fire_rate: float | None = None,
+        optimizer: str = "auto",
+        ridge: float | str = "auto",
+        constant: float | str = "auto",
+        features: str = "auto",
+        categories: Sequence[int | str] | str = "auto",
+        index: str = "auto",
+        learning_rate: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_epochs: int | None = None,
+        tol: float = 1e-3,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        verbose: bool | int = False,
+        n_threads: int | None = None,
+        memory_limit: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            width,
+            n_members=n_members,
+            threshold=threshold,
+            fire_rate=fire_rate,
+            optimizer=optimizer,
+            ridge=ridge,
+            constant=constant,
+            features=features,
+            categories=categories,
+            index=index,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            tol=tol,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            verbose=verbose,
+            n_threads=n_threads,
+            memory_limit=memory_limit,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -132,7 +200,7 @@ class WideClassifier(ClassifierMixin, WideNetwork):
             )
             labels = labels_of_one_kind(labels)
             self._learn_classes(labels)
-            self._fit(inputs, self._targets(labels), weights)
+            self._fit(inputs, self._labels.targets(labels), self._class_weighted(labels, weights))
         return self
 
     @available_if(descends)
@@ -159,7 +227,12 @@ class WideClassifier(ClassifierMixin, WideNetwork):
         ValueError, DataError, MemoryLimitError, TrainingError
             See `fit`. The first call lacks `classes`, or a later one has others.
         """
-        first = not hasattr(self, "network_")
+        first = not hasattr(self, "members_")
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight must be a dictionary or None in partial_fit, as it sees few samples. Got "
+                f"{self.class_weight!r}. Compute it with sklearn.utils.class_weight.compute_class_weight."
+            )
         with all_or_nothing(self):
             inputs, labels, weights = self._checked(X, y, sample_weight, reset=first, multi_output=True)
             labels = labels_of_one_kind(labels)
@@ -176,105 +249,31 @@ class WideClassifier(ClassifierMixin, WideNetwork):
                     f"classes must be those of the first call of partial_fit, {self.classes_}. Got "
                     f"{classes!r}. Leave them out, or make a new classifier."
                 )
-            self._partial_fit(inputs, self._targets(labels), weights)
+            self._partial_fit(inputs, self._labels.targets(labels), self._class_weighted(labels, weights))
         return self
 
+    def _class_weighted(self, labels: NDArray, weights: NDArray | None) -> NDArray | None:
+        if self.class_weight is None:
+            return weights
+        by_class = compute_sample_weight(self.class_weight, labels)
+        check_weights(by_class)
+        return by_class if weights is None else weights * by_class
+
     def _learn_classes(self, labels: NDArray) -> None:
-        check_classification_targets(labels)
         known = getattr(self, "classes_", None) if self._goes_on else None
-        self._has_many_labels = type_of_target(labels) == "multilabel-indicator"
-        if labels.ndim == 2 and not self._has_many_labels:
-            raise ValueError(
-                f"y must be (n,) labels or (n, k) of 0 and 1. Got shape {labels.shape} with other values. "
-                "Fit one classifier a column."
-            )
-        self.classes_ = np.arange(labels.shape[1]) if self._has_many_labels else np.unique(labels)
+        self._labels = Labels.of(labels)
+        self.classes_ = self._labels.classes
         if known is not None and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"a warm start must have the classes of the first. Got {self.classes_} after {known}. Set "
                 "warm_start=False."
             )
-        if len(self.classes_) < 2 and not self._has_many_labels:
-            raise ValueError(
-                f"y must hold at least two classes. Got 1 class: {self.classes_[0]!r}. Add another's samples."
-            )
-
-    def _targets(self, labels: NDArray) -> NDArray[np.float64]:
-        """1 for a sample's labels, 0 for others: (n, k), or (n, 1) for the second of two classes."""
-        if self._has_many_labels:
-            if labels.ndim != 2 or labels.shape[1] != len(self.classes_):
-                raise ValueError(
-                    f"y must be (n, {len(self.classes_)}) of 0 and 1, as at first. Got shape {labels.shape}."
-                )
-            return labels.astype(np.float64)
-        codes = np.minimum(np.searchsorted(self.classes_, labels), len(self.classes_) - 1)
-        unknown = self.classes_[codes] != labels
-        if unknown.any():
-            raise ValueError(
-                f"y must hold the classes {self.classes_} alone. Got {labels[np.argmax(unknown)]!r} in row "
-                f"{np.argmax(unknown)}. Name all classes in the first call."
-            )
-        one_hot = np.eye(len(self.classes_))[codes]
-        return one_hot[:, 1:] if len(self.classes_) == 2 else one_hot
 
     def _codes(self, targets: NDArray) -> NDArray:
-        if self._has_many_labels:
-            return super()._codes(targets)
-        return targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0]
+        return super()._codes(targets) if self._labels.several else self._labels.codes(targets)
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Outputs (n, k), the largest for the class; for two classes (n,), above 0 for the second.
-
-        With (n, k) labels in training: above 0 for the labels that a sample has.
-
-        Raises
-        ------
-        NotFittedError
-            `fit` was not called before.
-        ValueError
-            X has other columns than in training, or values that are not finite or too large.
-        DataError
-            A column of numbers holds a text, or a column of texts holds numbers.
-        MemoryLimitError
-            Rows do not fit as dense ones with one column per category.
-        """
-        outputs = self._outputs(X)
-        if self._has_many_labels:
-            return outputs - 0.5
-        return outputs[:, 0] - 0.5 if len(self.classes_) == 2 else outputs
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Outputs as shares (n, k): squared errors are least at the probabilities, which they estimate.
-
-        With (n, k) labels in training, the probability of each.
-
-        Raises
-        ------
-        NotFittedError, ValueError, MemoryLimitError
-            See `decision_function`.
-        """
-        outputs = self._outputs(X)
-        if self._has_many_labels:
-            return np.clip(outputs, 0, 1)
-        if len(self.classes_) == 2:
-            second = np.clip(outputs[:, 0], 0, 1)
-            return np.column_stack([1 - second, second])
-        # Cut at 1, two outputs above it would be alike, and so would outputs that are all below 0.
-        below = outputs.max(axis=1) <= 0
-        outputs[below] -= outputs[below].min(axis=1, keepdims=True)
-        shares = np.maximum(outputs, 0)
-        shares[shares.sum(axis=1) == 0] = 1
-        return shares / shares.sum(axis=1, keepdims=True)
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Labels (n,), or (n, k) as in training.
-
-        Raises
-        ------
-        NotFittedError, ValueError, MemoryLimitError
-            See `decision_function`.
-        """
-        decision = self.decision_function(X)
-        if self._has_many_labels:
-            return (decision > 0).astype(int)
-        return self.classes_[(decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)]
+    def _learn_link(self, outputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
+        sides, codes = self._labels.sides(outputs), self._labels.codes(targets)
+        if weights is not None:
+            weights = np.repeat(weights, len(codes) // len(weights))
+        self.link_ = Link.fit(sides, codes, weights)

@@ -61,7 +61,7 @@ class WideRegressor(RegressorMixin, WideNetwork):
         ValueError, DataError, MemoryLimitError, TrainingError
             See `WideClassifier.fit`. y has another number of columns than in the first call.
         """
-        first = not hasattr(self, "network_")
+        first = not hasattr(self, "members_")
         with all_or_nothing(self):
             inputs, targets, weights = self._checked(
                 X, y, sample_weight, reset=first, multi_output=True, y_numeric=True

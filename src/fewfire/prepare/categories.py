@@ -96,14 +96,19 @@ class OneHot:
         """The codes that the columns of inputs (n, d) hold."""
         return cls(inputs.shape[1], {column: np.unique(inputs[:, column]) for column in columns})
 
+    @property
+    def numbers(self) -> list[int]:
+        """The other columns."""
+        return [column for column in range(self.n_features) if column not in self.categories]
+
     def transform(self, inputs: NDArray) -> NDArray:
-        """Inputs (n, d) with a column for each category in place of its own.
+        """Inputs (n, d): the columns of numbers, then a column for each category.
 
         Without categories the inputs are given back as they are, not copied.
         """
         if not self.categories:
             return inputs
-        kept = [column for column in range(self.n_features) if column not in self.categories]
+        kept = self.numbers
         width = len(kept) + sum(map(len, self.categories.values()))
         coded = np.empty((len(inputs), width), np.float64)
         for place, column in enumerate(kept):

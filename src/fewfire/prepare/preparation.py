@@ -1,33 +1,46 @@
-"""The way of tabular rows into a network: categories to columns, then to the unit sphere."""
+"""The way of tabular rows into a network: categories to columns, coded columns, then to the unit sphere."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fewfire.prepare.categories import OneHot
+from fewfire.prepare.curves import RAMPS, RANKS, Curves
 from fewfire.prepare.scaling import InputScaling
+
+CHUNK_ROWS = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """What a training set taught of how to prepare rows like its own."""
+    """What a training set taught of how to prepare rows like its own.
+
+    Attributes
+    ----------
+    one_hot : OneHot
+        Which columns hold categories. Those of numbers come first after it.
+    curves : Curves or None
+        How columns of numbers are coded; None where they stay as they are.
+    scaling : InputScaling
+        Of all columns, and which of them count how much.
+    """
 
     one_hot: OneHot
+    curves: Curves | None
     scaling: InputScaling
 
     @classmethod
-    def fit_each(
+    def fit(
         cls,
         inputs: npt.NDArray,
-        categories: Iterable[int],
-        constants: Sequence[float],
+        categories: Iterable[int] = (),
+        *,
+        constant: float = 1.0,
         sample_weight: npt.NDArray | None = None,
-    ) -> list["Preparation"]:
-        """One preparation for each constant, from the same coding and statistics.
-
-        All columns are standardized; see `OneHot.of` and `InputScaling.fit`.
+    ) -> "Preparation":
+        """Learn how to standardize inputs (n, d); see `OneHot.of` and `InputScaling.fit`.
 
         Raises
         ------
@@ -35,17 +48,68 @@ class Preparation:
             The variance of a column is not finite, or too small for float64.
         """
         one_hot = OneHot.of(inputs, categories)
-        scalings = InputScaling.fit_each(
-            one_hot.transform(inputs), constants, standardize=True, sample_weight=sample_weight
+        coded = one_hot.transform(inputs)
+        scaling = InputScaling.fit(coded, standardize=True, constant=constant, sample_weight=sample_weight)
+        return cls(one_hot, None, scaling)
+
+    def coded(
+        self, coding: str, inputs: npt.NDArray, sample_weight: npt.NDArray | None = None
+    ) -> "Preparation":
+        """The same categories, and "ranks" or "ramps" of the columns of numbers, by these samples (n, d)."""
+        of = {RANKS: Curves.of_ranks, RAMPS: Curves.of_ramps}[coding]
+        curves = of(inputs[:, self.one_hot.numbers])
+        columns = _coded(inputs, self.one_hot, curves)
+        scaling = InputScaling.fit(columns, standardize=True, sample_weight=sample_weight)
+        return Preparation(self.one_hot, curves, scaling)
+
+    def along(self, directions: npt.NDArray[np.float64], constant: float) -> "Preparation":
+        """The same coding and statistics; see `InputScaling.along`."""
+        return replace(self, scaling=self.scaling.along(directions, constant))
+
+    @property
+    def sources(self) -> npt.NDArray[np.int64]:
+        """The column of the inputs that each coded column comes from, (D,)."""
+        numbers = self.one_hot.numbers
+        repeats = 1 if self.curves is None else self.curves.n_curves
+        codes = self.one_hot.categories
+        return np.concatenate(
+            [np.repeat(np.array(numbers, np.int64), repeats)]
+            + [np.full(len(codes[column]), column, np.int64) for column in codes]
         )
-        return [cls(one_hot, scaling) for scaling in scalings]
+
+    @property
+    def equal_weights(self) -> npt.NDArray[np.float64]:
+        """Weights (D,) at which all columns of the inputs count alike, however many curves they have."""
+        weights = np.ones(len(self.sources))
+        if self.curves is not None:
+            repeats = self.curves.n_curves
+            weights[: repeats.sum()] = np.repeat(repeats**-0.5, repeats)
+        return weights
+
+    def standardized(self, inputs: npt.NDArray) -> npt.NDArray[np.float64]:
+        """Rows (n, D) of coded columns, each with mean 0 and variance 1."""
+        return self.scaling.standardized(_coded(inputs, self.one_hot, self.curves))
 
     def transform(self, inputs: npt.NDArray, dtype: npt.DTypeLike = np.float32) -> npt.NDArray:
-        """Rows (n, d) on the unit sphere, with a column for each category.
+        """Rows (n, d) on the unit sphere.
 
         Raises
         ------
         DataError
             A row is not finite or too large, or there are other columns than in training.
         """
-        return self.scaling.transform(self.one_hot.transform(inputs), dtype)
+        if self.curves is None:
+            return self.scaling.transform(self.one_hot.transform(inputs), dtype)
+        rows = np.empty((len(inputs), self.scaling.n_outputs), dtype)
+        for first in range(0, len(inputs), CHUNK_ROWS):  # curves take more room than what they come from
+            part = slice(first, first + CHUNK_ROWS)
+            rows[part] = self.scaling.transform(_coded(inputs[part], self.one_hot, self.curves), dtype)
+        return rows
+
+
+def _coded(inputs: npt.NDArray, one_hot: OneHot, curves: Curves | None) -> npt.NDArray:
+    coded = one_hot.transform(inputs)
+    if curves is None:
+        return coded
+    count = len(one_hot.numbers)
+    return np.column_stack([curves.transform(coded[:, :count]), coded[:, count:]])

@@ -1,7 +1,7 @@
-"""Inputs to the unit sphere: centre, divide, append a constant feature, normalise each row."""
+"""Inputs to the unit sphere: centre, divide, weigh, append a constant feature, normalise each row."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ class InputScaling:
         The appended feature: the root mean square norm of the centred and divided training rows, 0.3 of it
         where they are not standardized, or 1 where they have no norm worth the name.
         With it the network is not blind to the scale and offset of a row.
+    directions : float64 array (d,) or (k, d), optional
+        What the divided columns are multiplied by: weights, of which those of 0 drop their column; or k rows
+        that each give a column.
 
     Notes
     -----
@@ -48,6 +51,7 @@ class InputScaling:
     mean: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
     constant: float
+    directions: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def fit(
@@ -128,6 +132,22 @@ class InputScaling:
         appended = [constant * size for constant in constants]
         return [cls(mean, scale, constant if constant > NO_NORM else 1.0) for constant in appended]
 
+    def along(self, directions: npt.NDArray[np.float64], constant: float) -> "InputScaling":
+        """The same statistics, with these directions and this appended feature."""
+        return replace(self, directions=directions, constant=constant)
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns that `transform` gives, the constant feature among them."""
+        if self.directions is None:
+            return len(self.mean) + 1
+        kept = np.count_nonzero(self.directions) if self.directions.ndim == 1 else len(self.directions)
+        return int(kept) + 1
+
+    def standardized(self, inputs: np.ndarray) -> npt.NDArray[np.float64]:
+        """Inputs (n, d), centred and divided."""
+        return (inputs - self.mean) / self.scale
+
     def transform(self, inputs: np.ndarray, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
         """Carry inputs to the unit sphere.
 
@@ -138,7 +158,7 @@ class InputScaling:
 
         Returns
         -------
-        array (n, d + 1), C-contiguous
+        array (n, n_outputs), C-contiguous
             Rows of Euclidean norm 1 up to the rounding of `dtype`; the norm is taken in float64. Long rows
             of float32 are rounded to whole multiples of 2^-15, which the kernels can read as 16-bit codes.
             A row's result does not depend on the other rows. Memory: this array and one chunk.
@@ -154,11 +174,11 @@ class InputScaling:
                 f"Inputs must have the {n_features} features of training. "
                 f"Got shape {inputs.shape}. Give the same columns."
             )
-        unit_rows = np.empty((len(inputs), n_features + 1), dtype)
+        unit_rows = np.empty((len(inputs), self.n_outputs), dtype)
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):
             for centred in _centred(inputs, self.mean):
-                centred /= self.scale
+                centred = directed(centred / self.scale, self.directions)
                 norms = np.sqrt(np.square(centred).sum(axis=1) + np.square(self.constant))
                 if not np.isfinite(norms).all():
                     raise DataError(
@@ -168,7 +188,7 @@ class InputScaling:
                     )
                 stop = start + len(centred)
                 rows = np.column_stack([centred, np.full(len(centred), self.constant)]) / norms[:, None]
-                if unit_rows.dtype == np.float32 and n_features + 1 >= CODED_FROM:
+                if unit_rows.dtype == np.float32 and self.n_outputs >= CODED_FROM:
                     largest = CODES_PER_ONE - 1
                     rows = np.clip(np.rint(rows * CODES_PER_ONE), -largest, largest) / CODES_PER_ONE
                 unit_rows[start:stop] = rows
@@ -176,13 +196,25 @@ class InputScaling:
         return unit_rows
 
     def state(self) -> dict[str, np.ndarray]:
-        """The statistics as arrays under the names mean, scale and constant."""
-        return {"mean": self.mean, "scale": self.scale, "constant": np.array(self.constant)}
+        """The statistics as arrays under the names mean, scale, constant and, where there are, directions."""
+        state = {"mean": self.mean, "scale": self.scale, "constant": np.array(self.constant)}
+        return state if self.directions is None else state | {"directions": self.directions}
 
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray]) -> "InputScaling":
         """The inverse of `state`; other names in the mapping are ignored."""
-        return cls(state["mean"], state["scale"], float(state["constant"]))
+        return cls(state["mean"], state["scale"], float(state["constant"]), state.get("directions"))
+
+
+def directed(rows: npt.NDArray, directions: npt.NDArray | None) -> npt.NDArray:
+    """Rows (n, d) weighed by (d,), without columns of weight 0, or as seen along (k, d) directions."""
+    if directions is None:
+        return rows
+    return (
+        rows[:, directions != 0] * directions[directions != 0]
+        if directions.ndim == 1
+        else rows @ directions.T
+    )
 
 
 def _centred(inputs: np.ndarray, centre: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.float64]]:

@@ -51,12 +51,18 @@ class _ForAWhile:
         self._put_back: Callable[[], object] = lambda: None
 
     @contextmanager
-    def changed(self, change: Callable[[], Callable[[], object]]) -> Iterator[None]:
-        """While it is open, the setting is as `change` makes it; `change` returns what undoes it."""
+    def changed(
+        self, change: Callable[[], Callable[[], object]], *, always_alike: bool = False
+    ) -> Iterator[None]:
+        """While it is open, the setting is as `change` makes it; `change` returns what undoes it.
+
+        Where all calls make the same of it, the first does so for those within.
+        """
         with self._lock:
-            put_back = change()
-            if self._open == 0:
-                self._put_back = put_back
+            if self._open == 0 or not always_alike:
+                put_back = change()
+                if self._open == 0:
+                    self._put_back = put_back
             self._open += 1
         try:
             yield
@@ -99,7 +105,9 @@ def one_blas_thread() -> AbstractContextManager:
     """
     from threadpoolctl import threadpool_limits
 
-    return _blas_threads.changed(lambda: threadpool_limits(1, user_api="blas").restore_original_limits)
+    return _blas_threads.changed(
+        lambda: threadpool_limits(1, user_api="blas").restore_original_limits, always_alike=True
+    )
 
 
 def instruction_set() -> str:

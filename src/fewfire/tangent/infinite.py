@@ -6,6 +6,8 @@ for unit-norm samples: what `firing_kernel` tends to (docs/theory/gauss_newton.m
 price of a small eigenvalue problem, which threshold, scaling and ridge suit a data set.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -38,10 +40,37 @@ def wide_kernel(inner_products: ArrayLike, threshold: float) -> Floats:
     >>> wide_kernel([1.0, 0.6], threshold=0.0).round(2).tolist()
     [1.0, 0.42]
     """
+    cosines = np.clip(inner_products, -1, 1)
+    return cosines * _both_fire(cosines, threshold)
+
+
+def wide_kernel_slope(inner_products: ArrayLike, threshold: float) -> Floats:
+    """The derivative of `wide_kernel` by the inner product r: (P(r) + r p(r)) / q.
+
+    P is the probability that both fire, q the fire rate, and p = exp(-b^2 / (1 + r)) / (2 pi sqrt(1 - r^2))
+    the density of both pre-activations at the threshold (Price's theorem). At r = 1 and -1 it is infinite.
+    """
+    cosines = np.clip(inner_products, -1, 1)
+    with np.errstate(divide="ignore"):
+        density = np.exp(-np.square(threshold) / (1 + cosines)) / (2 * np.pi * np.sqrt(1 - cosines**2))
+    return _both_fire(cosines, threshold) + cosines * density / fire_rate_at(threshold)
+
+
+def _both_fire(cosines: Floats, threshold: float) -> Floats:
+    """The probability that both fire, over the fire rate: linear in the angle between two of the table."""
+    if threshold == 0:
+        return 1 - np.arccos(cosines) / np.pi
+    table = _shares(threshold)
+    places = np.arccos(cosines) * ((ANGLES - 1) / np.pi)
+    before = np.minimum(places.astype(np.int32), ANGLES - 2)
+    low = table[before]
+    return low + (places - before) * (table[1:] - table[:-1])[before]
+
+
+@lru_cache(maxsize=8)
+def _shares(threshold: float) -> Floats:
+    """For angles from 0 to pi the probability that both fire, over the fire rate."""
     from scipy.special import owens_t
 
-    angles = np.linspace(np.pi, 0, ANGLES)  # close together where the cosine is near 1 or -1
-    fires = fire_rate_at(threshold)
-    both = fires - 2 * owens_t(threshold, np.tan(angles / 2))
-    cosines = np.clip(inner_products, -1, 1)
-    return cosines * np.interp(cosines, np.cos(angles), both / fires)
+    angles, fires = np.linspace(0, np.pi, ANGLES), fire_rate_at(threshold)
+    return (fires - 2 * owens_t(threshold, np.tan(angles / 2))) / fires

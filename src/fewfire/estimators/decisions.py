@@ -1,0 +1,85 @@
+"""From the outputs of a classifier to its decisions: scores, probabilities and labels."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+
+from fewfire.estimators.labels import Labels
+from fewfire.estimators.probabilities import Link
+
+
+class Decisions(ClassifierMixin):
+    """What a classifier with outputs says of samples.
+
+    Attributes
+    ----------
+    classes_ : (k,)
+    link_ : Link
+        How outputs become probabilities.
+    """
+
+    classes_: NDArray
+    link_: Link
+    _labels: Labels
+    _outputs: Callable[[ArrayLike], NDArray[np.float64]]  # (n, k), or (n, 1) for the second of two classes
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Outputs (n, k), the largest for the class; for two classes (n,), above 0 for the second.
+
+        With (n, k) labels in training: above 0 for the labels that a sample has.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` was not called before.
+        ValueError
+            X has other columns than in training, or values that are not finite or too large.
+        DataError
+            A column of numbers holds a text, or a column of texts holds numbers.
+        MemoryLimitError
+            Rows do not fit as dense ones with one column per category.
+        """
+        outputs = self._outputs(X)
+        if self._labels.several or len(self.classes_) > 2:
+            return outputs - 0.5 if self._labels.several else outputs
+        return outputs[:, 0] - 0.5
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities (n, k), never 0 or 1, the largest for the class that `predict` gives.
+
+        With (n, k) labels in training, the probability of each. They are calibrated on outputs for samples
+        that these had not seen: see `Link`.
+
+        Raises
+        ------
+        NotFittedError, ValueError, MemoryLimitError
+            See `decision_function`.
+        """
+        outputs = self._outputs(X)
+        shares = self.link_.probabilities(self._labels.sides(outputs))
+        return shares[:, 1].reshape(outputs.shape) if self._labels.several else shares
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The logarithm of `predict_proba`, always finite.
+
+        Raises
+        ------
+        NotFittedError, ValueError, MemoryLimitError
+            See `decision_function`.
+        """
+        return np.log(self.predict_proba(X))
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Labels (n,), or (n, k) as in training.
+
+        Raises
+        ------
+        NotFittedError, ValueError, MemoryLimitError
+            See `decision_function`.
+        """
+        decision = self.decision_function(X)
+        if self._labels.several:
+            return (decision > 0).astype(int)
+        return self.classes_[(decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)]
