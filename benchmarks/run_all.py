@@ -14,13 +14,12 @@ for script in (
     "grid",
     "halfspace",
     "pool",
-    "classification",
     "correlation",
     "data_tree",
     "gauss_newton",
     "grover",
     "mini_batches",
-    "regression",
+    "tables_rivals",
     "screened",
     "slope",
     "small_dense",
@@ -31,7 +30,6 @@ for script in (
 ):
     own = (
         "auto",
-        "classification",
         "exactness",
         "grid",
         "halfspace",
@@ -39,7 +37,7 @@ for script in (
         "correlation",
         "data_tree",
         "grover",
-        "regression",
+        "tables_rivals",
     )
     given = sys.argv[1:] if script not in own else []
     print(f"== {script}", flush=True)

@@ -17,6 +17,7 @@ PAGES = (
     "README.md",
     "docs/benchmarks.md",
     "docs/decisions/0003-own-thread-pool.md",
+    "docs/howto/tables.md",
     "docs/theory/data_tree.md",
     "docs/theory/gauss_newton.md",
     "docs/theory/grover.md",
@@ -399,50 +400,57 @@ def gauss_newton() -> str:
     )
 
 
-def classification() -> str:
-    content = result("classification")
-    sets = content["figures"]["sets"]
-    methods = list(sets[0]["accuracy"])
-    rows = [
-        [row["name"], f"{row['samples']:,}", str(row["features"]), str(row["classes"]),
-         *(bold_if_best(row["accuracy"], method) for method in methods), f"{row['seconds']['fewfire']:.1f}"]
-        for row in sorted(sets, key=lambda row: row["name"].lower())
-    ]  # fmt: skip
-    means = [sum(row["accuracy"][method] for row in sets) / len(sets) for method in methods]
-    ranks = [sum(rank(row["accuracy"], method) for row in sets) / len(sets) for method in methods]
-    rows.append(["**mean accuracy**", "", "", "", *(f"**{mean:.4f}**" for mean in means), ""])
-    rows.append(["**mean rank**", "", "", "", *(f"**{mean:.2f}**" for mean in ranks), ""])
-    header = ["set", "samples", "features", "classes", *methods, "fewfire s"]
-    return (
-        table(header, rows)
-        + f"\n\n{len(sets)} sets, four random splits each, at most 2,000 rows for training. "
-        + f"fewfire is above the MLP on {wins(sets, 'accuracy', 'MLP')} of them, and level on {level(sets)}. "
-        + made_by(content)
-    )
+def rivals_of(task: str) -> tuple[dict[str, Any], list[str]]:
+    """The sets of a task with the means over their splits, and the methods that all of them have."""
+    found = {
+        name: row | {"means": {method: {figure: sum(values) / len(values) for figure, values in figures.items()}
+                               for method, figures in row["methods"].items()}}
+        for name, row in result("tables_rivals")["figures"]["sets"].items() if row["task"] == task
+    }  # fmt: skip
+    methods = [method for method in next(iter(found.values()))["means"]
+               if all(method in row["means"] for row in found.values())]  # fmt: skip
+    return found, methods
 
 
-def regression() -> str:
-    content = result("regression")
-    sets = content["figures"]["sets"]
-    methods = list(sets[0]["r2"])
-    rows = [
-        [row["name"], f"{row['samples']:,}", str(row["features"]),
-         *(bold_if_best(row["r2"], method) for method in methods), f"{row['seconds']['fewfire']:.1f}"]
-        for row in sorted(sets, key=lambda row: row["name"].lower())
-    ]  # fmt: skip
-    ranks = [sum(rank(row["r2"], method) for row in sets) / len(sets) for method in methods]
-    rows.append(["**mean rank**", "", "", *(f"**{mean:.2f}**" for mean in ranks), ""])
-    header = ["set", "samples", "features", *methods, "fewfire s"]
-    return (
-        table(header, rows)
-        + f"\n\nR^2 on test rows of {len(sets)} sets, two random splits each, at most 5,000 rows for "
-        + f"training. fewfire is above the MLP on {wins(sets, 'r2', 'MLP')} of them. "
-        + made_by(content)
-    )
+def rivals(task: str) -> str:
+    """Mean score and mean rank of each method, over all sets and over both halves."""
+    sets, methods = rivals_of(task)
+    halves = {"all": list(sets.values())} | {
+        half: [row for row in sets.values() if row["half"] == half] for half in ("chosen on", "reported")
+    }
+    rows = []
+    for method in methods:
+        cells = [f"**{method}**" if method == "fewfire" else method]
+        for rows_of_half in halves.values():
+            scores = [{name: figures["score"] for name, figures in row["means"].items() if name in methods}
+                      for row in rows_of_half]  # fmt: skip
+            cells.append(f"{sum(max(0, score[method]) for score in scores) / len(scores):.4f}")
+            cells.append(f"{sum(rank(score, method) for score in scores) / len(scores):.2f}")
+        own = [row["means"][method] for row in sets.values()]
+        if task == "classification":
+            known = "log_loss" in own[0]
+            cells += [f"{sum(figures[name] for figures in own) / len(own):.3f}" if known else ""
+                      for name in ("log_loss", "calibration_error")]  # fmt: skip
+        cells.append(f"{median(figures['seconds'] for figures in own):.1f}")
+        rows.append(cells)
+    score = "accuracy" if task == "classification" else "R^2"
+    header = ["", f"mean {score}, {len(halves['all'])} sets", "mean rank",
+              f"{len(halves['chosen on'])} sets chosen on", "rank", f"{len(halves['reported'])} others", "rank",
+              *(["log loss", "calibration error"] if task == "classification" else []), "median s"]  # fmt: skip
+    return f"{table(header, rows)}\n\n{made_by(result('tables_rivals'))}"
 
 
-def level(sets: list[dict[str, Any]]) -> int:
-    return sum(row["accuracy"]["fewfire"] == row["accuracy"]["MLP"] for row in sets)
+def rivals_by_set(task: str) -> str:
+    """Every set with the score of every method."""
+    sets, methods = rivals_of(task)
+    rows = []
+    for name, row in sorted(sets.items(), key=lambda item: item[0].lower()):
+        scores = {method: row["means"][method]["score"] for method in methods}
+        rows.append(
+            [name, f"{row['samples']:,}", str(row["features"]), row["half"],
+             *(bold_if_best(scores, method) for method in methods)]
+        )  # fmt: skip
+    return f"{table(['set', 'samples', 'features', '', *methods], rows)}\n\n{made_by(result('tables_rivals'))}"
 
 
 def mini_batches() -> str:
@@ -471,11 +479,6 @@ def estimator() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
-def wins(sets: list[dict[str, Any]], figure: str, rival: str) -> int:
-    """On how many sets fewfire is better than a rival."""
-    return sum(row[figure]["fewfire"] > row[figure][rival] for row in sets)
-
-
 def bold_if_best(accuracy: dict[str, float], method: str) -> str:
     text = f"{accuracy[method]:.3f}"
     return f"**{text}**" if accuracy[method] == max(accuracy.values()) else text
@@ -494,7 +497,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
     "halfspace": halfspace, "data_tree": data_tree, "auto": auto, "gauss_newton": gauss_newton,
-    "classification": classification, "regression": regression,
+    "rivals_classification": lambda: rivals("classification"),
+    "rivals_regression": lambda: rivals("regression"),
+    "sets_classification": lambda: rivals_by_set("classification"),
+    "sets_regression": lambda: rivals_by_set("regression"),
     "mini_batches": mini_batches, "estimator": estimator,
 }  # fmt: skip
 

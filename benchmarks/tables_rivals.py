@@ -13,11 +13,13 @@ Kernel machines, networks and xRFM get standardized columns; xRFM also a fifth o
 by, as its authors do. Regression targets are standardized for all of these.
 """
 
+import gzip
 import json
 import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -37,15 +39,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-import classification
-import regression
 from common import DATA, RESULTS, save
 from fewfire.estimators import WideClassifier, WideRegressor
 
 NAME = "tables_rivals"
-SPLITS = 2
+SPLITS = 1
 MOST_TRAINED = {"classification": 2_000, "regression": 3_000}
 MOST_TESTED = 3_000
+TWICE = {"537_houses", "201_pol"}  # of PMLB: as california_housing and UCI's pol
 BINS = 15  # of the calibration error
 LEAST = 1e-15  # probability that a logarithm is taken of
 
@@ -131,12 +132,56 @@ def regressors(seed: int) -> dict[str, Callable[[], Any]]:
     }
 
 
+def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and classes of a set of PMLB."""
+    with gzip.open(path, "rt") as file:
+        names = file.readline().rstrip("\n").split("\t")
+        table = np.loadtxt(file, delimiter="\t")
+    target = names.index("target")
+    left_out = [target, *([0, 1] if path.name.startswith("clean") else [])]  # which name the molecules
+    return np.delete(table, left_out, axis=1), np.unique(table[:, target], return_inverse=True)[1]
+
+
+def split_classes(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows for training and for testing, a quarter of each class."""
+    random, train, test = np.random.default_rng(seed), [], []
+    for code in np.unique(labels):
+        rows = random.permutation(np.flatnonzero(labels == code))
+        count = max(1, round(len(rows) / 4)) if len(rows) > 1 else 0
+        test.append(rows[:count])
+        train.append(rows[count:])
+    parts = [random.permutation(np.concatenate(part)) for part in (train, test)]
+    return parts[0][: MOST_TRAINED["classification"]], parts[1][:MOST_TESTED]
+
+
+def regression_tables() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, inputs and target of each set for regression."""
+    for path in sorted((DATA / "uci_regression").glob("*/data.csv.gz")):
+        with gzip.open(path, "rt") as file:
+            table = np.loadtxt(file, delimiter=",")
+        yield path.parent.name, table[:, :-1], table[:, -1]
+    for path in sorted((DATA / "uci_regression_gal").glob("*/data.txt")):
+        table = np.loadtxt(path)
+        features = np.loadtxt(path.with_name("index_features.txt"), dtype=int)
+        target = int(np.loadtxt(path.with_name("index_target.txt")))
+        yield f"{path.parent.name} (raw)", table[:, features], table[:, target]
+    for path in sorted((DATA / "pmlb_regression").glob("*.tsv.gz")):
+        name = path.name.removesuffix(".tsv.gz")
+        if name in TWICE:
+            continue
+        with gzip.open(path, "rt") as file:
+            names = file.readline().rstrip("\n").split("\t")
+            table = np.loadtxt(file, delimiter="\t")
+        target = names.index("target")
+        yield name, np.delete(table, target, axis=1), table[:, target]
+
+
 def tables() -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """Name, task, inputs and target of each set."""
     files = (DATA / "pmlb_classification").glob("*.tsv.gz")
     for file in sorted(files, key=lambda file: file.stat().st_size):
-        yield file.name.removesuffix(".tsv.gz"), "classification", *classification.load(file)
-    for name, inputs, target in sorted(regression.tables(DATA), key=lambda table: table[1].size):
+        yield file.name.removesuffix(".tsv.gz"), "classification", *read(file)
+    for name, inputs, target in sorted(regression_tables(), key=lambda table: table[1].size):
         yield name, "regression", inputs, target
 
 
@@ -147,7 +192,7 @@ def half(name: str) -> str:
 def split(task: str, target: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows for training and for testing."""
     if task == "classification":
-        return classification.split(target, seed)
+        return split_classes(target, seed)
     order = np.random.default_rng(seed).permutation(len(target))
     count = len(order) // 4
     return order[count:][: MOST_TRAINED[task]], order[:count][:MOST_TESTED]
