@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -74,6 +75,11 @@ def test_exponents_are_those_of_powers():
     assert row["work"] == pytest.approx(0.8)
     assert row["seconds"] == pytest.approx(1.5)
     assert "| m | drift | 100 .. 400 | 0.80 | 0.80 | 1.50 |" in markdown_table([row])
+
+
+def test_what_a_paper_claims_stands_beside_what_was_measured():
+    (row,) = fits([replace(point(size, size), index="grover") for size in (100, 200)])
+    assert "| m | grover | 100 .. 200 | 1.00 | 1.00 | 0.00 | 9/10 |" in markdown_table([row])
 
 
 def test_one_point_has_no_exponent():

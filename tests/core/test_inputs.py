@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from checks import norms_of
-from fewfire import DataError, Inputs
+from fewfire import DataError, Inputs, TwoLayerNetwork
 from fewfire.core.inputs import SHORTEST_PROVABLE
 from fewfire.core.rows import VECTOR_BYTES
+from fewfire.indexes import ExhaustiveIndex
 
 
 def test_samples_are_held_as_they_were_given(dtype):
@@ -98,3 +99,13 @@ def test_inputs_too_large_for_their_precision_are_refused_with_their_value():
     with pytest.raises(DataError, match=r"must be finite in float32. Got 1e\+300 in row 0, column 1"):
         Inputs.of([[1.0, 1e300]], np.float32)
     assert len(Inputs.of([[1.0, 1e300]], np.float64)) == 1
+
+
+def test_a_whole_one_is_no_code():
+    """It would be 2^15, which 16 bits do not hold."""
+    samples = np.eye(300, dtype=np.float32)
+    network = TwoLayerNetwork(np.ones((1, 300)), np.ones((1, 1)), 0.5)
+    index = ExhaustiveIndex()
+    index.build(network.layer, Inputs.of(samples))
+    fires = index.fire_set(Inputs.of(samples))
+    np.testing.assert_array_equal(fires.values, np.ones(300))

@@ -16,6 +16,7 @@ from fewfire.plan.features import (
     rounds,
 )
 from fewfire.plan.preparation import FEATURES, select
+from fewfire.prepare.preparation import Preparation
 from fewfire.system.machine import using_threads
 
 SHAPES = [(0.5, 0.0), (2.0, 1.0)]
@@ -170,3 +171,21 @@ def test_any_number_of_threads_chooses_alike():
     for other in chosen[1:]:
         assert other.error == chosen[0].error
         np.testing.assert_array_equal(other.outputs, chosen[0].outputs)
+
+
+def test_what_is_tried_are_all_codings_as_far_as_their_columns_are_few(monkeypatch):
+    rows, targets = product(200, 4)
+    data = preparation.Data(rows, targets[:, None], None)
+
+    def tried(features, count=200):
+        ways = preparation._ways_to_learn(data, Preparation.fit(rows), features, count)
+        return [(len(way.sources), start.ndim) for way, start in ways]
+
+    assert tried("none") == []
+    assert tried("diagonal") == [(4, 1), (4, 1), (32, 1)]
+    assert tried("full") == [(4, 2)]
+    assert tried("auto") == [(4, 1), (4, 1), (32, 1), (4, 2)]
+    assert tried("auto", count=39) == [(4, 1), (4, 1), (32, 1)]  # too few rows for sums of columns
+    monkeypatch.setattr(preparation, "MOST_RAMPS", 31)
+    monkeypatch.setattr(preparation, "MOST_DIRECTIONS", 3)
+    assert tried("auto") == [(4, 1), (4, 1)]

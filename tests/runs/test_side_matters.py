@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -214,3 +215,20 @@ def test_a_failure_before_the_first_epoch_gives_the_folder_back(data, tmp_path, 
             with pytest.raises(RuntimeError):
                 train_run(TrainOptions(data=str(data), width=32, out=folder))
         assert not folder.exists()
+
+
+def test_a_warning_names_the_line_that_gave_it():
+    with pytest.warns(RuntimeWarning, match="a picture failed") as warned:
+        RunObserver().warned("a picture failed")
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize(("interrupted", "failed"), [(True, None), (False, "TrainingError"), (False, None)])
+def test_a_run_that_ends_early_has_its_picture_at_once(tmp_path, monkeypatch, interrupted, failed):
+    """A whole one has it after the test, whose accuracy it shows."""
+    drawn = []
+    monkeypatch.setattr(TrainingDisplay, "_draw", lambda *given: drawn.append(given))
+    settings = SimpleNamespace(interrupted=interrupted, failed=failed)
+    with TrainingDisplay(Console(quiet=True), 2) as display:
+        display.saved(tmp_path, settings, [])
+    assert bool(drawn) == (interrupted or failed is not None)
