@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import fewfire.cli.display as display_module
 import fewfire.cli.study as study_module
 import fewfire.diagnose.scaling as scaling_study
 import fewfire.runs.run as run_module
@@ -232,3 +233,15 @@ def test_a_run_that_ends_early_has_its_picture_at_once(tmp_path, monkeypatch, in
     with TrainingDisplay(Console(quiet=True), 2) as display:
         display.saved(tmp_path, settings, [])
     assert bool(drawn) == (interrupted or failed is not None)
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "failed", "saved"),
+    [(True, None, "The model is saved"), (False, "it", "The model is saved"),
+     (False, None, "The model and result are saved")],
+)  # fmt: skip
+def test_a_picture_that_fails_says_what_is_saved(tmp_path, monkeypatch, capsys, interrupted, failed, saved):
+    monkeypatch.setattr(display_module, "can_draw", failing)
+    settings = SimpleNamespace(interrupted=interrupted, failed=failed)
+    TrainingDisplay(Console(quiet=True), 2)._draw(tmp_path, settings, [SimpleNamespace()])
+    assert f"{saved} in {tmp_path}" in capsys.readouterr().err.replace("\n", " ")
