@@ -236,3 +236,4 @@ def test_more_points_than_ids_is_an_error(monkeypatch):
     reporter = HalfspaceReporter(whole(3, 2))
     with pytest.raises(DataError, match="a reporter holds at most 4 points. Got 5. Divide them"):
         reporter.insert(whole(2, 2))
+    assert reporter.insert(whole(1, 2)).tolist() == [3]  # the last that there is room for
