@@ -27,8 +27,9 @@ from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import perhaps_categories
 from fewfire.prepare.preparation import Preparation
-from fewfire.system.machine import using_threads
+from fewfire.system.machine import one_blas_thread, using_threads
 from fewfire.training import GaussNewton, GradientDescent, Trainer, train_epochs
+from fewfire.training.methods.gauss_newton import THREADED_ROWS
 from fewfire.training.methods.gradient_descent import DescentStepper
 
 SGD, GAUSS_NEWTON = GradientDescent.name, GaussNewton.name
@@ -121,7 +122,8 @@ class WideNetwork(CodedTables):
     def _fit(self, inputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Train on targets (n, c), from the start unless it is a warm one."""
         inputs, targets, weights = _that_count(inputs, targets, weights)
-        with self._threads():
+        few = len(inputs) < THREADED_ROWS
+        with self._threads(), one_blas_thread() if few else nullcontext():
             if self._goes_on:
                 self.members_ = [member.copy() for member in self.members_]
             else:

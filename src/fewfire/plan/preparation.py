@@ -45,6 +45,7 @@ LOOKED_AT, REPLAYED, MOST_ROWS = 1500, 2000, 5000  # samples: to choose, for dir
 MOST_RAMPS, MOST_DIRECTIONS, ROWS_PER_DIRECTION = 400, 150, 10  # columns: beyond, these are left out
 HANDICAP = 1.05  # of the errors of all directions, which overfit most
 LAST_LOOKS = 4  # beside the plain choice
+SIDE_BY_SIDE = 300  # rows from which threads pay
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +202,7 @@ def select(
         for one in _side_by_side(
             lambda way: candidate(way[0], way[1], most),
             _ways_to_learn(data, plain.preparation, features, count),
+            count,
         )
         for length in sorted({1, 1 + int(np.argmin([played.error for played in one.played]))})
     ]
@@ -209,7 +211,7 @@ def select(
     def last_look(candidate: Candidate, setting: Setting) -> Look:
         return _last_look(candidate, setting, folds, ridges, width, seed)
 
-    looks = _side_by_side(lambda one: last_look(one, one.setting), [plain, *best])
+    looks = _side_by_side(lambda one: last_look(one, one.setting), [plain, *best], count)
     look = min(looks, key=_handicapped)
     others = [
         replace(look.setting, threshold=other) for other in thresholds if other != look.setting.threshold
@@ -225,9 +227,12 @@ def select(
     return Selection(chosen, error, order[judged], outputs)
 
 
-def _side_by_side(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """What comes of each, as many at a time as there are threads: each takes one for its small matrices."""
-    with one_blas_thread(), ThreadPoolExecutor(threads()) as pool:
+def _side_by_side(function: Callable[[Any], Any], items: Iterable[Any], count: int) -> list[Any]:
+    """What comes of each, for so many rows: several at a time, as LAPACK works on one thread for so few.
+
+    Below 300 rows Python itself takes most of the time, and threads would wait for one another.
+    """
+    with one_blas_thread(), ThreadPoolExecutor(threads() if count >= SIDE_BY_SIDE else 1) as pool:
         return list(pool.map(function, items))
 
 
