@@ -34,7 +34,7 @@ def leave_one_out(
     weights = np.ones(len(kernel)) if sample_weight is None else sample_weight
     roots = np.sqrt(weights)
     with one_blas_thread():  # of rows so few, more threads mostly wait for one another
-        values, vectors = eigh(roots[:, None] * kernel * roots, driver="evd", check_finite=False)
+        values, vectors = eigh(roots[:, None] * kernel * roots, check_finite=False)
     coordinates, squares = vectors.T @ (roots[:, None] * targets), vectors**2
     others = np.maximum(weights - 1, 0)  # copies that stay
     errors = np.empty(len(ridges))
