@@ -402,11 +402,17 @@ def gauss_newton() -> str:
 
 def rivals_of(task: str) -> tuple[dict[str, Any], list[str]]:
     """The sets of a task with the means over their splits, and the methods that all of them have."""
+
+    def means(methods: dict[str, Any]) -> dict[str, Any]:
+        return {
+            method: {figure: sum(values) / len(values) for figure, values in figures.items()}
+            for method, figures in methods.items()
+        }
+
+    sets = result("tables_rivals")["figures"]["sets"]
     found = {
-        name: row | {"means": {method: {figure: sum(values) / len(values) for figure, values in figures.items()}
-                               for method, figures in row["methods"].items()}}
-        for name, row in result("tables_rivals")["figures"]["sets"].items() if row["task"] == task
-    }  # fmt: skip
+        name: row | {"means": means(row["methods"])} for name, row in sets.items() if row["task"] == task
+    }
     methods = [method for method in next(iter(found.values()))["means"]
                if all(method in row["means"] for row in found.values())]  # fmt: skip
     return found, methods
@@ -434,9 +440,11 @@ def rivals(task: str) -> str:
         cells.append(f"{median(figures['seconds'] for figures in own):.1f}")
         rows.append(cells)
     score = "accuracy" if task == "classification" else "R^2"
-    header = ["", f"mean {score}, {len(halves['all'])} sets", "mean rank",
-              f"{len(halves['chosen on'])} sets chosen on", "rank", f"{len(halves['reported'])} others", "rank",
-              *(["log loss", "calibration error"] if task == "classification" else []), "median s"]  # fmt: skip
+    counts = {half: len(of_half) for half, of_half in halves.items()}
+    header = ["", f"mean {score}, {counts['all']} sets", "mean rank"]
+    header += [f"{counts['chosen on']} sets chosen on", "rank", f"{counts['reported']} others", "rank"]
+    header += ["log loss", "calibration error"] if task == "classification" else []
+    header += ["median s"]
     return f"{table(header, rows)}\n\n{made_by(result('tables_rivals'))}"
 
 
@@ -450,7 +458,8 @@ def rivals_by_set(task: str) -> str:
             [name, f"{row['samples']:,}", str(row["features"]), row["half"],
              *(bold_if_best(scores, method) for method in methods)]
         )  # fmt: skip
-    return f"{table(['set', 'samples', 'features', '', *methods], rows)}\n\n{made_by(result('tables_rivals'))}"
+    header = ["set", "samples", "features", "", *methods]
+    return f"{table(header, rows)}\n\n{made_by(result('tables_rivals'))}"
 
 
 def mini_batches() -> str:
