@@ -93,7 +93,7 @@ def test_columns_of_one_source_share_their_weight():
 def test_targets_that_nothing_explains_leave_the_directions():
     rows = np.random.default_rng(0).standard_normal((50, 3))
     flat = samples(rows, np.zeros(50))
-    for start in (np.array([1.0, 2.0, 3.0]), np.eye(3)):
+    for start in (np.array([1.0, 2.0, 3.0]), np.eye(3), np.array([[1.0, 2.0, 0.0]])):
         np.testing.assert_array_equal(next_directions(flat, start, Setting(0.5, 0.0, 0.1)), start)
 
 

@@ -68,10 +68,9 @@ def _column(cells: Any, where: str) -> Column:
     kind = cells.dtype.kind
     if kind in "iuf":
         numbers = cells.to_numpy(np.float64, na_value=np.nan)
-        were_floats = kind == "f" or bool(
-            (np.abs(numbers) >= LARGEST_WHOLE_FLOAT).any()
-        )  # while they were read
-        integers = None if were_floats else cells.to_numpy(f"{kind}8", na_value=0)
+        # Whole numbers were floats while they were read.
+        is_exact = kind != "f" and not (np.abs(numbers) >= LARGEST_WHOLE_FLOAT).any()
+        integers = cells.to_numpy(f"{kind}8", na_value=0) if is_exact else None
         return Column.of_numbers(numbers, integers)
     if kind in "ObUT" or str(cells.dtype) in ("category", "string", "str"):
         missing = cells.isna().to_numpy()

@@ -166,7 +166,7 @@ def next_directions(samples: Samples, directions: Floats, setting: Setting) -> F
     moments = mean_outer_gradients(
         rows, constant, dual, setting.threshold, full=full, weights=samples.weights
     )
-    return _root(directions.T @ moments @ directions) if full else _weights(directions, moments, samples.tied)
+    return _root(directions, moments) if full else _weights(directions, moments, samples.tied)
 
 
 def _weights(before: Floats, moments: Floats, tied: Ids) -> Floats:
@@ -178,12 +178,13 @@ def _weights(before: Floats, moments: Floats, tied: Ids) -> Floats:
     return before if squares.sum() == 0 else np.sqrt(squares * (len(squares) / squares.sum()))
 
 
-def _root(outer: Floats) -> Floats:
+def _root(before: Floats, moments: Floats) -> Floats:
     """A with A^T A = M, up to a factor, (k, D): Gaussian neurons do not see how A is turned."""
+    outer = before.T @ moments @ before
     values, vectors = np.linalg.eigh(outer)
     kept = values > 1e-12 * values.sum()
     if not kept.any():
-        return np.eye(len(outer))
+        return before
     return np.sqrt(values[kept] * (len(outer) / values[kept].sum()))[:, None] * vectors.T[kept]
 
 

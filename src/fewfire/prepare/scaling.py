@@ -1,6 +1,6 @@
 """Inputs to the unit sphere: centre, divide, weigh, append a constant feature, normalise each row."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,25 +84,6 @@ class InputScaling:
         """
         if constant is None:
             constant = 1.0 if standardize else PICTURE_CONSTANT
-        (scaling,) = cls.fit_each(inputs, [constant], standardize=standardize, sample_weight=sample_weight)
-        return scaling
-
-    @classmethod
-    def fit_each(
-        cls,
-        inputs: np.ndarray,
-        constants: Sequence[float],
-        *,
-        standardize: bool,
-        sample_weight: np.ndarray | None = None,
-    ) -> list["InputScaling"]:
-        """One scaling for each constant, from the same statistics; see `fit`.
-
-        Raises
-        ------
-        DataError
-            See `fit`.
-        """
         total_weight = len(inputs) if sample_weight is None else float(sample_weight.sum())
         # Relative to the first row a constant column is exactly zero, whatever its value.
         origin = inputs[0].astype(np.float64)
@@ -129,8 +110,8 @@ class InputScaling:
             spreads = deviation > NO_SPREAD * np.abs(mean)
             scale = np.where(spreads, deviation, np.maximum(1.0, np.abs(mean)))
         size = float(np.sqrt(np.square(deviation / scale).sum()))  # root mean square norm of the rows
-        appended = [constant * size for constant in constants]
-        return [cls(mean, scale, constant if constant > NO_NORM else 1.0) for constant in appended]
+        appended = constant * size
+        return cls(mean, scale, appended if appended > NO_NORM else 1.0)
 
     def along(self, directions: npt.NDArray[np.float64], constant: float) -> "InputScaling":
         """The same statistics, with these directions and this appended feature."""
