@@ -199,7 +199,7 @@ def test_the_command_that_trains_parses_and_displays():
         (r"getattr\(_core", ["core/view.py"]),
         (r"math\.log\(width\)", ["networks/threshold.py"]),
         (r"def threshold_of|def paper_threshold", ["networks/threshold.py"]),
-        (r"^SPARSE|^SCREENED_|^TREE_FEATURES|^BYTES_FEATURES", ["indexes/rules.py"]),
+        (r"^SPARSE|^ALL_PAIRS_|^SCREENED_|^TREE_FEATURES|^BYTES_FEATURES", ["indexes/rules.py"]),
         (r"^def (?:bytes|seconds)_text", ["system/words.py"]),
     ],
 )  # fmt: skip

@@ -85,6 +85,15 @@ void bind(nb::module_& m) {
       "fires"_a, "a"_a.noconvert(), "threshold"_a, "scale"_a, "outputs"_a.noconvert());
 
   m.def(
+      "forward_of_all",
+      [](In w, const SampleArrays<T>& x, T threshold, T scale, In a, int64_t n_outputs, Matrix<T> outputs) {
+        nb::gil_scoped_release release;
+        forward_of_all<T>(rows(w), x.view().rows, threshold, scale, rows(a), n_outputs, rows(outputs));
+      },
+      "w"_a.noconvert(), "x"_a, "threshold"_a, "scale"_a, "a"_a.noconvert(), "n_outputs"_a,
+      "outputs"_a.noconvert());
+
+  m.def(
       "backward",
       [](const DescentArrays<T>& descent) {
         nb::gil_scoped_release release;

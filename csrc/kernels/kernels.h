@@ -76,6 +76,11 @@ struct Kernels {
                               const T* slack, const T* x_perps, const T* x_norms, int64_t count, T unit,
                               T zero, uint64_t* masks);
 
+  // sums[k * 64 + s] += max(<w_r, x_s> - threshold, 0) a[r, k] for `count` rows r in order, k < n_outputs and
+  // a block of 64 samples, `packed` as above. The inner products have the bits of the shared dot.
+  void (*add_activations)(const T* w, const T* packed, int64_t stride, T threshold, const T* a,
+                          int64_t a_stride, int64_t n_outputs, int64_t count, T* sums);
+
   // w += sum_j coefficients[j] x[ids[j]], added up before it meets w; returns |w_new - w_old|^2. `next` is
   // the row that comes next, and is fetched meanwhile. The second as above.
   T (*move_row)(T* w, const T* next, const T* x, int64_t stride, const int32_t* ids, const T* coefficients,

@@ -6,16 +6,25 @@
 
 #include "core/pool.h"
 #include "kernels/kernels.h"
+#include "kernels/packed_block.h"
 
 namespace fewfire {
 
+namespace {
+
+// Outputs are partial sums over groups of neurons, then over the groups in order. As many groups as keep the
+// partial sums within 16 million numbers, 64 at the most: a function of the shapes alone.
+int64_t groups_of(int64_t neurons, int64_t size) {
+  return std::max<int64_t>(
+      1, std::min<int64_t>({64, (neurons + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
+}
+
+}  // namespace
+
 template <class T>
 void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs) {
-  // Partial sums over groups of neurons, then over the groups in order. As many groups as keep the
-  // partial sums within 16 million numbers, 64 at the most: a function of the shapes alone.
   const int64_t size = outputs.count * outputs.stride;
-  const int64_t groups = std::max<int64_t>(
-      1, std::min<int64_t>({64, (a.count + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
+  const int64_t groups = groups_of(a.count, size);
   const int64_t group = (a.count + groups - 1) / groups;
   static thread_local std::vector<T> sums_of_groups;  // kept: fresh memory would cost more than the sums
   sums_of_groups.resize(std::max<size_t>(sums_of_groups.size(), groups * size));
@@ -40,6 +49,30 @@ void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T sc
     for (int64_t g = 0; g < groups; ++g)
       for (int64_t i = 0; i < count; ++i) sums[i] += partial[g * size + first + i];
     for (int64_t i = 0; i < count; ++i) outputs.data[first + i] = scale * sums[i];
+  });
+}
+
+template <class T>
+void forward_of_all(const Rows<const T>& w, const Rows<const T>& x, T threshold, T scale,
+                    const Rows<const T>& a, int64_t n_outputs, const Rows<T>& outputs) {
+  const int64_t groups = groups_of(a.count, outputs.count * outputs.stride);
+  const int64_t group = (a.count + groups - 1) / groups;
+  parallel_for((x.count + kBlock - 1) / kBlock, [&](int64_t block) {
+    static thread_local PackedBlock<T> packed;
+    static thread_local std::vector<T> partial, sums;
+    const int64_t first = block * kBlock, count = std::min(kBlock, x.count - first);
+    const T* rows[kBlock];
+    for (int64_t s = 0; s < count; ++s) rows[s] = x[first + s];
+    packed.pack(rows, count, x.stride);
+    sums.assign(n_outputs * kBlock, T{0});
+    for (int64_t r = 0; r < a.count; r += group) {
+      partial.assign(n_outputs * kBlock, T{0});
+      kernels<T>().add_activations(w[r], packed.columns.data(), w.stride, threshold, a[r], a.stride,
+                                   n_outputs, std::min(group, a.count - r), partial.data());
+      for (int64_t i = 0; i < n_outputs * kBlock; ++i) sums[i] += partial[i];
+    }
+    for (int64_t s = 0; s < count; ++s)
+      for (int64_t k = 0; k < n_outputs; ++k) outputs[first + s][k] = scale * sums[k * kBlock + s];
   });
 }
 
@@ -116,10 +149,12 @@ void settle(const Rows<T>& w, const Coast<T>& coast) {
   std::fill_n(coast.since, w.count, 0);
 }
 
-#define FEWFIRE_INSTANTIATE(T)                                                           \
-  template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&); \
-  template struct Descent<T>;                                                            \
-  template void backward(const Descent<T>&);                                             \
+#define FEWFIRE_INSTANTIATE(T)                                                                         \
+  template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&);               \
+  template void forward_of_all(const Rows<const T>&, const Rows<const T>&, T, T, const Rows<const T>&, \
+                               int64_t, const Rows<T>&);                                               \
+  template struct Descent<T>;                                                                          \
+  template void backward(const Descent<T>&);                                                           \
   template void settle(const Rows<T>&, const Coast<T>&);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)

@@ -15,6 +15,11 @@ namespace fewfire {
 template <class T>
 void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs);
 
+// The same outputs of all pairs, bit for bit, without a search: faster where much fires.
+template <class T>
+void forward_of_all(const Rows<const T>& w, const Rows<const T>& x, T threshold, T scale,
+                    const Rows<const T>& a, int64_t n_outputs, const Rows<T>& outputs);
+
 // A step of gradient descent, decided but not yet taken. It moves each neuron that fired by
 // -rate * scale * sum_i <a_r, residual_i> x_i, and, where a_rate > 0, its output weights by
 // -a_rate * scale * sum_i (<w_r, x_i> - b) residual_i.

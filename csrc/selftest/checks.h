@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace fewfire::selftest {
 
@@ -15,6 +16,10 @@ constexpr int kThreadCounts[] = {3};
 #else
 constexpr int kThreadCounts[] = {1, 3};
 #endif
+
+// The instruction sets that compute, in turn. All share their work among threads alike: under the thread
+// sanitizer the one in use alone.
+std::vector<std::string> sets_to_check();
 
 void check(bool holds, const char* what);
 

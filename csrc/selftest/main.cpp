@@ -5,12 +5,21 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "kernels/instruction_set.h"
 #include "selftest/checks.h"
 
 namespace fewfire::selftest {
 
 int64_t passed = 0;
 std::string where;
+
+std::vector<std::string> sets_to_check() {
+#ifdef __SANITIZE_THREAD__
+  return {instruction_set()};
+#else
+  return available_instruction_sets();
+#endif
+}
 
 void check(bool holds, const char* what) {
   if (!holds) {

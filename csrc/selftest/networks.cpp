@@ -99,7 +99,7 @@ void check_structures() {
     StructuredCase<float> in_float(size + 70, size - 13, size);
     StructuredCase<double> in_double(size / 2 + 1, size, size);
     bool packed = false;  // both kinds of table, in turn
-    for (const std::string& set : available_instruction_sets()) {
+    for (const std::string& set : sets_to_check()) {
       use_instruction_set(set);
       for (const int count : kThreadCounts) {
         set_threads(count);

@@ -170,6 +170,10 @@ std::vector<T> walk(const Shape& shape, bool coded, bool coasts) {
     const FireView<T> view{fires.begins.get(), fires.samples.get(), fires.values.get()};
     Matrix<T> outputs(batch.x.count, shape.n_outputs);
     forward<T>(view, a.view(), threshold, scale, outputs.rows());
+    Matrix<T> of_all(batch.x.count, shape.n_outputs);
+    forward_of_all<T>(before.view(), batch.x.view(), threshold, scale, a.view(), shape.n_outputs,
+                      of_all.rows());
+    check(of_all.data == outputs.data, "outputs of all pairs are those of the pairs that fire");
     for (T& value : outputs.data) value /= scale;
     check_outputs(fires, a, threshold, outputs);
 
@@ -241,7 +245,7 @@ void check_all_ways(const char* precision) {
     for (const auto& [coded, coasts] : {std::pair(false, odd), {true, !odd}}) {
       shape.packed = coded;
       std::map<bool, std::vector<T>> expected;  // by whether multiply-adds are fused
-      for (const std::string& set : available_instruction_sets()) {
+      for (const std::string& set : sets_to_check()) {
         for (const int count : kThreadCounts) {
           if (count == 1 && !expected.empty()) continue;  // threads are compared on the first set
           where = set + ", " + precision + ", " + std::to_string(count) + " threads, width " +

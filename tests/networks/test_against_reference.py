@@ -55,6 +55,7 @@ def test_outputs_from_the_fire_set(problem):
     computed = network.outputs(exhaustive_fire_set(network, batch))
     assert_no_worse_than_plain(computed, plain, exact)
     assert_no_worse_than_plain(network.forward(batch.samples), plain, exact)
+    assert network.outputs_of_all(batch).tobytes() == computed.tobytes()
 
 
 @SHAPES

@@ -223,6 +223,45 @@ struct HalfBytes {
   }
 };
 
+// What the accumulators of a shared dot hold in lane LANE, added up over the lanes LANE, LANE + STEP, ..: for
+// 64 samples at once, a sample in each lane of `out`.
+template <class T, int LANE, int STEP>
+inline void lane_sums(const T* w, const T* packed, int64_t stride, Vec<T>* out) {
+  using V = Vec<T>;
+  constexpr int vecs = kBlock / V::lanes;
+  if constexpr (STEP == V::lanes) {
+    for (int v = 0; v < vecs; ++v) out[v] = V::zero();
+    for (int64_t f = LANE; f < stride; f += V::lanes) {
+      const V wv = V::broadcast(w[f]);
+      for (int v = 0; v < vecs; ++v) out[v] = V::fma(wv, V::load(packed + f * kBlock + v * V::lanes), out[v]);
+    }
+  } else {
+    V other[vecs];
+    lane_sums<T, LANE, 2 * STEP>(w, packed, stride, out);
+    lane_sums<T, LANE + STEP, 2 * STEP>(w, packed, stride, other);
+    for (int v = 0; v < vecs; ++v) out[v] = out[v] + other[v];
+  }
+}
+
+template <class T>
+void add_activations(const T* w, const T* packed, int64_t stride, T threshold, const T* a, int64_t a_stride,
+                     int64_t n_outputs, int64_t count, T* sums) {
+  using V = Vec<T>;
+  constexpr int vecs = kBlock / V::lanes;
+  const V b = V::broadcast(threshold);
+  for (int64_t r = 0; r < count; ++r) {
+    V activations[vecs];
+    lane_sums<T, 0, 1>(w + r * stride, packed, stride, activations);
+    for (int v = 0; v < vecs; ++v) activations[v] = V::positive(activations[v] - b);
+    for (int64_t k = 0; k < n_outputs; ++k) {
+      const V factor = V::broadcast(a[r * a_stride + k]);
+      T* row = sums + k * kBlock;
+      for (int v = 0; v < vecs; ++v)
+        V::fma(activations[v], factor, V::load(row + v * V::lanes)).store(row + v * V::lanes);
+    }
+  }
+}
+
 template <class Codes>
 int64_t within_reach(const uint8_t* lines, const uint8_t* reach, uint64_t lanes, const int32_t* ids,
                      int64_t count, uint64_t* masks) {
@@ -624,6 +663,7 @@ constexpr Kernels<T> table() {
           common_bits,
           sketch_bound<Bytes, T>,
           sketch_bound<HalfBytes, T>,
+          add_activations<T>,
           move_row<Plain<T>>,
           CodedKernels<T>::move,
           scatter_row<T>,

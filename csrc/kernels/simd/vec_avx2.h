@@ -20,6 +20,9 @@ struct Vec<float> {
   static Vec fma(Vec a, Vec b, Vec c) {
     return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
   }
+  static Vec positive(Vec a) {  // 0 for NaN
+    return {_mm256_max_ps(a.lo, _mm256_setzero_ps()), _mm256_max_ps(a.hi, _mm256_setzero_ps())};
+  }
   static uint64_t not_le(Vec a, Vec b) {
     unsigned l = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_NLE_UQ));
     unsigned h = _mm256_movemask_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_NLE_UQ));
@@ -55,6 +58,9 @@ struct Vec<double> {
   Vec operator*(Vec o) const { return {_mm256_mul_pd(lo, o.lo), _mm256_mul_pd(hi, o.hi)}; }
   static Vec fma(Vec a, Vec b, Vec c) {
     return {_mm256_fmadd_pd(a.lo, b.lo, c.lo), _mm256_fmadd_pd(a.hi, b.hi, c.hi)};
+  }
+  static Vec positive(Vec a) {
+    return {_mm256_max_pd(a.lo, _mm256_setzero_pd()), _mm256_max_pd(a.hi, _mm256_setzero_pd())};
   }
   static uint64_t not_le(Vec a, Vec b) {
     unsigned l = _mm256_movemask_pd(_mm256_cmp_pd(a.lo, b.lo, _CMP_NLE_UQ));

@@ -15,6 +15,7 @@ struct Vec<float> {
   Vec operator-(Vec o) const { return {_mm512_sub_ps(v, o.v)}; }
   Vec operator*(Vec o) const { return {_mm512_mul_ps(v, o.v)}; }
   static Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static Vec positive(Vec a) { return {_mm512_max_ps(a.v, _mm512_setzero_ps())}; }  // 0 for NaN
   static uint64_t not_le(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_NLE_UQ); }
 
   __m128 quarter() const {
@@ -44,6 +45,7 @@ struct Vec<double> {
   Vec operator-(Vec o) const { return {_mm512_sub_pd(v, o.v)}; }
   Vec operator*(Vec o) const { return {_mm512_mul_pd(v, o.v)}; }
   static Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+  static Vec positive(Vec a) { return {_mm512_max_pd(a.v, _mm512_setzero_pd())}; }
   static uint64_t not_le(Vec a, Vec b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_NLE_UQ); }
 
   __m128d quarter() const {

@@ -47,6 +47,9 @@ struct Vec {
   static Vec fma(const Vec& a, const Vec& b, const Vec& c) {
     return each([&](int l) { return multiply_add(a.v[l], b.v[l], c.v[l]); });
   }
+  static Vec positive(const Vec& a) {
+    return each([&](int l) { return a.v[l] > 0 ? a.v[l] : 0; });
+  }
   static uint64_t not_le(const Vec& a, const Vec& b) {
     uint64_t bits = 0;
     for (int l = 0; l < lanes; ++l) bits |= uint64_t{!(a.v[l] <= b.v[l])} << l;

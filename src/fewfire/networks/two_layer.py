@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
 from fewfire.core.rows import padded, padded_zeros, require_float, stride_of
 from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights
@@ -233,6 +234,17 @@ class TwoLayerNetwork:
         rows = np.empty((fires.n_samples, stride_of(self.n_outputs, self.dtype)), self.dtype)
         _core.forward(fires.core_view, self.output_rows,
                       self.threshold if threshold is None else threshold, self.scale, rows)  # fmt: skip
+        return rows[:, : self.n_outputs]
+
+    def outputs_of_all(self, inputs: Inputs) -> NDArray:
+        """The outputs (n, c) that `outputs` has from the fire set of these inputs, bit for bit, without one.
+
+        Costs m n (d + c) multiply-adds, whatever fires: for a threshold at which much does.
+        """
+        rows = np.empty((len(inputs), stride_of(self.n_outputs, self.dtype)), self.dtype)
+        weight_rows = self.layer.weight_rows if self.layer.settled else self.layer.present_rows()
+        _core.forward_of_all(weight_rows, inputs.core_view, self.threshold, self.scale,
+                             self.output_rows, self.n_outputs, rows)  # fmt: skip
         return rows[:, : self.n_outputs]
 
     def forward(self, samples: ArrayLike) -> NDArray:
