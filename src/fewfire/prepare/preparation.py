@@ -1,4 +1,4 @@
-"""The way of tabular rows into a network: categories to columns, coded columns, then to the unit sphere."""
+"""The way of tabular rows into a network: gaps, categories, codings, then to the unit sphere."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from fewfire.prepare.categories import OneHot
 from fewfire.prepare.curves import RAMPS, RANKS, Curves
+from fewfire.prepare.gaps import Gaps
 from fewfire.prepare.scaling import InputScaling
 
 CHUNK_ROWS = 4096
@@ -21,6 +22,8 @@ class Preparation:
     ----------
     one_hot : OneHot
         Which columns hold categories. Those of numbers come first after it.
+    gaps : Gaps
+        What stands for numbers that are missing. The columns that tell of them come last.
     curves : Curves or None
         How columns of numbers are coded; None where they stay as they are.
     scaling : InputScaling
@@ -28,6 +31,7 @@ class Preparation:
     """
 
     one_hot: OneHot
+    gaps: Gaps
     curves: Curves | None
     scaling: InputScaling
 
@@ -40,7 +44,9 @@ class Preparation:
         constant: float = 1.0,
         sample_weight: npt.NDArray | None = None,
     ) -> "Preparation":
-        """Learn how to standardize inputs (n, d); see `OneHot.of` and `InputScaling.fit`.
+        """Learn how to standardize inputs (n, d), NaN where a value is missing.
+
+        See `OneHot.of`, `Gaps.of` and `InputScaling.fit`.
 
         Raises
         ------
@@ -48,9 +54,10 @@ class Preparation:
             The variance of a column is not finite, or too small for float64.
         """
         one_hot = OneHot.of(inputs, categories)
-        coded = one_hot.transform(inputs)
-        scaling = InputScaling.fit(coded, standardize=True, constant=constant, sample_weight=sample_weight)
-        return cls(one_hot, None, scaling)
+        gaps = Gaps.of(inputs[:, one_hot.numbers])
+        columns = _coded(inputs, one_hot, gaps, None)
+        scaling = InputScaling.fit(columns, standardize=True, constant=constant, sample_weight=sample_weight)
+        return cls(one_hot, gaps, None, scaling)
 
     def coded(
         self, coding: str, inputs: npt.NDArray, sample_weight: npt.NDArray | None = None
@@ -58,9 +65,9 @@ class Preparation:
         """The same categories, and "ranks" or "ramps" of the columns of numbers, by these samples (n, d)."""
         of = {RANKS: Curves.of_ranks, RAMPS: Curves.of_ramps}[coding]
         curves = of(inputs[:, self.one_hot.numbers])
-        columns = _coded(inputs, self.one_hot, curves)
+        columns = _coded(inputs, self.one_hot, self.gaps, curves)
         scaling = InputScaling.fit(columns, standardize=True, sample_weight=sample_weight)
-        return Preparation(self.one_hot, curves, scaling)
+        return replace(self, curves=curves, scaling=scaling)
 
     def along(self, directions: npt.NDArray[np.float64], constant: float) -> "Preparation":
         """The same coding and statistics; see `InputScaling.along`."""
@@ -75,6 +82,7 @@ class Preparation:
         return np.concatenate(
             [np.repeat(np.array(numbers, np.int64), repeats)]
             + [np.full(len(codes[column]), column, np.int64) for column in codes]
+            + [np.array(numbers, np.int64)[self.gaps.columns]]
         )
 
     @property
@@ -88,7 +96,7 @@ class Preparation:
 
     def standardized(self, inputs: npt.NDArray) -> npt.NDArray[np.float64]:
         """Rows (n, D) of coded columns, each with mean 0 and variance 1."""
-        return self.scaling.standardized(_coded(inputs, self.one_hot, self.curves))
+        return self.scaling.standardized(_coded(inputs, self.one_hot, self.gaps, self.curves))
 
     def transform(self, inputs: npt.NDArray, dtype: npt.DTypeLike = np.float32) -> npt.NDArray:
         """Rows (n, d) on the unit sphere.
@@ -98,18 +106,19 @@ class Preparation:
         DataError
             A row is not finite or too large, or there are other columns than in training.
         """
-        if self.curves is None:
-            return self.scaling.transform(self.one_hot.transform(inputs), dtype)
         rows = np.empty((len(inputs), self.scaling.n_outputs), dtype)
-        for first in range(0, len(inputs), CHUNK_ROWS):  # curves take more room than what they come from
+        for first in range(0, len(inputs), CHUNK_ROWS):  # coded columns take more room than the inputs
             part = slice(first, first + CHUNK_ROWS)
-            rows[part] = self.scaling.transform(_coded(inputs[part], self.one_hot, self.curves), dtype)
+            coded = _coded(inputs[part], self.one_hot, self.gaps, self.curves)
+            rows[part] = self.scaling.transform(coded, dtype)
         return rows
 
 
-def _coded(inputs: npt.NDArray, one_hot: OneHot, curves: Curves | None) -> npt.NDArray:
-    coded = one_hot.transform(inputs)
-    if curves is None:
-        return coded
-    count = len(one_hot.numbers)
-    return np.column_stack([curves.transform(coded[:, :count]), coded[:, count:]])
+def _coded(inputs: npt.NDArray, one_hot: OneHot, gaps: Gaps, curves: Curves | None) -> npt.NDArray:
+    columns, count = one_hot.transform(inputs), len(one_hot.numbers)
+    numbers, codes = columns[:, :count], columns[:, count:]
+    filled = gaps.filled(numbers)
+    if curves is None and filled is numbers and not len(gaps.columns):
+        return columns
+    coded = filled if curves is None else curves.transform(filled)
+    return np.column_stack([coded, codes, gaps.told(numbers)])

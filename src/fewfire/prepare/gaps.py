@@ -1,0 +1,45 @@
+"""Numbers that are missing: filled with the median, and told by a column of 0 and 1 where training had some.
+
+A column that lacked no value in training is filled alike, without a word of it: there is nothing to learn of
+what a gap means there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """What stands for a missing number in each column, and which columns lacked some.
+
+    Attributes
+    ----------
+    medians : (d,)
+        Of the values that were there; 0 where there was none.
+    columns : (k,)
+        Those that lacked a value in training.
+    """
+
+    medians: NDArray[np.float64]
+    columns: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, numbers: NDArray) -> "Gaps":
+        """Learn from columns of numbers (n, d), NaN where one is missing."""
+        missing = np.isnan(numbers)
+        medians = [
+            np.median(column[~gaps]) if not gaps.all() else 0.0
+            for column, gaps in zip(numbers.T, missing.T, strict=True)
+        ]
+        return cls(np.array(medians, np.float64), np.flatnonzero(missing.any(axis=0)))
+
+    def filled(self, numbers: NDArray) -> NDArray:
+        """Numbers (n, d) without a gap; the same array where there is none."""
+        missing = np.isnan(numbers)
+        return np.where(missing, self.medians, numbers) if missing.any() else numbers
+
+    def told(self, numbers: NDArray) -> NDArray[np.float64]:
+        """1 where a number is missing, else 0, for the columns that lacked some, (n, k)."""
+        return np.isnan(numbers[:, self.columns]).astype(np.float64)
