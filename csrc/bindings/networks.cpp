@@ -2,6 +2,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings/views.h"
+#include "networks/alive.h"
 
 namespace fewfire {
 namespace {
@@ -92,6 +93,14 @@ void bind(nb::module_& m) {
       },
       "w"_a.noconvert(), "x"_a, "threshold"_a, "scale"_a, "a"_a.noconvert(), "n_outputs"_a,
       "outputs"_a.noconvert());
+
+  m.def(
+      "fires_on_any",
+      [](In w, const SampleArrays<T>& x, T threshold, Vector<uint8_t> alive) {
+        nb::gil_scoped_release release;
+        fires_on_any<T>(rows(w), x.view().rows, threshold, alive.data());
+      },
+      "w"_a.noconvert(), "x"_a, "threshold"_a, "alive"_a.noconvert());
 
   m.def(
       "backward",

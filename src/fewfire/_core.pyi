@@ -12,6 +12,7 @@ _Ids = NDArray[np.int32]
 _Begins = NDArray[np.int64]
 _Counts = NDArray[np.int64]
 _Doubles = NDArray[np.float64]
+_Bytes = NDArray[np.uint8]
 _Floats32 = NDArray[np.float32]
 _Floats64 = NDArray[np.float64]
 
@@ -429,6 +430,7 @@ def forward(fires: _Fires, a: _Floats, threshold: float, scale: float, outputs: 
 def forward_of_all(
     w: _Floats, x: _Samples, threshold: float, scale: float, a: _Floats, n_outputs: int, outputs: _Floats
 ) -> None: ...
+def fires_on_any(w: _Floats, x: _Samples, threshold: float, alive: _Bytes) -> None: ...
 def backward(descent: _Descent) -> None: ...
 def fire_gram(
     fires: _Fires, weights: _Doubles, threshold: float, activations: bool, gram: _Doubles

@@ -12,7 +12,7 @@ ROWS = np.array([[1.0, NAN, 5.0, 0.0], [2.0, NAN, 5.0, 1.0], [NAN, NAN, 5.0, NAN
 
 
 def test_a_gap_is_filled_with_the_median_of_what_is_there():
-    gaps = Gaps.of(ROWS)
+    gaps = Gaps.of(ROWS, range(4))
     assert gaps.medians.tolist() == [2, 0, 5, 1]
     assert gaps.columns.tolist() == [0, 1, 3]
     assert gaps.filled(ROWS)[2].tolist() == [2, 0, 5, 1]
@@ -22,18 +22,18 @@ def test_a_gap_is_filled_with_the_median_of_what_is_there():
 
 def test_rows_without_a_gap_are_not_copied():
     rows = ROWS[:, 2:3]
-    assert Gaps.of(rows).filled(rows) is rows
+    assert Gaps.of(rows, [0]).filled(rows) is rows
 
 
 def test_a_gap_that_is_new_is_filled_and_not_told():
-    gaps = Gaps.of(ROWS[:, [2]])
+    gaps = Gaps.of(ROWS, [2])
     new = np.array([[NAN], [7.0]])
     assert gaps.filled(new).tolist() == [[5], [7]]
     assert gaps.told(new).shape == (2, 0)
 
 
 def test_infinity_is_no_gap():
-    assert np.isinf(Gaps.of(ROWS).filled(np.full((1, 4), np.inf))).all()
+    assert np.isinf(Gaps.of(ROWS, range(4)).filled(np.full((1, 4), np.inf))).all()
 
 
 @pytest.mark.parametrize("coding", [None, *CODINGS])

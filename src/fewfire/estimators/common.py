@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from fewfire.core.inputs import Inputs
 from fewfire.estimators.coded_tables import CodedTables
 from fewfire.estimators.member import Member
 from fewfire.estimators.stopping import UntilNothingImproves
@@ -204,17 +205,14 @@ class WideNetwork(CodedTables):
             **self._choices(inputs),
         )  # fmt: skip
         make = near_kernel_network if self.optimizer_ == GAUSS_NEWTON else mirrored_network
-        self.members_ = [
-            Member(
-                chosen.preparation,
-                chosen.ridge,
-                make(
-                    self.width, chosen.preparation.scaling.n_outputs, targets.shape[1],
-                    threshold=chosen.threshold, seed=self._seed + number,
-                ),
-            )
-            for number, chosen in enumerate(selection.members)
-        ]  # fmt: skip
+        self.members_ = []
+        for number, chosen in enumerate(selection.members):
+            samples = Inputs.of(chosen.preparation.transform(inputs))
+            network = make(
+                self.width, samples.n_features, targets.shape[1],
+                threshold=chosen.threshold, alive_on=samples, seed=self._seed + number,
+            )  # fmt: skip
+            self.members_.append(Member(chosen.preparation, chosen.ridge, network))
         self.error_ = selection.error
         self.feature_importances_ = np.mean([chosen.importances for chosen in selection.members], axis=0)
         judged = selection.judged

@@ -9,6 +9,7 @@ it is multiplied by the square. docs/theory/gauss_newton.md derives it.
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fewfire.core.inputs import Inputs
 from fewfire.networks.two_layer import TwoLayerNetwork
 
 OUTPUT_WEIGHTS = 10.0
@@ -20,6 +21,7 @@ def mirrored_network(
     n_outputs: int,
     *,
     threshold: float,
+    alive_on: Inputs | None = None,
     seed: int = 0,
     dtype: DTypeLike = np.float32,
 ) -> TwoLayerNetwork:
@@ -28,8 +30,9 @@ def mirrored_network(
     The parameters, and what is raised, are those of `TwoLayerNetwork.initialize`.
     """
     return TwoLayerNetwork.initialize(
-        width + width % 2, n_features, n_outputs, threshold=threshold, mirrored=True, seed=seed, dtype=dtype
-    )
+        width + width % 2, n_features, n_outputs, threshold=threshold, mirrored=True, alive_on=alive_on,
+        seed=seed, dtype=dtype,
+    )  # fmt: skip
 
 
 def near_kernel_network(
@@ -39,6 +42,7 @@ def near_kernel_network(
     *,
     threshold: float,
     init: str = "gaussian",
+    alive_on: Inputs | None = None,
     seed: int = 0,
     dtype: DTypeLike = np.float32,
 ) -> TwoLayerNetwork:
@@ -50,6 +54,8 @@ def near_kernel_network(
     threshold : float, >= 0
     init : "gaussian" or "structured"
         Structured weights cannot be mirrored: the outputs begin as they are drawn, and the width stays.
+    alive_on : Inputs, optional
+        See `TwoLayerNetwork.initialize`; with Gaussian weights.
     seed : int
     dtype : float32 or float64
 
@@ -60,7 +66,7 @@ def near_kernel_network(
     """
     size = width, n_features, n_outputs
     if init == "gaussian":
-        network = mirrored_network(*size, threshold=threshold, seed=seed, dtype=dtype)
+        network = mirrored_network(*size, threshold=threshold, alive_on=alive_on, seed=seed, dtype=dtype)
     else:
         network = TwoLayerNetwork.initialize(*size, threshold=threshold, init=init, seed=seed, dtype=dtype)
     network.output_weights[:] *= OUTPUT_WEIGHTS

@@ -11,6 +11,7 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import padded, padded_zeros, require_float, stride_of
 from fewfire.networks.layer import Layer
+from fewfire.networks.silent import redraw_silent
 from fewfire.networks.structured import StructuredWeights
 from fewfire.networks.threshold import threshold_of
 from fewfire.system.tensors import read_tensors, write_tensors
@@ -113,6 +114,7 @@ class TwoLayerNetwork:
         fire_rate: float | None = None,
         init: str = "gaussian",
         mirrored: bool = False,
+        alive_on: Inputs | None = None,
         seed: int = 0,
         dtype: DTypeLike = np.float32,
     ) -> "TwoLayerNetwork":
@@ -129,6 +131,10 @@ class TwoLayerNetwork:
         mirrored : bool
             Each neuron twice, with opposite output weights: the outputs begin at 0, up to rounding, and what
             training adds is all there is. Needs an even width, and Gaussian weights.
+        alive_on : Inputs, optional
+            Draw neurons until all fire on some sample of this training set, up to 100 times each. On it that
+            is a network of as many neurons as were drawn, without the silent ones, which never move
+            (docs/theory/silent_neurons.md). Gaussian weights only.
         seed : int
         dtype : float32 or float64
 
@@ -136,7 +142,8 @@ class TwoLayerNetwork:
         ------
         ValueError
             A size is no whole number >= 1, a name or a number is none that the argument takes, or both a
-            threshold and a fire rate are given.
+            threshold and a fire rate are given; or `alive_on`
+            has other features or another dtype, or goes with structured weights.
         """
         for name, count in [("width", width), ("n_features", n_features), ("n_outputs", n_outputs)]:
             if not isinstance(count, int | np.integer) or count < 1:
@@ -146,7 +153,9 @@ class TwoLayerNetwork:
         random = np.random.default_rng(seed)
         require_float(dtype)
         weight_rows = padded_zeros(width, n_features, dtype)
-        structure = None
+        structure, drawn = None, width
+        if alive_on is not None:
+            _require_alive_on(alive_on, n_features, np.dtype(dtype), init)
         if init == "structured":
             structure = StructuredWeights.draw(width, n_features, random, dtype)
             structure.write(weight_rows)
@@ -154,6 +163,9 @@ class TwoLayerNetwork:
             for first in range(0, width, 1024):  # in pieces: no second copy of the weights
                 rows = weight_rows[first : first + 1024, :n_features]
                 rows[:] = random.standard_normal(rows.shape, dtype=weight_rows.dtype.type)
+            if alive_on is not None:
+                each = 2 if mirrored else 1
+                drawn += each * redraw_silent(weight_rows[::each], alive_on, threshold, random)
         output_rows = padded_zeros(width, n_outputs, dtype)
         output_rows[:, :n_outputs] = random.integers(0, 2, (width, n_outputs)) * 2 - 1
         if mirrored:
@@ -164,7 +176,7 @@ class TwoLayerNetwork:
                 )
             weight_rows[1::2] = weight_rows[::2]
             output_rows[1::2] = -output_rows[::2]
-        layer = Layer(weight_rows, n_features, threshold, width**-0.5)
+        layer = Layer(weight_rows, n_features, threshold, drawn**-0.5)
         layer.structure = structure
         return cls._of(layer, output_rows, n_outputs)
 
@@ -306,3 +318,12 @@ class TwoLayerNetwork:
 def require_init(init: str) -> None:
     """Raise ValueError unless this is a name of initial weights."""
     require_one_of(init, INITS, "init")
+
+
+def _require_alive_on(inputs: Inputs, n_features: int, dtype: np.dtype, init: str) -> None:
+    if (inputs.n_features, inputs.dtype, init) != (n_features, dtype, "gaussian"):
+        raise ValueError(
+            f"alive_on must have the network's {n_features} features in {dtype}, and Gaussian weights. Got "
+            f"{inputs.n_features} features in {inputs.dtype} and init={init!r}. Prepare the samples as for "
+            "training."
+        )

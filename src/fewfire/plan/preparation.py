@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.core.inputs import Inputs
 from fewfire.networks.threshold import fire_rate_at
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan.features import (
@@ -301,8 +302,11 @@ def _own_kernel(samples: Samples, directions: Floats, setting: Setting, width: i
     """The kernel of as many neurons as a network of this width has, each of which stands there twice."""
     units, _ = samples.units(directions, setting.constant)
     count, threshold = max(1, width // 2), setting.threshold
-    network = TwoLayerNetwork.initialize(count, units.shape[1], 1, threshold=threshold, seed=seed)
-    return firing_kernel(network, units) / fire_rate_at(threshold)
+    inputs = Inputs.of(units)
+    network = TwoLayerNetwork.initialize(
+        count, units.shape[1], 1, threshold=threshold, alive_on=inputs, seed=seed
+    )
+    return firing_kernel(network, inputs) / fire_rate_at(threshold)
 
 
 def _downhill(look: Callable[[float], Look], ridges: Floats, first: float) -> Look:

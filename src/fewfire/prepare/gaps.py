@@ -4,6 +4,7 @@ A column that lacked no value in training is filled alike, without a word of it:
 what a gap means there.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,14 +27,16 @@ class Gaps:
     columns: NDArray[np.int64]
 
     @classmethod
-    def of(cls, numbers: NDArray) -> "Gaps":
-        """Learn from columns of numbers (n, d), NaN where one is missing."""
-        missing = np.isnan(numbers)
-        medians = [
-            np.median(column[~gaps]) if not gaps.all() else 0.0
-            for column, gaps in zip(numbers.T, missing.T, strict=True)
-        ]
-        return cls(np.array(medians, np.float64), np.flatnonzero(missing.any(axis=0)))
+    def of(cls, inputs: NDArray, numbers: Iterable[int]) -> "Gaps":
+        """Learn from the columns of numbers among those of inputs (n, D), NaN where one is missing."""
+        medians, lacking = [], []
+        for place, column in enumerate(numbers):
+            values = inputs[:, column]
+            present = values[~np.isnan(values)]
+            medians.append(np.median(present) if len(present) else 0.0)
+            if len(present) < len(values):
+                lacking.append(place)
+        return cls(np.array(medians, np.float64), np.array(lacking, np.int64))
 
     def filled(self, numbers: NDArray) -> NDArray:
         """Numbers (n, d) without a gap; the same array where there is none."""

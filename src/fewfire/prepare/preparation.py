@@ -54,7 +54,7 @@ class Preparation:
             The variance of a column is not finite, or too small for float64.
         """
         one_hot = OneHot.of(inputs, categories)
-        gaps = Gaps.of(inputs[:, one_hot.numbers])
+        gaps = Gaps.of(inputs, one_hot.numbers)
         columns = _coded(inputs, one_hot, gaps, None)
         scaling = InputScaling.fit(columns, standardize=True, constant=constant, sample_weight=sample_weight)
         return cls(one_hot, gaps, None, scaling)

@@ -17,7 +17,8 @@ def firing_kernel(
 ) -> NDArray[np.float64]:
     """The tangent kernel (NTK) of a network as it is now, on a few samples: (s, s).
 
-    H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, for output weights of +1 and -1. With other
+    H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, for output weights of +1 and
+    -1 and the scale m^(-1/2). With other
     output weights each neuron counts as much as the mean of their squares.
 
     Parameters
@@ -49,10 +50,10 @@ def firing_kernel(
     fires, ones = index_for_new_inputs(network.layer, inputs).fire_set(inputs), np.ones(network.width)
     counts = np.square(network.output_weights, dtype=np.float64).mean(axis=1)
     pattern = FiringGram(network, inputs, fires).pattern(counts)
-    kernel = inputs.inner_products * (pattern / network.width)
+    kernel = inputs.inner_products * (pattern * network.scale**2)
     if output_weights:
         _core.fire_gram(fires.core_view, ones, network.threshold, True, pattern)
-        kernel += pattern / network.width
+        kernel += pattern * network.scale**2
     return kernel
 
 

@@ -1,9 +1,9 @@
 """The Gram matrix of the Jacobian, G = J J^T, through a fire set (docs/theory/gauss_newton.md).
 
-J is the derivative of the outputs f_k(x_i) by all weights: m^(-1/2) a_rk x_i in the row of neuron r, where r
+J is the derivative of the outputs f_k(x_i) by all weights: scale a_rk x_i in the row of neuron r, where r
 fires on i, else 0. So
 
-    G_(i,k)(j,l) = <x_i, x_j> / m  sum_r a_rk a_rl          over the neurons that fire on both.
+    G_(i,k)(j,l) = <x_i, x_j> scale^2  sum_r a_rk a_rl      over the neurons that fire on both.
 
 J itself, n c times m d numbers, is never formed.
 """
@@ -78,7 +78,7 @@ class FiringGram:
         Several outputs are coupled by random signs alone, whose sums are small beside these.
         """
         weights = np.square(self.network.output_weights, dtype=np.float64).mean(axis=1)
-        return self.batch.inner_products * self.pattern(weights) / self.network.width
+        return self.batch.inner_products * self.pattern(weights) * self.network.scale**2
 
     def matrix(self) -> Floats:
         """G, (n, c, n, c)."""
@@ -88,7 +88,7 @@ class FiringGram:
         for k in range(c):
             for j in range(k + 1):
                 block = self.batch.inner_products * self.pattern(np.ascontiguousarray(a[:, k] * a[:, j]))
-                gram[:, k, :, j] = gram[:, j, :, k] = block / self.network.width
+                gram[:, k, :, j] = gram[:, j, :, k] = block * self.network.scale**2
         return gram
 
     def sketched(self, rows: int, seed: int) -> Floats:
@@ -110,4 +110,4 @@ class FiringGram:
         places = np.repeat(bucket, counts) * fires.n_samples + fires.samples
         sums = np.bincount(places, np.repeat(signs * lengths, counts), buckets * fires.n_samples)
         signed = sums.reshape(buckets, fires.n_samples)
-        return self.batch.inner_products * (signed.T @ signed) / network.width
+        return self.batch.inner_products * (signed.T @ signed) * network.scale**2
