@@ -29,6 +29,14 @@ void bind(nb::module_& m) {
       "fires"_a, "counts"_a.noconvert());
 
   m.def(
+      "fire_bits",
+      [](const FireArrays<T>& fires, Matrix<uint64_t> bits) {
+        nb::gil_scoped_release release;
+        fire_bits<T>(fires.view(), fires.n_neurons(), rows(bits));
+      },
+      "fires"_a, "bits"_a.noconvert());
+
+  m.def(
       "fire_dots",
       [](const FireArrays<T>& fires, In w, const SampleArrays<T>& x, Vector<T> products) {
         nb::gil_scoped_release release;
@@ -48,6 +56,13 @@ void bind(nb::module_& m) {
 }  // namespace
 
 void bind_training(nb::module_& m) {
+  m.def(
+      "common_counts",
+      [](Matrix<const uint64_t> a, Matrix<const uint64_t> b, Matrix<float> counts) {
+        nb::gil_scoped_release release;
+        common_counts(rows(a), rows(b), counts.data());
+      },
+      "a"_a.noconvert(), "b"_a.noconvert(), "counts"_a.noconvert());
   bind<float>(m);
   bind<double>(m);
 }

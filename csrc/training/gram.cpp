@@ -24,20 +24,25 @@ void fill_symmetric(int64_t n, double* matrix, Fill fill) {
   });
 }
 
-// Bit r of row i: whether neuron r fires on sample i.
+}  // namespace
+
 template <class T>
-std::vector<uint64_t> fire_bits(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples,
-                                int64_t words) {
-  std::vector<uint64_t> bits(n_samples * words);
-  parallel_for(words, [&](int64_t word) {  // of 64 neurons
+void fire_bits(const FireView<T>& fires, int64_t n_neurons, const Rows<uint64_t>& bits) {
+  parallel_for((n_neurons + 63) / 64, [&](int64_t word) {  // of 64 neurons
     for (int64_t r = 64 * word; r < std::min(64 * (word + 1), n_neurons); ++r)
       for (int64_t j = fires.begins[r]; j < fires.begins[r + 1]; ++j)
-        bits[fires.samples[j] * words + word] |= uint64_t{1} << (r & 63);
+        bits[fires.samples[j]][word] |= uint64_t{1} << (r & 63);
   });
-  return bits;
 }
 
-}  // namespace
+void common_counts(const Rows<const uint64_t>& a, const Rows<const uint64_t>& b, float* counts) {
+  parallel_for((a.count + kStripe - 1) / kStripe, [&](int64_t task) {
+    const int64_t first = task * kStripe, end = std::min(first + kStripe, a.count);
+    for (int64_t j = 0; j < b.count; ++j)  // the bits of a stripe stay in the cache
+      for (int64_t i = first; i < end; ++i)
+        counts[i * b.count + j] = static_cast<float>(kernels<float>().common_bits(a[i], b[j], a.stride));
+  });
+}
 
 template <class T>
 void fire_gram(const FireView<T>& fires, const double* weights, int64_t n_neurons, int64_t n_samples,
@@ -73,7 +78,8 @@ void fire_counts(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples,
     const std::vector<double> ones(n_neurons, 1.0);
     return fire_gram<T>(fires, ones.data(), n_neurons, n_samples, T{0}, false, counts);
   }
-  const std::vector<uint64_t> bits = fire_bits(fires, n_neurons, n_samples, words);
+  std::vector<uint64_t> bits(n_samples * words);
+  fire_bits<T>(fires, n_neurons, {bits.data(), n_samples, words});
   fill_symmetric(n_samples, counts, [&](int64_t first, int64_t end) {
     for (int64_t j = first; j < n_samples; ++j)
       for (int64_t i = first; i < std::min(end, j + 1); ++i)
@@ -114,6 +120,7 @@ void gram_dots(const FireView<T>& fires, const Rows<const T>& a, const Rows<cons
 
 #define FEWFIRE_INSTANTIATE(T)                                                                               \
   template void fire_gram(const FireView<T>&, const double*, int64_t, int64_t, T, bool, double*);            \
+  template void fire_bits(const FireView<T>&, int64_t, const Rows<uint64_t>&);                               \
   template void fire_counts(const FireView<T>&, int64_t, int64_t, double*);                                  \
   template void fire_dots(const FireView<T>&, const Rows<const T>&, const Samples<T>&, T*);                  \
   template void gram_dots(const FireView<T>&, const Rows<const T>&, const Rows<const T>&, const Samples<T>&, \

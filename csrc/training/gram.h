@@ -14,6 +14,13 @@ template <class T>
 void fire_gram(const FireView<T>& fires, const double* weights, int64_t n_neurons, int64_t n_samples,
                T threshold, bool activations, double* gram);
 
+// Bit r of row i of `bits` (n_samples, words): whether neuron r fires on sample i. `bits` holds zeros.
+template <class T>
+void fire_bits(const FireView<T>& fires, int64_t n_neurons, const Rows<uint64_t>& bits);
+
+// counts[i, j]: the bits that are set in row i of a and in row j of b.
+void common_counts(const Rows<const uint64_t>& a, const Rows<const uint64_t>& b, float* counts);
+
 // counts[i, j]: the neurons that fire on both.
 template <class T>
 void fire_counts(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples, double* counts);

@@ -21,7 +21,12 @@ from fewfire.estimators.coded_tables import CodedTables
 from fewfire.estimators.member import Member
 from fewfire.estimators.stopping import UntilNothingImproves
 from fewfire.indexes import rules
-from fewfire.networks.near_kernel import mirrored_network, near_kernel_network, near_kernel_ridge
+from fewfire.networks.near_kernel import (
+    mirrored_network,
+    near_kernel_network,
+    near_kernel_ridge,
+    orthogonal_network,
+)
 from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
@@ -29,7 +34,7 @@ from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import perhaps_categories
 from fewfire.prepare.preparation import Preparation
 from fewfire.system.machine import one_blas_thread, using_threads
-from fewfire.training import GaussNewton, GradientDescent, Trainer, train_epochs
+from fewfire.training import CentredGaussNewton, GaussNewton, GradientDescent, Trainer, train_epochs
 from fewfire.training.methods.gauss_newton import THREADED_ROWS
 from fewfire.training.methods.gradient_descent import DescentStepper
 
@@ -38,6 +43,8 @@ SMALL = 100_000  # samples up to which Gauss-Newton steps are the default
 EPOCHS = {GAUSS_NEWTON: 5, SGD: 20}
 BATCH_SIZE, MOMENTUM = 256, 0.9  # of gradient descent
 TWO_UP_TO = 5_000  # samples for which two networks take little time
+CENTRED_FROM, CENTRED_UP_TO = 5_000, 1_000_000  # samples between which training is one step through centres
+CENTRED_OUTPUTS = 31  # at the most, as each output takes a copy of every neuron
 
 
 class WideNetwork(CodedTables):
@@ -128,8 +135,9 @@ class WideNetwork(CodedTables):
         with self._threads(), one_blas_thread() if few else nullcontext():
             if self._goes_on:
                 self.members_ = [member.copy() for member in self.members_]
+                self._through_centres = False
             else:
-                small = len(inputs) <= SMALL
+                small = len(inputs) <= SMALL or self._may_be_centred(*targets.shape)
                 self._begin(inputs, targets, weights, GAUSS_NEWTON if small else SGD)
             centred, held = targets - self.mean_, None
             if self.early_stopping:
@@ -205,6 +213,9 @@ class WideNetwork(CodedTables):
             **self._choices(inputs),
         )  # fmt: skip
         make = near_kernel_network if self.optimizer_ == GAUSS_NEWTON else mirrored_network
+        self._through_centres = self.optimizer_ == GAUSS_NEWTON and self._may_be_centred(*targets.shape)
+        if self._through_centres:
+            make = orthogonal_network
         self.members_ = []
         for number, chosen in enumerate(selection.members):
             samples = Inputs.of(chosen.preparation.transform(inputs))
@@ -221,6 +232,11 @@ class WideNetwork(CodedTables):
         )
         self.learning_rate_: float | None = None
         self.history_: list[Any] = []
+
+    def _may_be_centred(self, n_samples: int, n_outputs: int) -> bool:
+        """Whether one step through centres takes the place of several over batches of samples."""
+        left_open = self.batch_size == "auto" and self.max_epochs is None
+        return left_open and CENTRED_FROM < n_samples <= CENTRED_UP_TO and n_outputs <= CENTRED_OUTPUTS
 
     def _learn_link(self, outputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Learn from outputs of samples that these outputs have not seen, where probabilities are wanted."""
@@ -267,11 +283,11 @@ class WideNetwork(CodedTables):
         if rate == "auto" and self.learning_rate_ is not None and momentum == 0:
             rate = self.learning_rate_  # of the first samples: the same for all that come in parts
         second_order = self.optimizer_ == GAUSS_NEWTON
-        method = (
-            GaussNewton(ridge=near_kernel_ridge(member.ridge))
-            if second_order
-            else GradientDescent(learning_rate=rate, momentum=momentum, nesterov=momentum > 0)
-        )
+        ridge = near_kernel_ridge(member.ridge, float(np.abs(member.network.output_weights).max()))
+        if second_order:
+            method = CentredGaussNewton(ridge=ridge) if self._through_centres else GaussNewton(ridge=ridge)
+        else:
+            method = GradientDescent(learning_rate=rate, momentum=momentum, nesterov=momentum > 0)
         if index is None:
             index = self.index
         if second_order and index == "auto":

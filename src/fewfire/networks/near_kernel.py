@@ -13,6 +13,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.networks.two_layer import TwoLayerNetwork
 
 OUTPUT_WEIGHTS = 10.0
+ONE_STEP_OUTPUT_WEIGHTS = 100.0  # of one step from thousands of samples, which would turn neurons more
 
 
 def mirrored_network(
@@ -73,6 +74,49 @@ def near_kernel_network(
     return network
 
 
-def near_kernel_ridge(ridge: float) -> float:
+def copies_for(n_outputs: int) -> int:
+    """How often each neuron stands in `orthogonal_network`: the least power of 2 above the outputs."""
+    return 1 << n_outputs.bit_length()
+
+
+def orthogonal_network(
+    width: int,
+    n_features: int,
+    n_outputs: int,
+    *,
+    threshold: float,
+    output_weights: float = ONE_STEP_OUTPUT_WEIGHTS,
+    alive_on: Inputs | None = None,
+    seed: int = 0,
+    dtype: DTypeLike = np.float32,
+) -> TwoLayerNetwork:
+    """A network whose outputs begin at 0 and share one tangent kernel. The width is raised to whole copies.
+
+    Each neuron stands there `copies_for(n_outputs)` times, next to each other. The output weights of its
+    copies are rows of a Hadamard matrix without its first column: over the copies each output's weights add
+    up to 0, and those of two outputs are orthogonal, so that outputs do not mix in the tangent kernel.
+
+    Parameters
+    ----------
+    output_weights : float
+        Their size.
+    width, n_features, n_outputs, threshold, alive_on, seed, dtype
+        See `TwoLayerNetwork.initialize`, as for what is raised.
+    """
+    from scipy.linalg import hadamard
+
+    copies = copies_for(n_outputs)
+    n_different = -(-width // copies)
+    drawn = TwoLayerNetwork.initialize(
+        n_different, n_features, 1, threshold=threshold, alive_on=alive_on, seed=seed, dtype=dtype
+    )
+    signs = hadamard(copies)[:, 1 : n_outputs + 1]
+    return TwoLayerNetwork(
+        np.repeat(drawn.weights, copies, axis=0), np.tile(output_weights * signs, (n_different, 1)),
+        threshold, dtype, scale=drawn.scale * copies**-0.5,
+    )  # fmt: skip
+
+
+def near_kernel_ridge(ridge: float, output_weights: float = OUTPUT_WEIGHTS) -> float:
     """The ridge that counts as much beside such a network as this one beside output weights of 1."""
-    return ridge * OUTPUT_WEIGHTS**2
+    return ridge * output_weights**2

@@ -5,6 +5,7 @@ from fewfire.training.epochs import train_epochs
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods import (
     METHODS,
+    CentredGaussNewton,
     Constant,
     Cosine,
     GaussNewton,
@@ -20,6 +21,7 @@ from fewfire.training.trainer import Trainer
 
 __all__ = [
     "METHODS",
+    "CentredGaussNewton",
     "Constant",
     "Cosine",
     "EpochRecord",

@@ -2,6 +2,7 @@
 
 from fewfire.system.words import require_one_of
 from fewfire.training.methods.base import Method, Stepper
+from fewfire.training.methods.centred import CentredGaussNewton
 from fewfire.training.methods.gauss_newton import GaussNewton, GaussNewtonRecord
 from fewfire.training.methods.gradient_descent import GradientDescent
 from fewfire.training.methods.schedules import Constant, Cosine, Schedule, StepDecay
@@ -23,6 +24,7 @@ def method_named(name: str) -> Method:
 
 __all__ = [
     "METHODS",
+    "CentredGaussNewton",
     "Constant",
     "Cosine",
     "GaussNewton",

@@ -26,11 +26,11 @@ from fewfire.networks.losses import Curvature
 from fewfire.system.machine import one_blas_thread
 from fewfire.system.memory import require_within
 from fewfire.system.words import bytes_text, require_one_of
+from fewfire.tangent.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.tangent.gram import FiringGram, Floats
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods.base import Method, Stepper, Taken
-from fewfire.training.methods.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.training.methods.ridge import OfOwnPart, Ridge, ToStart
 from fewfire.training.problem import Problem
 

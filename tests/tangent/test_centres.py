@@ -1,0 +1,57 @@
+"""Ridge regression through centres, against the normal equations."""
+
+import numpy as np
+import pytest
+
+from fewfire.tangent.centres import ridge_by_centres
+from fewfire.tangent.infinite import wide_kernel
+from problems import clustered_samples
+
+
+def problem(n=300, m=40, c=2, seed=0):
+    samples, _ = clustered_samples(n, 8, seed)
+    random = np.random.default_rng(seed)
+    centres = np.sort(random.choice(n, m, replace=False))
+    kernel = wide_kernel(samples @ samples[centres].T, 0.5).astype(np.float32)
+    return kernel, centres, random.standard_normal((n, c)), random.integers(1, 4, n).astype(float)
+
+
+def normal_equations(kernel, centres, targets, ridge, weights):
+    wide = kernel.astype(np.float64)
+    left = wide.T @ (weights[:, None] * wide) + ridge * wide[centres]
+    return wide @ np.linalg.solve(left, wide.T @ (weights[:, None] * targets))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("m", [1, 40, 300])
+def test_predictions_are_those_of_the_normal_equations(m, weighted):
+    kernel, centres, targets, weights = problem(m=m)
+    weights = weights if weighted else np.ones(len(weights))
+    alpha = ridge_by_centres(kernel, centres, targets, 0.1, weights if weighted else None, tolerance=1e-6)
+    expected = normal_equations(kernel, centres, targets, 0.1, weights)
+    np.testing.assert_allclose(kernel @ alpha, expected, atol=2e-3)
+
+
+def test_all_samples_as_centres_are_kernel_ridge_regression():
+    kernel, centres, targets, _ = problem(m=300)
+    alpha = ridge_by_centres(kernel, centres, targets, 0.5, tolerance=1e-6)
+    expected = kernel @ np.linalg.solve(kernel.astype(np.float64) + 0.5 * np.eye(300), targets)
+    np.testing.assert_allclose(kernel @ alpha, expected, atol=2e-3)
+
+
+def test_weights_count_copies():
+    kernel, centres, targets, weights = problem()
+    copies = np.repeat(np.arange(len(kernel)), weights.astype(int))
+    first = np.searchsorted(copies, centres)  # the place of each centre among the copies
+    weighed = ridge_by_centres(kernel, centres, targets, 0.1, weights, tolerance=1e-6)
+    copied = ridge_by_centres(kernel[copies], first, targets[copies], 0.1, tolerance=1e-6)
+    np.testing.assert_allclose(kernel @ weighed, kernel @ copied, atol=2e-3)
+
+
+def test_samples_that_are_alike_and_hardly_a_ridge_end_in_finite_numbers():
+    kernel, centres, targets, _ = problem()
+    twice = np.concatenate([kernel, kernel]), np.concatenate([centres, centres + len(kernel)])
+    doubled = np.concatenate([twice[0], twice[0]], axis=1)
+    alpha = ridge_by_centres(doubled, twice[1], np.concatenate([targets, targets]), 1e-12)
+    residual = np.concatenate([targets, targets]) - doubled @ alpha
+    assert np.square(residual).mean() < np.square(targets).mean()
