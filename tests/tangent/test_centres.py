@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
-from fewfire.tangent.centres import ridge_by_centres
+from fewfire.tangent.centres import CentredRidge, least_ridge_error
 from fewfire.tangent.infinite import wide_kernel
 from problems import clustered_samples
+
+
+def ridge_by_centres(kernel, centres, targets, ridge, weights=None, tolerance=1e-2):
+    return CentredRidge(kernel, centres, weights).solve(targets, ridge, tolerance=tolerance)
 
 
 def problem(n=300, m=40, c=2, seed=0):
@@ -55,3 +59,13 @@ def test_samples_that_are_alike_and_hardly_a_ridge_end_in_finite_numbers():
     alpha = ridge_by_centres(doubled, twice[1], np.concatenate([targets, targets]), 1e-12)
     residual = np.concatenate([targets, targets]) - doubled @ alpha
     assert np.square(residual).mean() < np.square(targets).mean()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_ridge_that_errs_least_on_samples_held_out(weighted):
+    kernel, centres, noise, weights = problem(n=3000, m=300)
+    signal = kernel @ np.random.default_rng(1).standard_normal((300, 2))
+    given = weights if weighted else None
+    grid = [100.0, 10.0, 1.0, 0.1, 1e-2]
+    assert least_ridge_error(kernel, centres, signal, grid, given, 0) <= 1
+    assert least_ridge_error(kernel, centres, noise, grid, given, 0) >= 1

@@ -22,7 +22,7 @@ def trained(index="exhaustive", sample_weight=None, targets=TARGETS, width=512, 
         width, 6, targets.shape[1], threshold=0.5, output_weights=300.0, alive_on=inputs
     )
     start = network.copy()
-    method = CentredGaussNewton(**({"ridge": 300.0**2 * 0.1} | settings))
+    method = CentredGaussNewton(**({"ridges": (300.0**2 * 0.1,)} | settings))
     trainer = plan_trainer(network, inputs, targets, method=method, index=index, sample_weight=sample_weight)
     trainer.build()
     return start, trainer, trainer.epoch()
@@ -83,8 +83,8 @@ def test_training_ends_after_one_step():
 def test_a_step_that_is_too_long_is_halved(monkeypatch):
     from fewfire.training.methods import centred
 
-    monkeypatch.setattr(centred, "ridge_by_centres", lambda *given: 50 * solution(*given))
-    solution = fewfire.tangent.centres.ridge_by_centres
+    solve = centred.CentredRidge.solve
+    monkeypatch.setattr(centred.CentredRidge, "solve", lambda *given: 50 * solve(*given))
     _, trainer, record = trained()
     assert record.loss < 0.5 * np.square(TARGETS).sum(axis=1).mean()
     assert trainer.stepper.steps_taken == 1
@@ -93,27 +93,28 @@ def test_a_step_that_is_too_long_is_halved(monkeypatch):
 def test_no_step_is_taken_that_does_not_pay(monkeypatch):
     from fewfire.training.methods import centred
 
-    monkeypatch.setattr(centred, "ridge_by_centres", lambda *given: -solution(*given))
-    solution = fewfire.tangent.centres.ridge_by_centres
+    solve = centred.CentredRidge.solve
+    monkeypatch.setattr(centred.CentredRidge, "solve", lambda *given: -solve(*given))
     start, trainer, _ = trained()
     assert trainer.network.weights.tobytes() == start.weights.tobytes()
     assert trainer.stepper.steps_taken == 0
 
 
 def test_the_kernel_keeps_to_the_memory_limit():
-    method, _, needed = CentredGaussNewton(ridge=1.0).sized(100_000, 2, None, 300_000_000)
+    method, _, needed = CentredGaussNewton(ridges=(1.0,)).sized(100_000, 2, None, 300_000_000)
     assert method.n_centres == 250
     assert needed < 300_000_000
     with pytest.raises(fewfire.MemoryLimitError, match="the kernel of 100,000 samples"):
-        CentredGaussNewton(ridge=1.0).sized(100_000, 2, None, 200_000)
+        CentredGaussNewton(ridges=(1.0,)).sized(100_000, 2, None, 200_000)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ridge": 0.0}, "ridge must be a finite number > 0. Got 0.0"),
-        ({"ridge": np.nan}, "ridge must be a finite number > 0. Got nan"),
-        ({"ridge": 1.0, "n_centres": 0}, "n_centres must be a whole number >= 1. Got 0"),
+        ({"ridges": (0.0,)}, "ridges must be finite numbers > 0. Got"),
+        ({"ridges": (1.0, np.nan)}, "ridges must be finite numbers > 0. Got"),
+        ({"ridges": ()}, "ridges must be finite numbers > 0. Got"),
+        ({"ridges": (1.0,), "n_centres": 0}, "n_centres must be a whole number >= 1. Got 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
@@ -124,10 +125,12 @@ def test_settings_out_of_range_are_refused(settings, message):
 def test_other_losses_and_networks_are_refused():
     problem = clustered_problem()
     with pytest.raises(ValueError, match="need each neuron 4 times"):
-        plan_trainer(problem.network, problem.inputs, problem.targets, method=CentredGaussNewton(ridge=1.0))
+        plan_trainer(
+            problem.network, problem.inputs, problem.targets, method=CentredGaussNewton(ridges=(1.0,))
+        )
     network = orthogonal_network(64, 20, 3, threshold=0.5)
     with pytest.raises(ValueError, match="loss='squared'. Got 'softmax'"):
         plan_trainer(
-            network, problem.inputs, problem.targets, method=CentredGaussNewton(ridge=1.0), loss="softmax"
+            network, problem.inputs, problem.targets, method=CentredGaussNewton(ridges=(1.0,)), loss="softmax"
         )
     plan_trainer(network, problem.inputs, problem.targets, method=GaussNewton())

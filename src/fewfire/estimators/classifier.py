@@ -32,8 +32,10 @@ class WideClassifier(Decisions, WideNetwork):
     fire_rate : float in (0, 0.5], optional
         The share of pairs that fire at first, in place of a threshold.
     optimizer : "auto", "gauss-newton" or "sgd"
-        "auto": Gauss-Newton steps up to 100,000 samples, in batches where they do not fit in memory together;
-        beyond, gradient descent with momentum.
+        "auto": Gauss-Newton steps up to a million samples, 100,000 for more than 31 outputs; beyond, gradient
+        descent with momentum. Above 5,000 samples they are one step through centres
+        (`fewfire.training.CentredGaussNewton`), but for more than 31 outputs, or where a batch size or a
+        number of epochs is given: then they go over batches of samples.
     ridge : float > 0, or "auto"
         Only for Gauss-Newton steps. It is counted over the fire rate: it means what `alpha` means in kernel
         ridge regression with a kernel of ones on its diagonal.

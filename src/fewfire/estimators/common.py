@@ -44,6 +44,7 @@ EPOCHS = {GAUSS_NEWTON: 5, SGD: 20}
 BATCH_SIZE, MOMENTUM = 256, 0.9  # of gradient descent
 TWO_UP_TO = 5_000  # samples for which two networks take little time
 CENTRED_FROM, CENTRED_UP_TO = 5_000, 1_000_000  # samples between which training is one step through centres
+FINER_RIDGES = (1.0, 0.2, 0.04)  # of the one chosen on fewer samples: more need less
 CENTRED_OUTPUTS = 31  # at the most, as each output takes a copy of every neuron
 
 
@@ -285,7 +286,10 @@ class WideNetwork(CodedTables):
         second_order = self.optimizer_ == GAUSS_NEWTON
         ridge = near_kernel_ridge(member.ridge, float(np.abs(member.network.output_weights).max()))
         if second_order:
-            method = CentredGaussNewton(ridge=ridge) if self._through_centres else GaussNewton(ridge=ridge)
+            method = GaussNewton(ridge=ridge)
+            if self._through_centres:
+                shares = FINER_RIDGES if isinstance(self.ridge, str) else (1.0,)
+                method = CentredGaussNewton(ridges=[ridge * share for share in shares])
         else:
             method = GradientDescent(learning_rate=rate, momentum=momentum, nesterov=momentum > 0)
         if index is None:

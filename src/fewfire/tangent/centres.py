@@ -11,6 +11,8 @@ centres say of it, n/M W D W, through two Cholesky factors: W = T^T T and A^T A 
 Source: Rudi, Carratino, Rosasco, "FALKON: An optimal large scale kernel method", NeurIPS 2017.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,18 +27,11 @@ JITTERS = (
 )  # of the diagonal of W, whose entries are rounded to float32: tried in turn
 ROWS = 512  # of K at a time, used twice while they are in the cache
 MOST_PRODUCTS = 100
+HELD_OUT = 20  # one sample in so many is held out to choose a ridge
 
 
-def ridge_by_centres(
-    kernel: NDArray[np.float32],
-    centres: NDArray[np.int64],
-    targets: Floats,
-    ridge: float,
-    weights: Floats | None = None,
-    *,
-    tolerance: float = 1e-2,
-) -> Floats:
-    """alpha, (M, c).
+class CentredRidge:
+    """Solves for alpha, for any ridge and targets.
 
     Parameters
     ----------
@@ -44,12 +39,7 @@ def ridge_by_centres(
         K of all samples with the centres.
     centres : (M,)
         Which samples they are.
-    targets : (n, c)
-    ridge : float, > 0
-        Raised to ten times what rounding of K to float32 adds, eps sqrt(n) of its diagonal.
     weights : (n,), >= 0, optional
-    tolerance : float
-        Relative residual of the preconditioned system at which it counts as solved.
 
     Raises
     ------
@@ -58,42 +48,90 @@ def ridge_by_centres(
 
     Notes
     -----
-    Cost: M^3, then 2 n M (c + 1) multiply-adds for each of some twenty products. Memory: two matrices M x M.
+    Cost: M^3; per solution M^3 / 3 and some twenty products of 2 n M (c + 1) multiply-adds. Memory: three
+    matrices M x M.
     """
-    from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
 
-    square = kernel[centres].astype(np.float64)
-    rounding = float(np.finfo(np.float32).eps) * len(kernel) ** 0.5 * float(np.trace(square)) / len(square)
-    ridge = max(ridge, 10 * rounding)
-    outer = _root_of(square)
-    share = len(kernel) / len(centres)
-    if weights is None:
-        (product,) = get_lapack_funcs(("lauum",), (outer,))  # T T^T, its upper half
-        inner = product(outer)[0]
-    else:
-        inner = (outer * weights[centres]) @ outer.T
-    inner *= share
-    inner.flat[:: len(inner) + 1] += ridge
-    inner = cholesky(inner, overwrite_a=True, check_finite=False)
+    def __init__(
+        self, kernel: NDArray[np.float32], centres: NDArray[np.int64], weights: Floats | None = None
+    ) -> None:
+        from scipy.linalg import get_lapack_funcs
 
-    def solved(factor: Floats, values: Floats, *, transposed: bool) -> Floats:
-        return solve_triangular(factor, values, trans=int(transposed), check_finite=False)
+        self.kernel, self.weights = kernel, weights
+        square = kernel[centres].astype(np.float64)
+        rounding = (
+            float(np.finfo(np.float32).eps) * len(kernel) ** 0.5 * float(np.trace(square)) / len(square)
+        )
+        self.least_ridge = 10 * rounding
+        self._outer = _root_of(square)
+        if weights is None or weights.all():
+            (product,) = get_lapack_funcs(("lauum",), (self._outer,))
+            self._inner = product(self._outer)[0]  # T T^T, its upper half
+        else:
+            self._inner = (self._outer * weights[centres]) @ self._outer.T
+        self._inner *= len(kernel) / len(centres)
 
-    def alpha_of(values: Floats) -> Floats:
-        return solved(outer, solved(inner, values, transposed=False), transposed=False)
+    def solve(self, targets: Floats, ridge: float, *, tolerance: float = 1e-2) -> Floats:
+        """alpha, (M, c).
 
-    def multiply(values: Floats) -> Floats:
-        within = solved(inner, values, transposed=False)
-        image = _gram_times(kernel, solved(outer, within, transposed=False), weights)
-        return solved(inner, solved(outer, image, transposed=True) + ridge * within, transposed=True)
+        Parameters
+        ----------
+        targets : (n, c)
+        ridge : float, > 0
+            Raised to ten times what rounding of K to float32 adds, eps sqrt(n) of its diagonal.
+        tolerance : float
+            Relative residual of the preconditioned system at which it counts as solved.
+        """
+        from scipy.linalg import cholesky, solve_triangular
 
-    weighted = targets if weights is None else weights[:, None] * targets
-    right = solved(outer, _transposed_times(kernel, weighted), transposed=True)
-    right = solved(inner, right, transposed=True)
-    solution, _, _ = conjugate_gradients(
-        multiply, lambda v: v, right, tolerance=tolerance, most=MOST_PRODUCTS
-    )
-    return alpha_of(solution)
+        ridge = max(ridge, self.least_ridge)
+        inner = self._inner.copy()
+        inner.flat[:: len(inner) + 1] += ridge
+        inner = cholesky(inner, overwrite_a=True, check_finite=False)
+        outer, weights = self._outer, self.weights
+
+        def solved(factor: Floats, values: Floats, *, transposed: bool) -> Floats:
+            return solve_triangular(factor, values, trans=int(transposed), check_finite=False)
+
+        def multiply(values: Floats) -> Floats:
+            within = solved(inner, values, transposed=False)
+            image = _gram_times(self.kernel, solved(outer, within, transposed=False), weights)
+            return solved(inner, solved(outer, image, transposed=True) + ridge * within, transposed=True)
+
+        weighted = targets if weights is None else weights[:, None] * targets
+        right = solved(outer, _transposed_times(self.kernel, weighted), transposed=True)
+        right = solved(inner, right, transposed=True)
+        solution, _, _ = conjugate_gradients(
+            multiply, lambda v: v, right, tolerance=tolerance, most=MOST_PRODUCTS
+        )
+        return solved(outer, solved(inner, solution, transposed=False), transposed=False)
+
+
+def least_ridge_error(
+    kernel: NDArray[np.float32],
+    centres: NDArray[np.int64],
+    targets: Floats,
+    ridges: Sequence[float],
+    weights: Floats | None,
+    seed: int,
+) -> float:
+    """The ridge that errs least on a twentieth of the samples that are held out, from the first one on.
+
+    The search ends at the first that errs more than the one before it. Cost: a solution for each.
+    """
+    counts = np.ones(len(kernel)) if weights is None else weights.copy()
+    held = np.random.default_rng(seed).permutation(len(kernel))[: max(1, len(kernel) // HELD_OUT)]
+    held_weights = counts[held]
+    counts[held] = 0
+    solver = CentredRidge(kernel, centres, counts)
+    best, least = ridges[0], np.inf
+    for ridge in ridges:
+        missed = targets[held] - kernel[held] @ solver.solve(targets, ridge).astype(np.float32)
+        error = float(held_weights @ np.square(missed).sum(axis=1))
+        if error > least:
+            break
+        best, least = ridge, error
+    return best
 
 
 def _root_of(square: Floats) -> Floats:

@@ -10,7 +10,8 @@ one for all outputs, where the output weights are orthogonal over the copies of 
 (`fewfire.networks.near_kernel.orthogonal_network`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -26,12 +27,12 @@ from fewfire.networks.losses import SquaredLoss
 from fewfire.networks.near_kernel import copies_for
 from fewfire.system.memory import require_within
 from fewfire.system.words import bytes_text
-from fewfire.tangent.centres import ridge_by_centres
+from fewfire.tangent.centres import CentredRidge, least_ridge_error
 from fewfire.training.asking import Asking
 from fewfire.training.methods.base import Method, Stepper, Taken
 from fewfire.training.problem import Problem
 
-KERNEL_BYTES = 1_200_000_000  # at the most, where no limit is given
+KERNEL_BYTES = 2_500_000_000  # at the most, where no limit is given
 ROWS = 2048  # asked about at one time
 SHARES = 0.5 ** np.arange(8)  # of the step, tried in turn
 
@@ -42,10 +43,11 @@ class CentredGaussNewton(Method):
 
     Parameters
     ----------
-    ridge : float > 0
-        Adds ridge/2 |w - w_0|^2 to the sum of the losses.
+    ridges : sequence of float > 0
+        Adds ridge/2 |w - w_0|^2 to the sum of the losses. Of several, from large to small, the one that errs
+        least on samples that are held out; each takes a solution more.
     n_centres : int
-        M, at most; fewer where the kernel would take more than 1.2 GB, or a third of the memory limit.
+        M, at most; fewer where the kernel would take more than 2.5 GB, or a third of the memory limit.
 
     Raises
     ------
@@ -59,12 +61,12 @@ class CentredGaussNewton(Method):
     """
 
     name: ClassVar[str] = "centred-gauss-newton"
-    ridge: float
+    ridges: Sequence[float]
     n_centres: int = 6_000
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.ridge) and self.ridge > 0):
-            raise ValueError(f"ridge must be a finite number > 0. Got {self.ridge}. Use 0.01.")
+        if not (len(self.ridges) and np.isfinite(self.ridges).all() and min(self.ridges) > 0):
+            raise ValueError(f"ridges must be finite numbers > 0. Got {self.ridges}. Use (0.01,).")
         if self.n_centres < 1:
             raise ValueError(f"n_centres must be a whole number >= 1. Got {self.n_centres}. Use 6000.")
 
@@ -73,13 +75,13 @@ class CentredGaussNewton(Method):
     ) -> tuple["CentredGaussNewton", int | None, int]:
         limit = KERNEL_BYTES if memory_limit is None else memory_limit // 3
         count = min(self.n_centres, n_samples, max(1, limit // (4 * n_samples)))
-        needed = 4 * n_samples * count + 16 * count * count
+        needed = 4 * n_samples * count + 24 * count * count
         require_within(memory_limit, needed, f"the kernel of {n_samples:,} samples", "Raise the limit.")
-        return CentredGaussNewton(ridge=self.ridge, n_centres=count), None, needed
+        return replace(self, n_centres=count), None, needed
 
     @property
     def terms(self) -> dict[str, Any]:
-        return {"ridge": self.ridge, "n_centres": self.n_centres}
+        return {"ridges": list(self.ridges), "n_centres": self.n_centres}
 
     def stepper(self, problem: Problem, asking: Asking) -> "CentredStepper":
         return CentredStepper(self, problem, asking)
@@ -142,11 +144,12 @@ class CentredStepper(Stepper):
         centres.sort()
         kernel = self._kernel(centres)
         found = perf_counter()
-        weights = problem.sample_weight
-        alpha = ridge_by_centres(
-            kernel, centres, problem.targets - outputs, self.method.ridge,
-            None if weights is None else weights.astype(np.float64),
-        )  # fmt: skip
+        weights = None if problem.sample_weight is None else problem.sample_weight.astype(np.float64)
+        missed, ridges = problem.targets - outputs, self.method.ridges
+        ridge = ridges[0]
+        if len(ridges) > 1:
+            ridge = least_ridge_error(kernel, centres, missed, ridges, weights, problem.seed)
+        alpha = CentredRidge(kernel, centres, weights).solve(missed, ridge)
         del kernel
         solved = perf_counter()
         after = outputs
