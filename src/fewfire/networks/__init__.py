@@ -3,7 +3,7 @@
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
 from fewfire.networks.losses import LOSSES, Curvature, LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
-from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge
+from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge, orthogonal_network
 from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
 from fewfire.networks.two_layer import TwoLayerNetwork
 
@@ -21,6 +21,7 @@ __all__ = [
     "fire_rate_at",
     "near_kernel_network",
     "near_kernel_ridge",
+    "orthogonal_network",
     "paper_threshold",
     "threshold_for_fire_rate",
 ]
