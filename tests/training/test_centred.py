@@ -134,3 +134,35 @@ def test_other_losses_and_networks_are_refused():
             network, problem.inputs, problem.targets, method=CentredGaussNewton(ridges=(1.0,)), loss="softmax"
         )
     plan_trainer(network, problem.inputs, problem.targets, method=GaussNewton())
+
+
+def test_nothing_is_learned_where_nothing_fires():
+    network = orthogonal_network(64, 6, 3, threshold=30.0)
+    before = network.weights.copy()
+    method = CentredGaussNewton(ridges=(1.0, 0.1))
+    trainer = plan_trainer(network, Inputs.of(SAMPLES), TARGETS, method=method, index="exhaustive")
+    trainer.build()
+    assert trainer.epoch().loss == pytest.approx(0.5 * np.square(TARGETS).sum(axis=1).mean())
+    np.testing.assert_array_equal(network.weights, before)
+
+
+def test_a_step_that_fails_leaves_the_weights_as_they_were(monkeypatch):
+    from fewfire.training.methods import centred
+
+    asked = []
+
+    def fails(network, inputs):
+        asked.append(network.weights.copy())
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        return network.outputs_of_all(inputs)
+
+    monkeypatch.setattr(centred, "predicted_outputs", fails)
+    network = orthogonal_network(64, 6, 3, threshold=0.5)
+    method = CentredGaussNewton(ridges=(1.0,))
+    trainer = plan_trainer(network, Inputs.of(SAMPLES), TARGETS, method=method, index="exhaustive")
+    trainer.build()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.epoch()
+    assert (asked[1] != asked[0]).any()
+    np.testing.assert_array_equal(network.weights, asked[0])

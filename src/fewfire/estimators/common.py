@@ -213,16 +213,17 @@ class WideNetwork(CodedTables):
             inputs, targets - self.mean_, sample_weight=weights, width=self.width, seed=self._seed,
             **self._choices(inputs),
         )  # fmt: skip
-        make = near_kernel_network if self.optimizer_ == GAUSS_NEWTON else mirrored_network
-        self._through_centres = self.optimizer_ == GAUSS_NEWTON and self._may_be_centred(*targets.shape)
+        second_order = self.optimizer_ == GAUSS_NEWTON
+        make = near_kernel_network if second_order else mirrored_network
+        self._through_centres = second_order and self._may_be_centred(*targets.shape)
         if self._through_centres:
             make = orthogonal_network
         self.members_ = []
         for number, chosen in enumerate(selection.members):
             samples = Inputs.of(chosen.preparation.transform(inputs))
             network = make(
-                self.width, samples.n_features, targets.shape[1],
-                threshold=chosen.threshold, alive_on=samples, seed=self._seed + number,
+                self.width, samples.n_features, targets.shape[1], threshold=chosen.threshold,
+                alive_on=samples if second_order else None, seed=self._seed + number,
             )  # fmt: skip
             self.members_.append(Member(chosen.preparation, chosen.ridge, network))
         self.error_ = selection.error

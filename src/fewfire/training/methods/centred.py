@@ -144,31 +144,44 @@ class CentredStepper(Stepper):
         centres.sort()
         kernel = self._kernel(centres)
         found = perf_counter()
-        weights = None if problem.sample_weight is None else problem.sample_weight.astype(np.float64)
-        missed, ridges = problem.targets - outputs, self.method.ridges
-        ridge = ridges[0]
-        if len(ridges) > 1:
-            ridge = least_ridge_error(kernel, centres, missed, ridges, weights, problem.seed)
-        alpha = CentredRidge(kernel, centres, weights).solve(missed, ridge)
+        alpha = self._solution(kernel, centres, problem.targets - outputs)
         del kernel
         solved = perf_counter()
         after = outputs
         batch, fires = self.asking.batch(centres)
         base = layer.weight_rows.copy()
-        for share in SHARES:
-            step = Descent(problem.network, batch, fires, -share * alpha, float(self.count)).take()
-            self.asking.moved(step)
-            moved = predicted_outputs(problem.network, problem.inputs).astype(np.float64)
-            if problem.losses(moved, ids).sum() < before:
-                after = moved
-                self.steps_taken += 1
-                break
+        try:
+            for share in SHARES:
+                step = Descent(problem.network, batch, fires, -share * alpha, float(self.count)).take()
+                moved = predicted_outputs(problem.network, problem.inputs).astype(np.float64)
+                if problem.losses(moved, ids).sum() < before:
+                    self.asking.moved(step)
+                    self.steps_taken += 1
+                    after = moved
+                    break
+                layer.weight_rows[:] = base
+        except BaseException:
             layer.weight_rows[:] = base
             self.asking.forget()
+            raise
         self.seconds["find"] += found - start
         self.seconds["forward"] += solved - found
         self.seconds["move"] += perf_counter() - solved
         return float(problem.losses(after, ids).mean()), problem.tally(after, ids)
+
+    def _solution(
+        self, kernel: NDArray[np.float32], centres: NDArray[np.int64], missed: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """alpha (M, c) for what the outputs miss (n, c); 0 where nothing fires."""
+        if not kernel[centres, np.arange(self.count)].any():
+            return np.zeros((self.count, missed.shape[1]))
+        weights = self.problem.sample_weight
+        weights = None if weights is None else weights.astype(np.float64)
+        ridges = self.method.ridges
+        ridge = ridges[0]
+        if len(ridges) > 1:
+            ridge = least_ridge_error(kernel, centres, missed, ridges, weights, self.problem.seed)
+        return CentredRidge(kernel, centres, weights).solve(missed, ridge)
 
     def _kernel(self, centres: NDArray[np.int64]) -> NDArray[np.float32]:
         """K of all samples with the centres, (n, M)."""
