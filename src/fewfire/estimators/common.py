@@ -220,12 +220,13 @@ class WideNetwork(CodedTables):
             make = orthogonal_network
         self.members_ = []
         for number, chosen in enumerate(selection.members):
-            samples = Inputs.of(chosen.preparation.transform(inputs))
+            preparation = chosen.preparation
             network = make(
-                self.width, samples.n_features, targets.shape[1], threshold=chosen.threshold,
-                alive_on=samples if second_order else None, seed=self._seed + number,
+                self.width, preparation.scaling.n_outputs, targets.shape[1], threshold=chosen.threshold,
+                alive_on=Inputs.of(preparation.transform(inputs)) if second_order else None,
+                seed=self._seed + number,
             )  # fmt: skip
-            self.members_.append(Member(chosen.preparation, chosen.ridge, network))
+            self.members_.append(Member(preparation, chosen.ridge, network))
         self.error_ = selection.error
         self.feature_importances_ = np.mean([chosen.importances for chosen in selection.members], axis=0)
         judged = selection.judged

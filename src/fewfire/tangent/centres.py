@@ -19,12 +19,7 @@ from numpy.typing import NDArray
 from fewfire.tangent.conjugate_gradients import conjugate_gradients
 from fewfire.tangent.gram import Floats
 
-JITTERS = (
-    1e-7,
-    1e-6,
-    1e-5,
-    1e-4,
-)  # of the diagonal of W, whose entries are rounded to float32: tried in turn
+JITTERS = (1e-7, 1e-6, 1e-5, 1e-4)  # of the diagonal of W, as K is rounded to float32: tried in turn
 ROWS = 512  # of K at a time, used twice while they are in the cache
 MOST_PRODUCTS = 100
 HELD_OUT = 20  # one sample in so many is held out to choose a ridge
@@ -59,12 +54,10 @@ class CentredRidge:
 
         self.kernel, self.weights = kernel, weights
         square = kernel[centres].astype(np.float64)
-        rounding = (
-            float(np.finfo(np.float32).eps) * len(kernel) ** 0.5 * float(np.trace(square)) / len(square)
-        )
-        self.least_ridge = 10 * rounding
+        diagonal = float(np.trace(square)) / len(square)
+        self.least_ridge = 10 * float(np.finfo(np.float32).eps) * len(kernel) ** 0.5 * diagonal
         self._outer = _root_of(square)
-        if weights is None or weights.all():
+        if weights is None:
             (product,) = get_lapack_funcs(("lauum",), (self._outer,))
             self._inner = product(self._outer)[0]  # T T^T, its upper half
         else:
@@ -138,15 +131,17 @@ def _root_of(square: Floats) -> Floats:
     """T with T^T T = W, but for as little of a diagonal as it takes."""
     from scipy.linalg import cholesky
 
-    for jitter in JITTERS[:-1]:
+    for jitter in JITTERS:
         damped = square.copy()
         damped.flat[:: len(square) + 1] *= 1 + jitter
         try:
             return cholesky(damped, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             continue
-    square.flat[:: len(square) + 1] *= 1 + JITTERS[-1]
-    return cholesky(square, overwrite_a=True, check_finite=False)
+    raise np.linalg.LinAlgError(
+        f"the kernel of the {len(square)} centres must be positive definite, but for {JITTERS[-1]} of its "
+        "diagonal. Got one that is not. Give fewer centres."
+    )
 
 
 def _gram_times(kernel: NDArray[np.float32], values: Floats, weights: Floats | None) -> Floats:

@@ -17,9 +17,8 @@ def firing_kernel(
 ) -> NDArray[np.float64]:
     """The tangent kernel (NTK) of a network as it is now, on a few samples: (s, s).
 
-    H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, for output weights of +1 and
-    -1 and the scale m^(-1/2). With other
-    output weights each neuron counts as much as the mean of their squares.
+    H_ij = <x_i, x_j> * (number of neurons that fire on both) / m, for output weights of +1 and -1 and the
+    scale m^(-1/2). With other output weights each neuron counts as much as the mean of their squares.
 
     Parameters
     ----------
