@@ -2,6 +2,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "bindings/gil.h"
 #include "bindings/views.h"
 #include "core/codes.h"
 #include "core/pool.h"
@@ -48,7 +49,7 @@ void bind(nb::module_& m) {
   m.def(
       "word_inputs",
       [](In x, Matrix<int16_t> words, Vector<T> units) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         return word_inputs<T>(rows(x), static_cast<int64_t>(words.shape(1)), words.data(), units.data());
       },
       "x"_a.noconvert(), "words"_a.noconvert(), "units"_a.noconvert());
@@ -65,14 +66,14 @@ void bind_core(nb::module_& m) {
   m.def(
       "can_be_coded",
       [](Matrix<const float> x) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         return can_be_coded(rows(x));
       },
       "x"_a.noconvert());
   m.def(
       "code_rows",
       [](Matrix<const float> x, Matrix<int16_t> codes) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         code_rows(rows(x), codes.data());
       },
       "x"_a.noconvert(), "codes"_a.noconvert());

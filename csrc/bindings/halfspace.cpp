@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "bindings/arrays.h"
+#include "bindings/gil.h"
 #include "halfspace/halfspace_reporter.h"
 
 namespace fewfire {
@@ -36,7 +37,7 @@ void bind_tree(nb::module_& m) {
       .def(
           "insert",
           [](Tree& self, Ids ids, In points) {
-            nb::gil_scoped_release release;
+            GilReleased released;
             self.insert(ids.data(), rows(points));
           },
           "ids"_a.noconvert(), "points"_a.noconvert())
@@ -51,7 +52,7 @@ void bind_tree(nb::module_& m) {
           [](Tree& self, In normals, Vector<const T> offsets, bool propose) {
             Reports reports;
             {
-              nb::gil_scoped_release release;
+              GilReleased released;
               rebuild_where_due(self);
               reports = self.report(rows(normals), offsets.data(), propose);
             }
@@ -63,7 +64,7 @@ void bind_tree(nb::module_& m) {
           [](Tree& self, In normals, Vector<const T> offsets, int64_t n_ids) {
             Reports reports;
             {
-              nb::gil_scoped_release release;
+              GilReleased released;
               rebuild_where_due(self);
               reports = self.proposed_to(rows(normals), offsets.data(), n_ids);
             }
@@ -116,7 +117,7 @@ struct Answer {
 
 template <class T>
 Answer<T> report(HalfspaceReporter<T>& self, const Questions<T>& questions, bool with_values) {
-  nb::gil_scoped_release release;
+  GilReleased released;
   Answer<T> answer;
   answer.reports =
       self.report(questions.normals(), questions.offsets(), with_values ? &answer.values : nullptr);
@@ -165,7 +166,7 @@ void bind_questions(nb::class_<HalfspaceReporter<T>>& reporter) {
             if (*questions.fault()) return nb::str(questions.fault());
             std::vector<int64_t> found;
             {
-              nb::gil_scoped_release release;
+              GilReleased released;
               found = self.count(questions.normals(), questions.offsets());
             }
             return nb::cast(as_array(found));
@@ -179,7 +180,7 @@ void bind_questions(nb::class_<HalfspaceReporter<T>>& reporter) {
             if (*question.fault()) return nb::str(question.fault());
             int64_t found;
             {
-              nb::gil_scoped_release release;
+              GilReleased released;
               found = self.count(question.normals(), question.offsets())[0];
             }
             return nb::int_(found);
@@ -192,7 +193,7 @@ template <class T>
 void bind_reporter(nb::module_& m) {
   using Reporter = HalfspaceReporter<T>;
   using In = Matrix<const T>;
-  const auto released = nb::call_guard<nb::gil_scoped_release>();
+  const auto released = nb::call_guard<GilReleased>();
 
   nb::class_<Reporter> reporter(m, named<T>("HalfspaceReporter").c_str());
   reporter.def(nb::init<int64_t>(), "n_features"_a)
@@ -205,7 +206,7 @@ void bind_reporter(nb::module_& m) {
            [](const Reporter& self) {
              std::vector<int32_t> ids;
              {
-               nb::gil_scoped_release release;
+               GilReleased released;
                ids = self.ids();
              }
              return as_array(ids);
@@ -214,7 +215,7 @@ void bind_reporter(nb::module_& m) {
            [](const Reporter& self) {
              typename Reporter::Snapshot all;
              {
-               nb::gil_scoped_release release;
+               GilReleased released;
                all = self.snapshot();
              }
              return nb::make_tuple(as_array(all.ids), as_array(all.points));
@@ -226,7 +227,7 @@ void bind_reporter(nb::module_& m) {
             std::unique_ptr<int32_t[]> ids(new int32_t[count]);
             bool room;
             {
-              nb::gil_scoped_release release;
+              GilReleased released;
               room = self.insert(rows(points), most, ids.get());
             }
             return room ? nb::cast(owned(std::move(ids), count)) : nb::none();
@@ -235,28 +236,28 @@ void bind_reporter(nb::module_& m) {
       .def(
           "restore",
           [](Reporter& self, Vector<const int32_t> ids, In points) {
-            nb::gil_scoped_release release;
+            GilReleased released;
             self.restore(ids.data(), rows(points));
           },
           "ids"_a.noconvert(), "points"_a.noconvert())
       .def(
           "remove",
           [](Reporter& self, Vector<const int64_t> ids) {
-            nb::gil_scoped_release release;
+            GilReleased released;
             return self.remove(ids.data(), static_cast<int64_t>(ids.shape(0)));
           },
           "ids"_a.noconvert())
       .def(
           "move",
           [](Reporter& self, Vector<const int64_t> ids, In points) {
-            nb::gil_scoped_release release;
+            GilReleased released;
             return self.move(ids.data(), rows(points));
           },
           "ids"_a.noconvert(), "points"_a.noconvert())
       .def(
           "copy",
           [](const Reporter& self, Vector<const int64_t> ids, Matrix<T> points) {
-            nb::gil_scoped_release release;
+            GilReleased released;
             return self.copy(ids.data(), static_cast<int64_t>(ids.shape(0)), points.data());
           },
           "ids"_a.noconvert(), "points"_a.noconvert());

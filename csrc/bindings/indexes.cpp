@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "bindings/gil.h"
 #include "bindings/views.h"
 #include "core/pool.h"
 #include "indexes/correlation_tree.h"
@@ -144,7 +145,7 @@ void bind_screened(nb::module_& m) {
       [](WeightArrays<T>& w, Vector<const double> lengths, Vector<const int32_t> columns, Cube<int8_t> bytes,
          Matrix<int32_t> offsets, Cube<float> terms) {
         const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
-        nb::gil_scoped_release release;
+        GilReleased released;
         screened_refresh<T>(screened, w.view(), lengths.data());
       },
       "w"_a, "lengths"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(), "offsets"_a.noconvert(),
@@ -155,7 +156,7 @@ void bind_screened(nb::module_& m) {
       [](In x, Cube<float> bounds, Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
          Cube<float> terms) {
         const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
-        nb::gil_scoped_release release;
+        GilReleased released;
         const ScreenedInputs<T> inputs(screened.columns, rows(x));
         const auto count = static_cast<int64_t>(x.shape(0));
         parallel_for(static_cast<int64_t>(bounds.shape(0)), [&](int64_t block) {
@@ -213,7 +214,7 @@ void bind_drift(nb::module_& m) {
                               static_cast<int64_t>(words.shape(1)),
                               limits.largest,
                               limits.lost};
-        nb::gil_scoped_release release;
+        GilReleased released;
         drift_refresh<T>(state.view(), w.view(state.order.data()), x, inverse_norms.data(), threshold,
                          blocks.data(), blocks.shape(0));
       },
@@ -233,7 +234,7 @@ void bind_drift(nb::module_& m) {
       "drift_moved",
       [](const DriftArrays<T>& state, const DriftBatchArrays<T>& batch, WeightArrays<T>& w,
          const StepArrays<T>& step) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         return drift_moved<T>(state.view(), step.view(), w.view(state.order.data()), batch.view());
       },
       "state"_a, "batch"_a, "w"_a, "step"_a);
@@ -241,7 +242,7 @@ void bind_drift(nb::module_& m) {
   m.def(
       "drift_settle",
       [](const DriftArrays<T>& state, WeightArrays<T>& w) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         drift_settle<T>(state.view(), w.view(state.order.data()));
       },
       "state"_a, "w"_a);
@@ -266,7 +267,7 @@ void bind_drift(nb::module_& m) {
          T threshold, Vector<const double> lost, int64_t first, int64_t count, Cube<uint8_t> table,
          double largest_norm, double resolution, double zero) {
         const Structure<T> structure = structure_of<T>(signs, scales);
-        nb::gil_scoped_release release;
+        GilReleased released;
         structured_lines<T>(structure, order.data(), rows(x), inverse_norms.data(), threshold, lost.data(),
                             first, count, largest_norm, {resolution, zero},
                             static_cast<int64_t>(table.shape(0)), code_table(table));
@@ -289,7 +290,7 @@ void bind_correlations(nb::module_& m) {
   m.def(
       "correlation_refresh",
       [](const CorrelationArrays<T>& trees, WeightArrays<T>& w, const SampleArrays<T>& x) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         return correlation_refresh<T>(trees.view(), w.view(), x.view());
       },
       "trees"_a, "w"_a, "x"_a);
@@ -298,7 +299,7 @@ void bind_correlations(nb::module_& m) {
       "correlation_moved",
       [](const CorrelationArrays<T>& trees, WeightArrays<T>& w, const SampleArrays<T>& x,
          const StepArrays<T>& step, Vector<const int32_t> ids) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         return correlation_moved<T>(trees.view(), step.view(), ids.data(), w.view(), x.view());
       },
       "trees"_a, "w"_a, "x"_a, "step"_a, "ids"_a.noconvert());
@@ -328,7 +329,7 @@ void bind_fire_lists(nb::module_& m) {
           "replace",
           [](FireLists& self, Vector<const int32_t> neurons, Vector<const int64_t> begins,
              Vector<const int32_t> samples) {
-            nb::gil_scoped_release release;
+            GilReleased released;
             self.replace(neurons.data(), static_cast<int64_t>(neurons.shape(0)),
                          {begins.data(), samples.data()});
           },
@@ -340,14 +341,14 @@ void bind_weight_tree(nb::module_& m) {
   m.def(
       "weight_tree_refresh",
       [](HalfspaceTree<T>& tree, WeightArrays<T>& w) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         weight_tree_refresh<T>(tree, w.view());
       },
       "tree"_a, "w"_a);
   m.def(
       "weight_tree_moved",
       [](HalfspaceTree<T>& tree, Vector<const double> lengths) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         weight_tree_moved<T>(tree, lengths.data());
       },
       "tree"_a, "lengths"_a.noconvert());

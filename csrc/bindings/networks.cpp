@@ -1,6 +1,7 @@
 // Weights, the forward pass, and steps.
 #include <nanobind/stl/vector.h>
 
+#include "bindings/gil.h"
 #include "bindings/views.h"
 #include "networks/alive.h"
 
@@ -32,7 +33,7 @@ void bind(nb::module_& m) {
       .def("restart", &WeightArrays<T>::restart)
       .def("settle",
            [](WeightArrays<T>& self) {
-             nb::gil_scoped_release release;
+             GilReleased released;
              settle<T>(rows(self.rows), self.coast());
              self.restart();
            })
@@ -80,7 +81,7 @@ void bind(nb::module_& m) {
   m.def(
       "forward",
       [](const FireArrays<T>& fires, In a, T threshold, T scale, Matrix<T> outputs) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         forward<T>(fires.view(), rows(a), threshold, scale, rows(outputs));
       },
       "fires"_a, "a"_a.noconvert(), "threshold"_a, "scale"_a, "outputs"_a.noconvert());
@@ -88,7 +89,7 @@ void bind(nb::module_& m) {
   m.def(
       "forward_of_all",
       [](In w, const SampleArrays<T>& x, T threshold, T scale, In a, int64_t n_outputs, Matrix<T> outputs) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         forward_of_all<T>(rows(w), x.view().rows, threshold, scale, rows(a), n_outputs, rows(outputs));
       },
       "w"_a.noconvert(), "x"_a, "threshold"_a, "scale"_a, "a"_a.noconvert(), "n_outputs"_a,
@@ -97,7 +98,7 @@ void bind(nb::module_& m) {
   m.def(
       "fires_on_any",
       [](In w, const SampleArrays<T>& x, T threshold, Vector<uint8_t> alive) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         fires_on_any<T>(rows(w), x.view().rows, threshold, alive.data());
       },
       "w"_a.noconvert(), "x"_a, "threshold"_a, "alive"_a.noconvert());
@@ -105,7 +106,7 @@ void bind(nb::module_& m) {
   m.def(
       "backward",
       [](const DescentArrays<T>& descent) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         backward<T>(descent.view());
       },
       "descent"_a);
@@ -114,7 +115,7 @@ void bind(nb::module_& m) {
       "structured_rows",
       [](Cube<const T> signs, InVector scales, int64_t n_features, Matrix<T> out) {
         const Structure<T> structure = structure_of<T>(signs, scales);
-        nb::gil_scoped_release release;
+        GilReleased released;
         structured_rows<T>(structure, n_features, rows(out));
       },
       "signs"_a.noconvert(), "scales"_a.noconvert(), "n_features"_a, "rows"_a.noconvert());
@@ -123,7 +124,7 @@ void bind(nb::module_& m) {
       "structured_products",
       [](Cube<const T> signs, InVector scales, In x, Matrix<T> products) {
         const Structure<T> structure = structure_of<T>(signs, scales);
-        nb::gil_scoped_release release;
+        GilReleased released;
         structured_products<T>(structure, rows(x), products.data());
       },
       "signs"_a.noconvert(), "scales"_a.noconvert(), "x"_a.noconvert(), "products"_a.noconvert());

@@ -1,6 +1,7 @@
 // Products of the Gram matrix over a fire set.
 #include "training/gram.h"
 
+#include "bindings/gil.h"
 #include "bindings/views.h"
 
 namespace fewfire {
@@ -14,7 +15,7 @@ void bind(nb::module_& m) {
       "fire_gram",
       [](const FireArrays<T>& fires, Vector<const double> weights, T threshold, bool activations,
          Matrix<double> gram) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         fire_gram<T>(fires.view(), weights.data(), fires.n_neurons(), gram.shape(0), threshold, activations,
                      gram.data());
       },
@@ -23,7 +24,7 @@ void bind(nb::module_& m) {
   m.def(
       "fire_counts",
       [](const FireArrays<T>& fires, Matrix<double> counts) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         fire_counts<T>(fires.view(), fires.n_neurons(), counts.shape(0), counts.data());
       },
       "fires"_a, "counts"_a.noconvert());
@@ -31,7 +32,7 @@ void bind(nb::module_& m) {
   m.def(
       "fire_bits",
       [](const FireArrays<T>& fires, Matrix<uint64_t> bits) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         fire_bits<T>(fires.view(), fires.n_neurons(), rows(bits));
       },
       "fires"_a, "bits"_a.noconvert());
@@ -39,7 +40,7 @@ void bind(nb::module_& m) {
   m.def(
       "fire_dots",
       [](const FireArrays<T>& fires, In w, const SampleArrays<T>& x, Vector<T> products) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         fire_dots<T>(fires.view(), rows(w), x.view(), products.data());
       },
       "fires"_a, "w"_a.noconvert(), "x"_a, "products"_a.noconvert());
@@ -47,7 +48,7 @@ void bind(nb::module_& m) {
   m.def(
       "gram_dots",
       [](const FireArrays<T>& fires, In a, In v, const SampleArrays<T>& x, Vector<T> products) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         gram_dots<T>(fires.view(), rows(a), rows(v), x.view(), products.data());
       },
       "fires"_a, "a"_a.noconvert(), "v"_a.noconvert(), "x"_a, "products"_a.noconvert());
@@ -59,7 +60,7 @@ void bind_training(nb::module_& m) {
   m.def(
       "common_counts",
       [](Matrix<const uint64_t> a, Matrix<const uint64_t> b, Matrix<float> counts) {
-        nb::gil_scoped_release release;
+        GilReleased released;
         common_counts(rows(a), rows(b), counts.data());
       },
       "a"_a.noconvert(), "b"_a.noconvert(), "counts"_a.noconvert());

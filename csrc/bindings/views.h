@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bindings/arrays.h"
+#include "bindings/gil.h"
 #include "core/fire_set.h"
 #include "kernels/samples.h"
 #include "networks/descent.h"
@@ -147,7 +148,7 @@ Found<T> found_by(int64_t n_neurons, Search search) {
   FireSet<T> fires;
   FireWork work;
   {
-    nb::gil_scoped_release release;
+    GilReleased released;
     fires = search(work);
   }
   return Found<T>(std::move(fires), n_neurons, work);

@@ -233,17 +233,21 @@ def test_a_spawned_process_gets_a_reporter(used):
         assert pool.apply(HalfspaceReporter.count, (used, [1.0, 0, 0], 0.5)) == used.count([1.0, 0, 0], 0.5)
 
 
-def test_a_daemon_thread_that_holds_a_reporter_at_exit_is_no_leak():
-    code = """
+@pytest.mark.parametrize("n_points", [2, 300_000], ids=["between calls", "while the core counts"])
+def test_a_daemon_thread_that_holds_a_reporter_at_exit_is_no_leak(n_points):
+    code = f"""
         import threading, time
+        import numpy as np
         from fewfire import HalfspaceReporter
         started = threading.Event()
         def hold(reporter):
             started.set()
             while True:
-                reporter.count([1.0], 0.5)
-        threading.Thread(target=hold, args=(HalfspaceReporter([[1.0], [2.0]]),), daemon=True).start()
+                reporter.count(np.ones(8), 0.5)
+        points = np.random.default_rng(0).normal(size=({n_points}, 8))
+        threading.Thread(target=hold, args=(HalfspaceReporter(points),), daemon=True).start()
         started.wait()
+        time.sleep(0.05)
     """
     done = run_python(code)
     assert (done.returncode, done.stderr) == (0, "")
