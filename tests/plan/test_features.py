@@ -141,7 +141,7 @@ def test_the_predictions_of_judged_samples_are_honest():
 
 def test_the_ridge_is_that_of_all_samples(monkeypatch):
     """Fifty samples do not tell that a tenth of the targets' size is noise; a thousand do."""
-    for name, count in {"LOOKED_AT": 50, "REPLAYED": 50, "JUDGED": 100}.items():
+    for name, count in {"LOOKED_AT": 50, "JUDGED": 100}.items():
         monkeypatch.setattr(preparation, name, count)
     random = np.random.default_rng(0)
     inputs = random.standard_normal((1000, 3))

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+import fewfire.tangent.centres
 from fewfire.tangent.centres import CentredRidge, least_ridge_error
+from fewfire.tangent.conjugate_gradients import conjugate_gradients
 from fewfire.tangent.infinite import wide_kernel
 from problems import clustered_samples
 
@@ -65,7 +67,26 @@ def test_samples_that_are_alike_and_hardly_a_ridge_end_in_finite_numbers():
 def test_the_ridge_that_errs_least_on_samples_held_out(weighted):
     kernel, centres, noise, weights = problem(n=3000, m=300)
     signal = kernel @ np.random.default_rng(1).standard_normal((300, 2))
-    given = weights if weighted else None
+    solver = CentredRidge(kernel, centres, weights if weighted else None)
     grid = [100.0, 10.0, 1.0, 0.1, 1e-2]
-    assert least_ridge_error(kernel, centres, signal, grid, given, 0) <= 1
-    assert least_ridge_error(kernel, centres, noise, grid, given, 0) >= 1
+    assert least_ridge_error(solver, signal, grid, 0)[0] <= 1
+    assert least_ridge_error(solver, noise, grid, 0)[0] >= 1
+
+
+def test_a_start_near_the_solution_leads_to_it_and_saves_products(monkeypatch):
+    kernel, centres, targets, _ = problem(n=3000, m=300)
+    solver, products = CentredRidge(kernel, centres), []
+
+    def counted(*given, **settings):
+        found = conjugate_gradients(*given, **settings)
+        products.append(found[2])
+        return found
+
+    monkeypatch.setattr(fewfire.tangent.centres, "conjugate_gradients", counted)
+    near = solver.without(np.arange(0, 3000, 20)).solve(targets, 0.1, tolerance=1e-6)
+    expected = solver.solve(targets, 0.1, tolerance=1e-6)
+    np.testing.assert_allclose(
+        kernel @ solver.solve(targets, 0.1, start=near, tolerance=1e-6), kernel @ expected, atol=2e-3
+    )
+    np.testing.assert_array_equal(solver.solve(targets, 0.1, start=expected, tolerance=1e-2), expected)
+    assert products[3] == 0 < products[2] < products[1]

@@ -84,7 +84,7 @@ def test_a_step_that_is_too_long_is_halved(monkeypatch):
     from fewfire.training.methods import centred
 
     solve = centred.CentredRidge.solve
-    monkeypatch.setattr(centred.CentredRidge, "solve", lambda *given: 50 * solve(*given))
+    monkeypatch.setattr(centred.CentredRidge, "solve", lambda *given, **start: 50 * solve(*given, **start))
     _, trainer, record = trained()
     assert record.loss < 0.5 * np.square(TARGETS).sum(axis=1).mean()
     assert trainer.stepper.steps_taken == 1
@@ -94,7 +94,7 @@ def test_no_step_is_taken_that_does_not_pay(monkeypatch):
     from fewfire.training.methods import centred
 
     solve = centred.CentredRidge.solve
-    monkeypatch.setattr(centred.CentredRidge, "solve", lambda *given: -solve(*given))
+    monkeypatch.setattr(centred.CentredRidge, "solve", lambda *given, **start: -solve(*given, **start))
     start, trainer, _ = trained()
     assert trainer.network.weights.tobytes() == start.weights.tobytes()
     assert trainer.stepper.steps_taken == 0

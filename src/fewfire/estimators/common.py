@@ -44,7 +44,7 @@ EPOCHS = {GAUSS_NEWTON: 5, SGD: 20}
 BATCH_SIZE, MOMENTUM = 256, 0.9  # of gradient descent
 TWO_UP_TO = 5_000  # samples for which two networks take little time
 CENTRED_FROM, CENTRED_UP_TO = 5_000, 1_000_000  # samples between which training is one step through centres
-FINER_RIDGES = (1.0, 0.2, 0.04)  # of the one chosen on fewer samples: more need less
+FINER_RIDGES = (1.0, 0.2, 0.04, 0.008)  # of the one chosen on fewer samples: more need less
 CENTRED_OUTPUTS = 31  # at the most, as each output takes a copy of every neuron
 
 
@@ -209,13 +209,13 @@ class WideNetwork(CodedTables):
             )
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.mean_ = np.average(targets, axis=0, weights=weights)
+        second_order = self.optimizer_ == GAUSS_NEWTON
+        self._through_centres = second_order and self._may_be_centred(*targets.shape)
         selection = select(
             inputs, targets - self.mean_, sample_weight=weights, width=self.width, seed=self._seed,
             **self._choices(inputs),
         )  # fmt: skip
-        second_order = self.optimizer_ == GAUSS_NEWTON
         make = near_kernel_network if second_order else mirrored_network
-        self._through_centres = second_order and self._may_be_centred(*targets.shape)
         if self._through_centres:
             make = orthogonal_network
         self.members_ = []
@@ -265,7 +265,7 @@ class WideNetwork(CodedTables):
             "n_members": usual if isinstance(self.n_members, str) else self.n_members,
             "categories": categories,
             "features": self.features,
-            "ridge_of_all": second_order,
+            "ridge_of_all": second_order and not self._through_centres,
             "thresholds": thresholds,
             "ridges": ridges,
             "constants": constants,

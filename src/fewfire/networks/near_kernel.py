@@ -13,7 +13,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.networks.two_layer import TwoLayerNetwork
 
 OUTPUT_WEIGHTS = 10.0
-ONE_STEP_OUTPUT_WEIGHTS = 100.0  # of one step from thousands of samples, which would turn neurons more
+ONE_STEP_OUTPUT_WEIGHTS = 1000.0  # of one step from thousands of samples, which would turn neurons more
 
 
 def mirrored_network(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fewfire.prepare.scaling import directed
 from fewfire.system.machine import one_blas_thread
+from fewfire.tangent.centres import CentredRidge
 from fewfire.tangent.gradients import mean_outer_gradients
 from fewfire.tangent.infinite import wide_kernel
 from fewfire.tangent.leave_one_out import leave_one_out
@@ -23,7 +24,7 @@ Ids = NDArray[np.int64]
 MOST_ROUNDS, MOST_RISES = 4, 2  # of the error, in a row: then no more rounds
 LARGEST_RIDGE = 0.1  # of the fit whose gradients are taken: a larger one says little but the mean
 NO_SHARE = 1e-4  # of the sum of squares: a direction of less is dropped
-JUDGED, HALVES, FEW = 500, 900, 40  # rows
+JUDGED, HALVES, FEW, CENTRES = 500, 900, 40, 2000  # rows
 
 
 @dataclass(frozen=True)
@@ -153,20 +154,35 @@ def _errors(judged: Samples, directions: Floats, constant: float, threshold: flo
 
 
 def next_directions(samples: Samples, directions: Floats, setting: Setting) -> Floats:
-    """The root of the average outer product of the gradients, with a sum of squares of D."""
-    from scipy.linalg import cho_factor, cho_solve
+    """The root of the average outer product of the gradients, with a sum of squares of D.
 
+    Beyond 2,000 rows the regression is through the first of them as centres, where its gradients are taken.
+    """
     units, constant = samples.units(directions, setting.constant)
-    kernel = wide_kernel(units @ units.T, setting.threshold)
-    ridge = min(setting.ridge, LARGEST_RIDGE)
-    kernel.flat[:: len(kernel) + 1] += ridge if samples.weights is None else ridge / samples.weights
-    with one_blas_thread():
-        dual = cho_solve(cho_factor(kernel, overwrite_a=True, check_finite=False), samples.targets)
-    rows, full = directed(samples.rows, directions), directions.ndim == 2
+    centres = samples[np.arange(min(len(units), CENTRES))]
+    dual = _dual(samples, units, len(centres.rows), setting)
+    rows, full = directed(centres.rows, directions), directions.ndim == 2
     moments = mean_outer_gradients(
-        rows, constant, dual, setting.threshold, full=full, weights=samples.weights
+        rows, constant, dual, setting.threshold, full=full, weights=centres.weights
     )
     return _root(directions, moments) if full else _weights(directions, moments, samples.tied)
+
+
+def _dual(samples: Samples, units: Floats, n_centres: int, setting: Setting) -> Floats:
+    """The weights (n_centres, c) of the first rows in the regression to all."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    ridge = min(setting.ridge, LARGEST_RIDGE)
+    if n_centres < len(units):
+        kernel = np.empty((len(units), n_centres), np.float32)
+        for first in range(0, len(units), n_centres):
+            part = slice(first, first + n_centres)
+            kernel[part] = wide_kernel(units[part] @ units[:n_centres].T, setting.threshold)
+        return CentredRidge(kernel, np.arange(n_centres), samples.weights).solve(samples.targets, ridge)
+    kernel = wide_kernel(units @ units.T, setting.threshold)
+    kernel.flat[:: len(kernel) + 1] += ridge if samples.weights is None else ridge / samples.weights
+    with one_blas_thread():
+        return cho_solve(cho_factor(kernel, overwrite_a=True, check_finite=False), samples.targets)
 
 
 def _weights(before: Floats, moments: Floats, tied: Ids) -> Floats:

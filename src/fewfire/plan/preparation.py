@@ -42,7 +42,7 @@ AUTO, NONE, DIAGONAL, FULL = FEATURES = ("auto", "none", "diagonal", "full")
 CONSTANTS = (0.5, 2.0)  # of the norm of a row: the larger, the smoother the kernel
 THRESHOLDS = (0.0, 1.0)  # the higher, the more local
 RIDGES = 10.0 ** np.arange(-5, 1.01, 0.5)  # over the fire rate
-LOOKED_AT, REPLAYED, MOST_ROWS = 1500, 2000, 5000  # samples: to choose, for directions, for the ridge
+LOOKED_AT, REPLAYED, MOST_ROWS = 1500, 20_000, 5000  # samples: to choose, for directions, for the ridge
 MOST_RAMPS, MOST_DIRECTIONS, ROWS_PER_DIRECTION = 400, 150, 10  # columns: beyond, these are left out
 HANDICAP = 1.05  # of the errors of all directions, which overfit most
 LAST_LOOKS = 4  # beside the plain choice
@@ -180,7 +180,7 @@ def select(
     Cost: for each coding up to five rounds of four eigenvalue problems of 500 rows and a Cholesky factor of
     1,000; then for each of some six candidates a few Cholesky factors of 1,500 rows.
     """
-    order = np.random.default_rng(seed).permutation(len(inputs))[:MOST_ROWS]
+    order = np.random.default_rng(seed).permutation(len(inputs))[:REPLAYED]
     data = Data(inputs[order], targets[order], None if sample_weight is None else sample_weight[order])
     count = min(len(inputs), LOOKED_AT)
     folds = Fold.of(count, learn=features != NONE)
@@ -323,13 +323,14 @@ def _downhill(look: Callable[[float], Look], ridges: Floats, first: float) -> Lo
 
 
 def _chosen(data: Data, look: Look, ridges: Floats, width: int, seed: int) -> Chosen:
-    """The rounds once more, on more rows; then the ridge, if wanted, on rows that these have not seen."""
+    """The rounds once more, on all rows; then the ridge, if wanted, on rows that these have not seen."""
     candidate, setting = look.candidate, look.setting
-    samples = data.samples(candidate.preparation, REPLAYED)
+    count, look_again = len(data.inputs), len(ridges) > 1 and len(data.inputs) >= LOOKED_AT + 2 * JUDGED
+    samples = data.samples(candidate.preparation, count - JUDGED if look_again else count)
     directions = pruned(replayed(samples, candidate.start, [one.setting for one in candidate.played[:-1]]))
     _, constant = samples.units(directions, setting.constant)
     preparation = candidate.preparation.along(directions, constant)
-    if len(ridges) > 1 and len(data.inputs) >= REPLAYED + JUDGED:
+    if look_again:
         every = data.samples(candidate.preparation, MOST_ROWS)
         last = Fold(np.arange(0), np.arange(len(every.rows) - JUDGED, len(every.rows)))
         grown = Candidate(

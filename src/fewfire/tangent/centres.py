@@ -12,6 +12,7 @@ Source: Rudi, Carratino, Rosasco, "FALKON: An optimal large scale kernel method"
 """
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from fewfire.tangent.conjugate_gradients import conjugate_gradients
 from fewfire.tangent.gram import Floats
 
-JITTERS = (1e-7, 1e-6, 1e-5, 1e-4)  # of the diagonal of W, as K is rounded to float32: tried in turn
+JITTERS = (1, 10, 100)  # of the diagonal of W, in units of what rounding of K to float32 adds: tried in turn
 ROWS = 512  # of K at a time, used twice while they are in the cache
 MOST_PRODUCTS = 100
 HELD_OUT = 20  # one sample in so many is held out to choose a ridge
@@ -55,8 +56,9 @@ class CentredRidge:
         self.kernel, self.weights = kernel, weights
         square = kernel[centres].astype(np.float64)
         diagonal = float(np.trace(square)) / len(square)
-        self.least_ridge = 10 * float(np.finfo(np.float32).eps) * len(kernel) ** 0.5 * diagonal
-        self._outer = _root_of(square)
+        rounding = float(np.finfo(np.float32).eps) * len(kernel) ** 0.5
+        self.least_ridge = 10 * rounding * diagonal
+        self._outer = _root_of(square, rounding)
         if weights is None:
             (product,) = get_lapack_funcs(("lauum",), (self._outer,))
             self._inner = product(self._outer)[0]  # T T^T, its upper half
@@ -64,7 +66,16 @@ class CentredRidge:
             self._inner = (self._outer * weights[centres]) @ self._outer.T
         self._inner *= len(kernel) / len(centres)
 
-    def solve(self, targets: Floats, ridge: float, *, tolerance: float = 1e-2) -> Floats:
+    def without(self, held: NDArray[np.int64]) -> "CentredRidge":
+        """The same without these samples; the preconditioner stays."""
+        other = copy(self)
+        other.weights = np.ones(len(self.kernel)) if self.weights is None else self.weights.copy()
+        other.weights[held] = 0
+        return other
+
+    def solve(
+        self, targets: Floats, ridge: float, *, start: Floats | None = None, tolerance: float = 1e-2
+    ) -> Floats:
         """alpha, (M, c).
 
         Parameters
@@ -72,6 +83,8 @@ class CentredRidge:
         targets : (n, c)
         ridge : float, > 0
             Raised to ten times what rounding of K to float32 adds, eps sqrt(n) of its diagonal.
+        start : (M, c), optional
+            Of another ridge or other weights: the nearer it is, the fewer the products.
         tolerance : float
             Relative residual of the preconditioned system at which it counts as solved.
         """
@@ -91,56 +104,58 @@ class CentredRidge:
             image = _gram_times(self.kernel, solved(outer, within, transposed=False), weights)
             return solved(inner, solved(outer, image, transposed=True) + ridge * within, transposed=True)
 
-        weighted = targets if weights is None else weights[:, None] * targets
-        right = solved(outer, _transposed_times(self.kernel, weighted), transposed=True)
-        right = solved(inner, right, transposed=True)
-        solution, _, _ = conjugate_gradients(
-            multiply, lambda v: v, right, tolerance=tolerance, most=MOST_PRODUCTS
+        def image_of(values: Floats) -> Floats:
+            weighted = values if weights is None else weights[:, None] * values
+            return solved(outer, _transposed_times(self.kernel, weighted), transposed=True)
+
+        right = solved(inner, image_of(targets), transposed=True)
+        goal, begun = tolerance * float(np.linalg.norm(right)), np.zeros_like(right)
+        if start is not None:
+            missed = image_of(targets - self.kernel @ start.astype(np.float32)) - ridge * (outer @ start)
+            begun = start
+            right = solved(inner, missed, transposed=True)
+        size = float(np.linalg.norm(right)) or 1.0
+        change, _, _ = conjugate_gradients(
+            multiply, lambda v: v, right, tolerance=goal / size, most=MOST_PRODUCTS
         )
-        return solved(outer, solved(inner, solution, transposed=False), transposed=False)
+        return begun + solved(outer, solved(inner, change, transposed=False), transposed=False)
 
 
 def least_ridge_error(
-    kernel: NDArray[np.float32],
-    centres: NDArray[np.int64],
-    targets: Floats,
-    ridges: Sequence[float],
-    weights: Floats | None,
-    seed: int,
-) -> float:
-    """The ridge that errs least on a twentieth of the samples that are held out, from the first one on.
+    solver: CentredRidge, targets: Floats, ridges: Sequence[float], seed: int
+) -> tuple[float, Floats | None]:
+    """The ridge that errs least on a twentieth of the samples that are held out, and alpha without those.
 
     The search ends at the first that errs more than the one before it. Cost: a solution for each.
     """
-    counts = np.ones(len(kernel)) if weights is None else weights.copy()
+    kernel, weights = solver.kernel, solver.weights
     held = np.random.default_rng(seed).permutation(len(kernel))[: max(1, len(kernel) // HELD_OUT)]
-    held_weights = counts[held]
-    counts[held] = 0
-    solver = CentredRidge(kernel, centres, counts)
-    best, least = ridges[0], np.inf
+    counts, learned = 1.0 if weights is None else weights[held, None], solver.without(held)
+    best, alpha, least = ridges[0], None, np.inf
     for ridge in ridges:
-        missed = targets[held] - kernel[held] @ solver.solve(targets, ridge).astype(np.float32)
-        error = float(held_weights @ np.square(missed).sum(axis=1))
+        other = learned.solve(targets, ridge, start=alpha)
+        missed = targets[held] - kernel[held] @ other.astype(np.float32)
+        error = float(np.sum(counts * np.square(missed)))
         if error > least:
             break
-        best, least = ridge, error
-    return best
+        best, alpha, least = ridge, other, error
+    return best, alpha
 
 
-def _root_of(square: Floats) -> Floats:
+def _root_of(square: Floats, rounding: float) -> Floats:
     """T with T^T T = W, but for as little of a diagonal as it takes."""
     from scipy.linalg import cholesky
 
     for jitter in JITTERS:
         damped = square.copy()
-        damped.flat[:: len(square) + 1] *= 1 + jitter
+        damped.flat[:: len(square) + 1] *= 1 + jitter * rounding
         try:
             return cholesky(damped, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             continue
     raise np.linalg.LinAlgError(
-        f"the kernel of the {len(square)} centres must be positive definite, but for {JITTERS[-1]} of its "
-        "diagonal. Got one that is not. Give fewer centres."
+        f"the kernel of the {len(square)} centres must be positive definite, but for "
+        f"{JITTERS[-1] * rounding:.0e} of its diagonal. Got one that is not. Give fewer centres."
     )
 
 

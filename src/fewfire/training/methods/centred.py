@@ -178,10 +178,10 @@ class CentredStepper(Stepper):
         weights = self.problem.sample_weight
         weights = None if weights is None else weights.astype(np.float64)
         ridges = self.method.ridges
-        ridge = ridges[0]
+        solver, ridge, start = CentredRidge(kernel, centres, weights), ridges[0], None
         if len(ridges) > 1:
-            ridge = least_ridge_error(kernel, centres, missed, ridges, weights, self.problem.seed)
-        return CentredRidge(kernel, centres, weights).solve(missed, ridge)
+            ridge, start = least_ridge_error(solver, missed, ridges, self.problem.seed)
+        return solver.solve(missed, ridge, start=start)
 
     def _kernel(self, centres: NDArray[np.int64]) -> NDArray[np.float32]:
         """K of all samples with the centres, (n, M)."""
