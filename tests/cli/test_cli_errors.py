@@ -101,7 +101,7 @@ BAD_DATA = [
     ("pixels.png", b"x", r"The name of a file must end in a known suffix\. Got 'pixels\.png'\. Give"),
     ("empty.csv", b"", r"A table must have at least one row\. Got none in .*empty\.csv\. Add rows"),
     ("ragged.csv", b"1,2,a\n1,b\n", r"Every row .* as many cells as its first, 3\. Got 2 in line 2 of"),
-    ("nan.csv", b"1,nan,a\n1,2,b\n1,2,a\n", r"A column of numbers .* Got 'nan' in line 1, column 2 of"),
+    ("inf.csv", b"1,inf,a\n1,2,b\n1,2,a\n", r"A column of numbers .* Got inf in line 1, column 2 of"),
     ("torn.npz", b"PK\x03\x04", r"An NPZ file must be a NumPy archive .*Got .*torn\.npz: .*Write it"),
     ("one.csv", b"1,2,a\n1,3,a\n", r"Training labels must hold at least two classes\. Got only 'a' in"),
 ]

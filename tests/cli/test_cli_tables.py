@@ -138,3 +138,109 @@ def test_scores():
         "precision at 3": 1 / 3,
     }
     assert scores(np.array([1, 2]), np.array(["1", "x"])) == {"accuracy": 0.5}
+
+
+@pytest.fixture(scope="module")
+def own_table(tmp_path_factory):
+    """As people have them: an id, gaps, dates, a free text, and categories with gaps."""
+    rng = np.random.default_rng(0)
+    rows = ["id,age,income,city,joined,note,plan"]
+    for number in range(400):
+        age, city = rng.integers(18, 80), rng.choice(["Rome", "Paris", ""])
+        plan = "no yes".split()[int((age > 45) ^ (city == "Paris"))]
+        age = "" if number % 10 == 0 else age
+        rows.append(
+            f"c{number},{age},{rng.normal():.2f},{city},2024-01-{number % 28 + 1:02},say {number},{plan}"
+        )
+    path = tmp_path_factory.mktemp("own") / "own.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def own_run(own_table):
+    folder = own_table.parent / "run"
+    ended = fewfire("train", own_table, "--drop", "id,joined,note", *SMALL, "--out", folder)
+    assert ended.code == 0, ended.err
+    return folder, ended
+
+
+def test_all_columns_that_cannot_be_used_are_told_at_once(own_table):
+    ended = fewfire("train", own_table, *SMALL)
+    assert ended.code == USER_ERROR
+    assert "Got 3 that are not" in ended.err
+    assert "400 different texts in 400 rows" in ended.err
+    assert "Turn dates and times into numbers" in ended.err
+    assert "--drop 'id,joined,note'" in ended.err
+
+
+def test_each_column_is_told_how_it_was_read(own_run):
+    folder, ended = own_run
+    read = re.findall(r"^  (\w+) +(.*)$", ended.err, re.MULTILINE)
+    assert read[:7] == [
+        ("id", "left out"), ("age", "number, some missing"), ("income", "number"),
+        ("city", "category, 3 values"), ("joined", "left out"), ("note", "left out"), ("plan", "target"),
+    ]  # fmt: skip
+    assert RunFolder(folder).load_model().features.readings == read[:7]
+    assert ended.figures["drop"] == ["id", "joined", "note"]
+    assert ended.figures["test_accuracy"] > 0.8 > ended.figures["baseline_accuracy"]
+
+
+def test_rows_with_gaps_are_predicted_with_or_without_the_columns_left_out(own_table, own_run, tmp_path):
+    rows = [line.split(",") for line in own_table.read_text().splitlines()]
+    rows[5][2] = rows[6][1] = rows[6][2] = "NA"  # of a column that lacked none in training, too
+    of = {"all": range(7), "unlabelled": range(6), "bare": [3, 2, 1]}
+    texts = []
+    for name, columns in of.items():
+        (tmp_path / name).with_suffix(".csv").write_text(
+            "".join(",".join(row[column] for column in columns) + "\n" for row in rows)
+        )
+        ended = fewfire("predict", own_run[0], tmp_path / f"{name}.csv", "--out", tmp_path / name)
+        assert ended.code == 0, ended.err
+        texts.append((tmp_path / name).read_text())
+    assert len(texts[0].splitlines()) == 401
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_columns_left_out_are_found_by_place_where_none_has_a_name(own_table, tmp_path):
+    rows = [line.split(",") for line in own_table.read_text().splitlines()[1:]]
+    rows = [[str(n), row[1], row[4], row[2], row[6]] for n, row in enumerate(rows)]
+
+    def written(name, columns):
+        path = tmp_path / f"{name}.csv"
+        path.write_text("".join(",".join(row[c] for c in columns) + "\n" for row in rows))
+        return path
+
+    trained = fewfire("train", written("all", range(5)), "--drop", "1,3", *SMALL, "--out", tmp_path / "run")
+    assert trained.code == 0, trained.err
+    texts = []
+    for name, columns in {"all": range(5), "unlabelled": range(4), "bare": [1, 3]}.items():
+        ended = fewfire("predict", tmp_path / "run", written(name, columns), "--out", tmp_path / name)
+        assert ended.code == 0, ended.err
+        texts.append((tmp_path / name).read_text())
+    assert texts[0] == texts[1] == texts[2]
+    ended = fewfire("predict", tmp_path / "run", written("three", [1, 3, 4]))
+    assert ended.code == USER_ERROR
+    assert "2 features, alone or with the 2 columns that training left out" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("drop", "message"), [("plan", "neither a target nor"), ("mood", "named as in the table")]
+)
+def test_a_column_that_cannot_be_left_out_is_named(own_table, drop, message):
+    ended = fewfire("train", own_table, "--drop", drop, *SMALL)
+    assert (ended.code, message in ended.err) == (USER_ERROR, True)
+
+
+def test_predictions_go_to_stdout_and_figures_are_json(own_table, own_run, tmp_path):
+    piped = fewfire("predict", own_run[0], own_table, "--out", "-")
+    assert piped.out.splitlines()[0] == "prediction"
+    assert len(piped.out.splitlines()) == 401
+    assert "accuracy on the labels given" in piped.err
+    told = fewfire("predict", own_run[0], own_table, "--out", tmp_path / "p.csv", "--json")
+    figures = json.loads(told.out)
+    assert (tmp_path / "p.csv").read_text() == piped.out
+    assert figures.keys() == {"n_predictions", "predictions", "accuracy"}
+    assert figures["n_predictions"] == 400
+    both = fewfire("predict", own_run[0], own_table, "--out", "-", "--json")
+    assert (both.code, both.out) == (USER_ERROR, "")

@@ -23,14 +23,15 @@ FILES = {
     "result.json",
 }
 SETTINGS = {
-    "data", "target", "task", "categories", "width", "index", "epochs", "batch_size", "learning_rate", "loss",
-    "threshold",
+    "data", "target", "task", "categories", "drop", "width", "index", "epochs", "batch_size", "learning_rate",
+    "loss", "threshold",
     "optimizer", "schedule", "momentum", "nesterov", "weight_decay", "ridge",
     "init", "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
     "checkpoint_every", "training_data", "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip
 FIGURES = {
-    "test_accuracy", "train_loss", "train_accuracy", "fire_rate", "work_share", "refreshes", "steps",
+    "test_accuracy", "baseline_accuracy", "train_loss", "train_accuracy", "fire_rate", "work_share",
+    "refreshes", "steps",
     "seconds_per_step", "build_seconds", "training_seconds", "test_seconds", "total_seconds",
     "index_bytes", "peak_memory_bytes",
 }  # fmt: skip

@@ -216,8 +216,13 @@ def test_damaged_files_are_refused_by_name_or_are_sound(tmp_path, name):
     assert outcomes["refused"] > DAMAGES / 3, outcomes
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("kind", ["csv", "svm", "txt", "npz", "parquet"])
+@pytest.mark.parametrize(
+    ("kind", "bad"),
+    [
+        *itertools.product(["csv", "svm", "txt", "npz", "parquet"], [np.inf, -np.inf]),
+        *itertools.product(["svm", "txt", "npz"], [np.nan]),  # which in a table is a gap
+    ],
+)
 def test_each_number_that_is_not_finite_is_refused_and_placed(tmp_path, kind, bad):
     for row, column in itertools.product((0, 7, 23), range(3)):
         numbers = NUMBERS.copy()

@@ -99,10 +99,11 @@ def test_a_data_set_to_predict(openml_set):
     assert np.count_nonzero(rows.labels == "good") == 6
 
 
-def test_a_missing_number_is_placed(openml_set):
-    openml_set([*ROWS, ("?", "red", 1, "bad")])
-    with pytest.raises(DataError, match=r"Got '' in row 12 \(from 0\), column 1 \(age\) of openml:31; 12"):
-        load_dataset("openml:31")
+def test_a_missing_number_is_filled(openml_set):
+    openml_set([*ROWS, *[("?", "red", 1, "bad")] * 4])
+    dataset = load_dataset("openml:31")
+    assert np.isfinite(dataset.inputs).all()
+    assert dataset.features.gaps.columns.tolist() == [0]
 
 
 def test_several_targets_are_refused(openml_set):

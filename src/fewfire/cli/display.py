@@ -140,6 +140,8 @@ class TrainingDisplay(RunObserver):
     def prepared(self, prepared: Prepared) -> None:
         trainer, options = prepared.trainer, prepared.settings.options
         self._say(headline(prepared))
+        if readings := prepared.dataset.features.readings:
+            self._say(readings_text(readings))
         if trainer.choice is not None:
             self._say(f"{trainer.choice}\n")
         self.epochs, self._done = options.epochs, len(trainer.history)
@@ -225,10 +227,18 @@ def headline(prepared: Prepared) -> str:
     )
 
 
+def readings_text(readings: Sequence[tuple[str, str]]) -> str:
+    """How the columns of a table were read, each in a line."""
+    width = max(len(name) for name, _ in readings)
+    return "\n".join(["columns", *(f"  {name:{width}}  {how}" for name, how in readings), ""])
+
+
 def print_result(console: Console, result: Result, folder: Path) -> None:
     """The figures of a run as a short table."""
     of_the_index = []
     of_the_test = [(name, score_text(name, score)) for name, score in result.scores.items()]
+    if result.baseline_accuracy is not None:
+        of_the_test.append(("largest class", f"{result.baseline_accuracy:.4f} by always naming it"))
     if result.table_bits == 4:
         share = f"{result.tabled_share:.1%}"
         of_the_index = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]

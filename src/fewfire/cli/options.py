@@ -63,6 +63,9 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
             help="Columns of a table, a,b,c, whose numbers are categories. Columns of texts are so anyway."
         ),
     ],
+    "drop": Annotated[
+        str | None, typer.Option(help="Columns of a table, a,b,c, that are left out: numbers of rows, names.")
+    ],
     "width": Annotated[int, typer.Option(help="Neurons in the hidden layer.")],
     "index": Annotated[
         str,
@@ -178,7 +181,7 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 DEFAULTS: dict[str, Any] = {  # as the command line would give them
     field.name: inspect.Parameter.empty if field.default is MISSING else field.default
     for field in fields(TrainOptions)
-} | {"target": None, "categories": None}
+} | {"target": None, "categories": None, "drop": None}
 
 
 def _as_it_is(value: Any) -> Any:
@@ -211,6 +214,7 @@ def _number_or(word: str, option: str) -> Callable[[str], float | str]:
 _READ: dict[str, Callable[[Any], Any]] = {  # texts that stand for something else
     "target": _listed,
     "categories": _listed,
+    "drop": _listed,
     "learning_rate": _number_or(AUTO, "--learning-rate"),
     "threshold": _number_or("paper", "--threshold"),
     "memory_limit": lambda text: None if text is None else bytes_of(text),

@@ -1,6 +1,7 @@
 """`fewfire predict`: labels or values for new samples."""
 
 import csv
+import json as json_format
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from fewfire.cli.options import Quiet
+from fewfire.cli.options import Json, Quiet
 from fewfire.cli.streams import console_of
 from fewfire.data import load_inputs
 from fewfire.data.table import few
@@ -19,6 +20,8 @@ from fewfire.prepare.scores import score_text, scores
 from fewfire.prepare.targets import is_given
 from fewfire.runs import RunFolder
 from fewfire.system.files import write_atomically
+
+STDOUT = Path("-")
 
 
 def predict(
@@ -31,8 +34,12 @@ def predict(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="CSV file to write; by default RUN/predictions.csv.")
+        Path | None,
+        typer.Option(
+            help="CSV file to write; by default RUN/predictions.csv. - for stdout, and all else on stderr."
+        ),
     ] = None,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict labels or values of samples with a trained network.
@@ -41,24 +48,37 @@ def predict(
 
       fewfire predict runs/digits digits
       fewfire predict runs/fashion new.csv --out labels.csv
+      fewfire predict runs/fashion new.csv --out -
     """
+    to_stdout = out == STDOUT
+    if json and to_stdout:
+        raise ValueError(
+            "--json and --out - must not both write to stdout. Got both. Leave out either, or name a file."
+        )
     model = RunFolder(run_folder).load_model()
     rows = load_inputs(data, model.features, model.targets)
     predicted = model.labels(rows.inputs)
     table = StringIO()
     csv.writer(table, lineterminator="\n").writerows(_table(predicted, model.features))
+    console = console_of(json=json or to_stdout, quiet=quiet)
     path = out or run_folder / "predictions.csv"
-    write_atomically(path, table.getvalue())
-    console = console_of(quiet=quiet)
-    console.print(f"{len(predicted):,} predictions written to {path}", soft_wrap=True)
+    if to_stdout:
+        print(table.getvalue(), end="")
+    else:
+        write_atomically(path, table.getvalue())
+        console.print(f"{len(predicted):,} predictions written to {path}", soft_wrap=True)
     if rows.features and (unseen := model.features.unseen_in(rows.features)):
         console.print(f"not seen in training, so coded as no category: {few(unseen)}", soft_wrap=True)
+    found = {} if rows.labels is None else scores(predicted, rows.labels)
     if rows.labels is not None:
         what = "targets" if isinstance(model.targets, TargetScaling) else "labels"
         n_given = np.count_nonzero(is_given(rows.labels))
         some = "" if n_given == len(predicted) else f" ({n_given:,} of {len(predicted):,} rows)"
-        for name, score in scores(predicted, rows.labels).items():
+        for name, score in found.items():
             console.print(f"{name} on the {what} given{some}: {score_text(name, score)}")
+    if json:
+        figures = {name.replace(" ", "_").lower(): score for name, score in found.items()}
+        print(json_format.dumps({"n_predictions": len(predicted), "predictions": str(path), **figures}))
 
 
 def _table(predicted: NDArray, features: Features) -> list[Sequence[object]]:

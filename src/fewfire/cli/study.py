@@ -36,9 +36,9 @@ NO_PICTURES = "No pictures without matplotlib: pip install 'fewfire[plot]' bring
 
 
 @takes(
-    "data", "target", "task", "categories", "width", "epochs", "batch_size", "learning_rate", "schedule",
-    "decay_every", "decay_gamma", "momentum", "nesterov", "weight_decay", "loss", "threshold", "fire_rate",
-    "test_fraction", "seed", "threads", "memory_limit",
+    "data", "target", "task", "categories", "drop", "width", "epochs", "batch_size", "learning_rate",
+    "schedule", "decay_every", "decay_gamma", "momentum", "nesterov", "weight_decay", "loss", "threshold",
+    "fire_rate", "test_fraction", "seed", "threads", "memory_limit",
 )  # fmt: skip
 def drift(
     options: TrainOptions,

@@ -14,7 +14,7 @@ from fewfire.system.memory import require_free_memory
 MANY_COLUMNS = 1 << 20  # more than so many must be as many as the file has bytes, at the most
 
 
-def check_rows(rows: Rows, where: str, task: str = AUTO, *, some: bool = False) -> Rows:
+def check_rows(rows: Rows, where: str, task: str = AUTO, *, some: bool = False, gaps: bool = False) -> Rows:
     """Check inputs and labels together; give them back with labels of the task.
 
     Parameters
@@ -26,6 +26,8 @@ def check_rows(rows: Rows, where: str, task: str = AUTO, *, some: bool = False) 
         One of `fewfire.prepare.targets.TASKS`. The labels of a regression are its targets (n, c).
     some : bool
         Whether rows may lack a label. Labels are None where all do.
+    gaps : bool
+        Whether inputs may be missing.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def check_rows(rows: Rows, where: str, task: str = AUTO, *, some: bool = False) 
         See `check_inputs`, `task_of`, `class_labels` and `real_targets`; or the rows and labels differ in
         number.
     """
-    check_inputs(rows.inputs, where)
+    check_inputs(rows.inputs, where, gaps=gaps)
     if rows.labels is None:
         return rows
     labels = rows.labels
@@ -52,8 +54,8 @@ def check_rows(rows: Rows, where: str, task: str = AUTO, *, some: bool = False) 
     return rows._replace(labels=filled(labels, given))
 
 
-def check_inputs(inputs: np.ndarray, where: str) -> None:
-    """Raise DataError unless the inputs are a non-empty 2-d array of finite real numbers."""
+def check_inputs(inputs: np.ndarray, where: str, *, gaps: bool = False) -> None:
+    """Raise DataError unless the inputs are a non-empty 2-d array of finite real numbers, or gaps (NaN)."""
     if inputs.dtype.kind not in "biuf":
         raise DataError(
             f"Inputs must be real numbers. Got dtype {inputs.dtype} in {where}. "
@@ -69,7 +71,7 @@ def check_inputs(inputs: np.ndarray, where: str) -> None:
             "Inputs must have at least one row and one column. "
             f"Got shape {inputs.shape} in {where}. Add samples or features."
         )
-    finite = np.isfinite(inputs)
+    finite = ~np.isinf(inputs) if gaps else np.isfinite(inputs)
     if not finite.all():
         n_nan = np.count_nonzero(np.isnan(inputs))
         n_infinite = finite.size - np.count_nonzero(finite) - n_nan

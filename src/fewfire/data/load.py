@@ -45,6 +45,7 @@ def load_dataset(
     target: str | Sequence[str] | None = None,
     task: str = AUTO,
     categories: Sequence[str] = (),
+    drop: Sequence[str] = (),
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
@@ -66,6 +67,8 @@ def load_dataset(
     categories : sequence of str
         Of a table: columns that hold categories although their cells look like numbers. Columns of texts
         do so in any case.
+    drop : sequence of str
+        Of a table: columns that are left out.
     test_fraction : float, in (0, 1)
         Share of the rows that become the test part of a source without one.
     seed : int, >= 0
@@ -86,19 +89,21 @@ def load_dataset(
         task = REGRESSION
     elif task == AUTO and source != DIGITS and Path(source).is_dir():
         task = CLASSIFICATION  # images have labels
-    train = _read(source, "train", partial(rows_to_train, categories=categories, task=task), targets)
+    train = _read(
+        source, "train", partial(rows_to_train, categories=categories, drop=drop, task=task), targets
+    )
     if train is None:
         raise DataError(
             "A source to train from must have training inputs: X or X_train in an NPZ file, "
             f"train-images-idx3-ubyte in a folder. Got {source} without them. {ACCEPTED}"
         )
     is_table = train.features is not None and train.features.targets
-    if not is_table and (targets or categories):
+    if not is_table and (targets or categories or drop):
         raise DataError(
-            "A target or categories can be named in a table: CSV, Parquet or OpenML. "
+            "A target, categories or columns to drop can be named in a table: CSV, Parquet or OpenML. "
             f"Got {source}, which is none. Leave them out."
         )
-    train = check_rows(train, str(source), task)
+    train = check_rows(train, str(source), task, gaps=bool(is_table))
     inputs, labels = train.inputs, _labels(train, str(source))
     check_classes(labels, str(source))
     found = train.features or Features(inputs.shape[1])
@@ -164,7 +169,7 @@ def load_inputs(source: Source, features: Features, targets: Classes | TargetSca
             "A source to predict must have inputs: X or X_test in an NPZ file, "
             f"t10k-images-idx3-ubyte in a folder. Got {source} without them. {ACCEPTED}"
         )
-    rows = check_rows(rows, str(source), task, some=True)
+    rows = check_rows(rows, str(source), task, some=True, gaps=features.gaps is not None)
     check_n_features(rows.inputs, features.n_columns, str(source))
     if targets is not None and rows.labels is not None:
         _check_n_targets(rows.labels, targets, str(source))
@@ -228,7 +233,7 @@ def _read(
 
 
 def _coded(inputs: np.ndarray, found: Features, features: Features, where: str) -> np.ndarray:
-    if features.categories:
+    if features.n_inputs > features.n_columns:
         require_fit(len(inputs), features.n_inputs, 8, where)
     return features.code(inputs, found)
 

@@ -193,7 +193,11 @@ class Table:
 
 
 def rows_to_train(
-    table: Table, targets: Sequence[str] = (), categories: Sequence[str] = (), task: str = AUTO
+    table: Table,
+    targets: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    task: str = AUTO,
 ) -> Rows:
     """Features and labels of a table.
 
@@ -206,15 +210,16 @@ def rows_to_train(
     categories : sequence of str
         Names or numbers of columns that hold categories although they may hold numbers. A column of
         texts does so in any case; up to a tenth of its values may look like numbers.
+    drop : sequence of str
+        Names or numbers of columns that are left out.
     task : str
         One of `fewfire.prepare.targets.TASKS`; several targets are of a regression.
 
     Raises
     ------
     DataError
-        A column of numbers with a text, a date or without a value somewhere, texts that hardly repeat, a
-        column without any value, a row without a label, no column beside the target, or one that is not
-        there.
+        Columns of numbers with a text or a date, of texts that hardly repeat, or without any value: all of
+        them in one message. A row without a label, no column beside the target, or one that is not there.
     MemoryLimitError
         The dense array or the labels do not fit in memory.
     """
@@ -225,28 +230,62 @@ def rows_to_train(
             f"Got {n_columns or 'no'} column in {table.where}. "
             "Separate the cells by comma, tab, semicolon or spaces."
         )
-    _require_values(table)
-    labels = [table.column_of(name) for name in targets] or [_target_column(table)]
-    wanted = {table.column_of(name) for name in categories}
+    wanted, left_out = ({table.column_of(name) for name in names} for names in (categories, drop))
+    last = max({*range(n_columns)} - left_out, default=0)
+    labels = [table.column_of(name) for name in targets] or [_target_column(table, last)]
+    for column in left_out.intersection((*labels, *wanted)):
+        raise DataError(
+            "A column that is left out must be neither a target nor one of categories. Got "
+            f"{table.column_name(column)} of {table.where}. Name it once."
+        )
     for column in wanted.intersection(labels):
         raise DataError(
             f"A column of categories must be a feature. Got the target, {table.column_name(column)} of "
             f"{table.where}. Leave it out: the target holds classes in any case."
         )
-    if len(set(labels)) < len(labels) or len(labels) == n_columns:
+    features = [column for column in range(n_columns) if column not in labels and column not in left_out]
+    if len(set(labels)) < len(labels) or not features:
         raise DataError(
             "The targets must be different columns beside at least one feature. Got "
             f"{few([table.column_name(column) for column in labels])} of {n_columns} columns in "
             f"{table.where}. Name each target once."
         )
-    features = [column for column in range(n_columns) if column not in labels]
     texts = {column for column in features if column in wanted or table.columns[column].is_text}
-    for column in sorted(texts):
-        codes, categories = table.columns[column].categories()
-        require_repeating(
-            len(categories), len(codes), "texts", f"{table.column_name(column)} of {table.where}"
-        )
-    return _rows(table, features, texts, labels)._replace(labels=_labels(table, labels, task))
+    _require_sound(table, features, texts, labels)
+    rows = _rows(table, features, texts, labels, sorted(left_out), gaps=True)
+    return rows._replace(labels=_labels(table, labels, task))
+
+
+def _require_sound(table: Table, features: list[int], texts: set[int], labels: list[int]) -> None:
+    """Raise DataError, with all that is found, unless each column can be learned from."""
+    found: dict[int, DataError] = {}
+    for column in sorted((*features, *labels)):
+        try:
+            _require_value(table, column)
+            if column in labels:
+                continue
+            if column in texts:
+                codes, categories = table.columns[column].categories()
+                where = f"{table.column_name(column)} of {table.where}"
+                require_repeating(len(categories), len(codes), "texts", where)
+            else:
+                _numbers(table, column, gaps=True)
+        except DataError as error:
+            found[column] = error
+    if not found:
+        return
+    names = table.names
+    to_drop = ",".join(
+        str(column + 1) if names is None or "," in names[column] else names[column] for column in found
+    )
+    if len(found) == 1:
+        (error,) = found.values()
+        raise DataError(f"{error} Or leave it out: --drop '{to_drop}'.")
+    each = "\n".join(f"- {error}" for error in found.values())
+    raise DataError(
+        f"Each column must be fit to learn from. Got {len(found)} that are not:\n{each}\n"
+        f"Or leave them out: --drop '{to_drop}'."
+    )
 
 
 def rows_to_predict(table: Table, model: Features, task: str = AUTO, kind: str | None = None) -> Rows:
@@ -272,7 +311,8 @@ def rows_to_predict(table: Table, model: Features, task: str = AUTO, kind: str |
         features, labels = _by_place(table, model)
     else:
         features, labels = _by_name(table, table.names, model, model.names)
-    rows = _rows(table, features, {features[column] for column in model.categories}, labels)
+    texts = {features[column] for column in model.categories}
+    rows = _rows(table, features, texts, labels, gaps=model.gaps is not None)
     if not labels:
         return rows
     given = ~np.any([table.columns[column].is_missing for column in labels], axis=0)
@@ -283,6 +323,8 @@ def rows_to_predict(table: Table, model: Features, task: str = AUTO, kind: str |
 
 def _by_place(table: Table, model: Features) -> tuple[list[int], list[int]]:
     n_columns, targets = len(table.columns), list(model.targets) or [model.n_columns]
+    if model.dropped and n_columns > model.n_columns:
+        return _by_place_of_all(table, model)
     if n_columns not in (model.n_columns, model.n_columns + len(targets)):
         raise DataError(
             f"Each row must have the model's {model.n_columns} features, with or without a label. "
@@ -295,11 +337,26 @@ def _by_place(table: Table, model: Features) -> tuple[list[int], list[int]]:
     return [column for column in range(n_columns) if column not in labels], labels
 
 
+def _by_place_of_all(table: Table, model: Features) -> tuple[list[int], list[int]]:
+    """With the columns that training left out: they stand where they stood, with or without the targets."""
+    n_columns, everything = len(table.columns), model.n_columns + len(model.targets) + len(model.dropped)
+    if n_columns not in (everything, everything - len(model.targets)):
+        raise DataError(
+            f"Each row must have the model's {model.n_columns} features, alone or with the "
+            f"{len(model.dropped)} columns that training left out, and then with or without a label. Got "
+            f"{n_columns} columns in {table.where}. Give the columns that the model was trained on."
+        )
+    labels = list(model.targets) if n_columns == everything else []
+    there = [column for column in range(everything) if labels or column not in model.targets]
+    beside = {*model.targets, *model.dropped}
+    return [place for place, column in enumerate(there) if column not in beside], labels
+
+
 def _by_name(
     table: Table, names: tuple[str, ...], model: Features, wanted: tuple[str, ...]
 ) -> tuple[list[int], list[int]]:
     place_of = {name: place for place, name in enumerate(names)}
-    known = set(wanted)
+    known = {*wanted, *model.dropped.values()}
     others = [name for name in names if name not in known]
     targets = [name for name in model.targets.values() if name in place_of and name not in known]
     if not targets and len(model.targets) == 1:  # by another of the names that a target has
@@ -315,11 +372,11 @@ def _by_name(
     return [place_of[name] for name in wanted], labels if len(labels) == len(model.targets) else []
 
 
-def _target_column(table: Table, otherwise: int = -1) -> int:
-    """The column with a name that a target has, or the other one; by default the last."""
+def _target_column(table: Table, otherwise: int) -> int:
+    """The column with a name that a target has, or the other one."""
     names = [name.lower() for name in table.names or ()]
     found = next((names.index(name) for name in TARGET_NAMES if name in names), otherwise)
-    return found % len(table.columns)
+    return found
 
 
 def may_be_targets(names: Sequence[str], wanted: Collection[str]) -> set[int]:
@@ -332,8 +389,11 @@ def may_be_targets(names: Sequence[str], wanted: Collection[str]) -> set[int]:
     return {len(names) - 1, *(column - 1 for column in likely)}
 
 
-def _rows(table: Table, features: list[int], texts: set[int], labels: list[int]) -> Rows:
-    """Inputs and what they are, without the labels."""
+def _rows(
+    table: Table, features: list[int], texts: set[int], labels: list[int], dropped: Sequence[int] = (), *,
+    gaps: bool,
+) -> Rows:  # fmt: skip
+    """Inputs and what they are, without the labels; NaN where a number is missing, if there may be gaps."""
     n_rows = len(table.columns[0].numbers)
     require_fit(n_rows, len(features), 8, table.where)
     inputs, categories = np.empty((n_rows, len(features))), {}
@@ -341,25 +401,32 @@ def _rows(table: Table, features: list[int], texts: set[int], labels: list[int])
         if column in texts:
             inputs[:, place], categories[place] = table.columns[column].categories()
         else:
-            inputs[:, place] = _numbers(table, column)
+            inputs[:, place] = _numbers(table, column, gaps=gaps)
     names = table.names
-    targets = {column: None if names is None else names[column] for column in labels}
+    targets, left_out = (
+        {column: None if names is None else names[column] for column in columns}
+        for columns in (labels, dropped)
+    )
     if names is not None:
         names = tuple(names[column] for column in features)
-    return Rows(inputs, None, Features(len(features), names, targets, categories))
+    return Rows(inputs, None, Features(len(features), names, targets, categories, dropped=left_out))
 
 
 AS_CATEGORIES = "if they are categories, name the column (--categories)"
 AS_CLASSES = "if they are classes, give --task classification"
 
 
-def _numbers(table: Table, column: int, otherwise: str = AS_CATEGORIES) -> NDArray[np.float64]:
+def _numbers(
+    table: Table, column: int, otherwise: str = AS_CATEGORIES, *, gaps: bool = False
+) -> NDArray[np.float64]:
     cells = table.columns[column]
     finite = np.isfinite(cells.numbers)
-    if not finite.all():
-        row = int(np.argmin(finite))
+    sound = finite | cells.is_missing if gaps else finite
+    if not sound.all():
+        row = int(np.argmin(sound))
+        rule = "must hold finite ones, or none" if gaps else "must have a finite one in every row"
         raise DataError(
-            f"A column of numbers must have a finite one in every row. Got {cells.written(row)} in "
+            f"A column of numbers {rule}. Got {cells.written(row)} in "
             f"{table.place(row, column)}; {np.count_nonzero(finite)} of {len(finite)} cells are numbers. "
             f"{advice(cells.texts[cells.codes[row]] if cells.codes[row] >= 0 else '')}; {otherwise}."
         )
@@ -399,15 +466,15 @@ def _require_labels(table: Table, column: int) -> None:
     )
 
 
-def _require_values(table: Table) -> None:
-    """Raise DataError unless each column has some value."""
-    for column, cells in enumerate(table.columns):
-        if cells.is_missing.all():
-            raise DataError(
-                f"A column must have a value in some row. Got {cells.written(0)} in all rows of "
-                f"{table.column_name(column)} of {table.where}. Remove that column, or the delimiter at the "
-                "end of each line."
-            )
+def _require_value(table: Table, column: int) -> None:
+    """Raise DataError unless the column has some value."""
+    cells = table.columns[column]
+    if cells.is_missing.all():
+        raise DataError(
+            f"A column must have a value in some row. Got {cells.written(0)} in all rows of "
+            f"{table.column_name(column)} of {table.where}. Remove that column, or the delimiter at the "
+            "end of each line."
+        )
 
 
 def require_names(names: Sequence[str], where: str) -> None:

@@ -1,5 +1,6 @@
 """What the columns of a table stand for, and how they become numbers for a network."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.prepare.categories import UNSEEN, OneHot, codes_of_texts, texts_seen
+from fewfire.prepare.gaps import Gaps
+from fewfire.prepare.preparation import coded_columns
+
+MOST_NAMED = 30  # columns of a table that are named one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +24,13 @@ class Features:
     n_columns : int
     names : tuple of str, or None where the columns have none
     targets : {column: its name, or None}
-        Where the targets stand in the table as training read it, counted with them.
+        Where the targets stand in the table as training read it, counted with all its columns.
+    dropped : {column: its name, or None}
+        Where columns stand there that were left out.
     categories : {column: its categories}
         In this column code c stands for the c-th of these texts. All other columns hold numbers.
+    gaps : Gaps or None
+        What stands for a number that is missing; None where none may be.
     first_index : 0, 1 or None
         Where sparse rows of svmlight begin to count columns; None where the source has none.
     """
@@ -30,6 +39,8 @@ class Features:
     names: tuple[str, ...] | None = None
     targets: Mapping[int, str | None] = field(default_factory=dict)
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    gaps: Gaps | None = None
+    dropped: Mapping[int, str | None] = field(default_factory=dict)
     first_index: int | None = None
 
     @property
@@ -43,11 +54,12 @@ class Features:
 
     @property
     def n_inputs(self) -> int:
-        """Columns once each category has one of its own."""
-        return self.n_columns + sum(len(texts) - 1 for texts in self.categories.values())
+        """Columns once each category has one of its own, and so has each column of numbers with gaps."""
+        n_gaps = 0 if self.gaps is None else len(self.gaps.columns)
+        return self.n_columns + sum(len(texts) - 1 for texts in self.categories.values()) + n_gaps
 
     def seen_in(self, inputs: NDArray) -> "Features":
-        """The same columns with the categories, sorted, that occur in inputs (n, n_columns).
+        """The same columns with what inputs (n, n_columns) teach: categories, sorted, and gaps of a table.
 
         A missing value is one category, in however many ways it is written.
         """
@@ -55,20 +67,52 @@ class Features:
             column: texts_seen(texts[code] for code in np.unique(inputs[:, column]).astype(int))
             for column, texts in self.categories.items()
         }
-        return replace(self, categories=seen)
+        gaps = Gaps.of(inputs, self.one_hot.numbers) if self.targets else None
+        return replace(self, categories=seen, gaps=gaps)
 
     def code(self, inputs: NDArray, found: "Features") -> NDArray:
         """Inputs (n, n_columns), with the codes of `found`, as (n, n_inputs) with a column for each category.
 
-        A category that is none of these is 0 in all of them. Without categories nothing changes.
+        A category that is none of these is 0 in all of them. A number that is missing is filled. Without
+        categories and gaps nothing changes.
         """
         if not self.categories:
-            return inputs
+            return inputs if self.gaps is None else coded_columns(inputs, self.one_hot, self.gaps)
         inputs = inputs.copy()
         for column, texts in self.categories.items():
             codes = codes_of_texts(found.categories[column], texts)
             inputs[:, column] = codes[inputs[:, column].astype(int)]
-        return self.one_hot.transform(inputs)
+        if self.gaps is None:
+            return self.one_hot.transform(inputs)
+        return coded_columns(inputs, self.one_hot, self.gaps)
+
+    @property
+    def readings(self) -> list[tuple[str, str]]:
+        """Each column of a table and how it was read, in the order of the table; none of other sources.
+
+        More than 30 are counted: how they were read, and how many.
+        """
+        if not self.targets:
+            return []
+        beside = dict.fromkeys(self.targets, "target") | dict.fromkeys(self.dropped, "left out")
+        known = {**self.targets, **self.dropped}
+        rows, place = [], 0
+        numbers, lacking = self.one_hot.numbers, set() if self.gaps is None else set(self.gaps.columns)
+        for column in range(self.n_columns + len(beside)):
+            if column in beside:
+                name, how = known[column], beside[column]
+            else:
+                name, how = None if self.names is None else self.names[place], "number"
+                if place in self.categories:
+                    how = f"category, {len(self.categories[place])} values"
+                elif numbers.index(place) in lacking:
+                    how = "number, some missing"
+                place += 1
+            rows.append((f"column {column + 1}" if name is None else name, how))
+        if len(rows) <= MOST_NAMED:
+            return rows
+        counts = Counter(how.split(",")[0] for _, how in rows)
+        return [(how, f"{count:,} columns") for how, count in counts.items()]
 
     def unseen_in(self, found: "Features") -> list[str]:
         """The categories of `found` that are none of these: each with its column, for a person."""
@@ -88,6 +132,8 @@ class Features:
             "names": self.names,
             "targets": list(self.targets.items()),
             "categories": {str(column): texts for column, texts in self.categories.items()},
+            "gaps": None if self.gaps is None else self.gaps.state(),
+            "dropped": list(self.dropped.items()),
             "first_index": self.first_index,
         }
 
@@ -101,5 +147,7 @@ class Features:
             None if names is None else tuple(names),
             dict(state.get("targets", last)),
             {int(column): tuple(texts) for column, texts in state["categories"].items()},
+            Gaps.from_state(state["gaps"]) if state.get("gaps") else None,
+            dict(state.get("dropped", ())),
             state.get("first_index"),
         )

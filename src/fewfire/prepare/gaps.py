@@ -4,7 +4,7 @@ A column that lacked no value in training is filled alike, without a word of it:
 what a gap means there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,15 @@ class Gaps:
             if len(present) < len(values):
                 lacking.append(place)
         return cls(np.array(medians, np.float64), np.array(lacking, np.int64))
+
+    def state(self) -> dict[str, list]:
+        """A dictionary that JSON can hold."""
+        return {"medians": self.medians.tolist(), "columns": self.columns.tolist()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, list]) -> "Gaps":
+        """The inverse of `state`."""
+        return cls(np.array(state["medians"], np.float64), np.array(state["columns"], np.int64))
 
     def filled(self, numbers: NDArray) -> NDArray:
         """Numbers (n, d) without a gap; the same array where there is none."""

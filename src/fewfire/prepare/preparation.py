@@ -55,7 +55,7 @@ class Preparation:
         """
         one_hot = OneHot.of(inputs, categories)
         gaps = Gaps.of(inputs, one_hot.numbers)
-        columns = _coded(inputs, one_hot, gaps, None)
+        columns = coded_columns(inputs, one_hot, gaps, None)
         scaling = InputScaling.fit(columns, standardize=True, constant=constant, sample_weight=sample_weight)
         return cls(one_hot, gaps, None, scaling)
 
@@ -65,7 +65,7 @@ class Preparation:
         """The same categories, and "ranks" or "ramps" of the columns of numbers, by these samples (n, d)."""
         of = {RANKS: Curves.of_ranks, RAMPS: Curves.of_ramps}[coding]
         curves = of(inputs[:, self.one_hot.numbers])
-        columns = _coded(inputs, self.one_hot, self.gaps, curves)
+        columns = coded_columns(inputs, self.one_hot, self.gaps, curves)
         scaling = InputScaling.fit(columns, standardize=True, sample_weight=sample_weight)
         return replace(self, curves=curves, scaling=scaling)
 
@@ -96,7 +96,7 @@ class Preparation:
 
     def standardized(self, inputs: npt.NDArray) -> npt.NDArray[np.float64]:
         """Rows (n, D) of coded columns, each with mean 0 and variance 1."""
-        return self.scaling.standardized(_coded(inputs, self.one_hot, self.gaps, self.curves))
+        return self.scaling.standardized(coded_columns(inputs, self.one_hot, self.gaps, self.curves))
 
     def transform(self, inputs: npt.NDArray, dtype: npt.DTypeLike = np.float32) -> npt.NDArray:
         """Rows (n, d) on the unit sphere.
@@ -109,12 +109,15 @@ class Preparation:
         rows = np.empty((len(inputs), self.scaling.n_outputs), dtype)
         for first in range(0, len(inputs), CHUNK_ROWS):  # coded columns take more room than the inputs
             part = slice(first, first + CHUNK_ROWS)
-            coded = _coded(inputs[part], self.one_hot, self.gaps, self.curves)
+            coded = coded_columns(inputs[part], self.one_hot, self.gaps, self.curves)
             rows[part] = self.scaling.transform(coded, dtype)
         return rows
 
 
-def _coded(inputs: npt.NDArray, one_hot: OneHot, gaps: Gaps, curves: Curves | None) -> npt.NDArray:
+def coded_columns(
+    inputs: npt.NDArray, one_hot: OneHot, gaps: Gaps, curves: Curves | None = None
+) -> npt.NDArray:
+    """Columns (n, D) of inputs (n, d): numbers, then categories, then those that tell of gaps."""
     columns, count = one_hot.transform(inputs), len(one_hot.numbers)
     numbers, codes = columns[:, :count], columns[:, count:]
     filled = gaps.filled(numbers)

@@ -42,6 +42,14 @@ def scores(predicted: NDArray, labels: NDArray) -> dict[str, float]:
     return {f"precision at {k}": float(right[:, :k].mean()) for k in (1, 3, 5) if k <= right.shape[1]}
 
 
+def baseline_accuracy(labels: NDArray, test_labels: NDArray) -> float | None:
+    """The accuracy of always the largest class of training; None where a row has no single class."""
+    if labels.ndim > 1 or labels.dtype.kind == "f":
+        return None
+    values, counts = np.unique(labels, return_counts=True)
+    return float(np.mean(test_labels == values[counts.argmax()]))
+
+
 def score_text(name: str, score: float) -> str:
     """A score for a person: an error has units of its own, all others are shares."""
     return f"{score:.4g}" if "RMSE" in name else f"{score:.4f}"

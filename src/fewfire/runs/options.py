@@ -33,6 +33,8 @@ class TrainOptions:
         What the labels are for; see `fewfire.data.load_dataset`.
     categories : tuple of str
         Columns of a table whose numbers are categories.
+    drop : tuple of str
+        Columns of a table that are left out.
     width : int
         Neurons in the hidden layer.
     index : str
@@ -79,6 +81,7 @@ class TrainOptions:
     target: tuple[str, ...] = ()
     task: str = AUTO
     categories: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
     width: int = 65536
     index: str = "drift"
     optimizer: str = GradientDescent.name

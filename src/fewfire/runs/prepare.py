@@ -49,6 +49,7 @@ def load(options: TrainOptions) -> Dataset:
         target=options.target,
         task=options.task,
         categories=options.categories,
+        drop=options.drop,
         test_fraction=options.test_fraction,
         seed=options.seed,
     )

@@ -37,6 +37,8 @@ class Result:
     oracle_queries : int or None
         Of a simulated quantum search.
     test_accuracy : float, or None where a row may have several labels, or real values
+    baseline_accuracy : float or None
+        What the test accuracy would be if all were of the largest class of training.
     precision_at_1, precision_at_3, precision_at_5 : float, or None where a row has no several labels
     test_r2, test_rmse : float, or None where the targets are no real values; the error is in their units
     peak_memory_bytes : int
@@ -63,6 +65,7 @@ class Result:
     index_reason: str | None
     oracle_queries: int | None
     test_accuracy: float | None
+    baseline_accuracy: float | None = None
     precision_at_1: float | None = None
     precision_at_3: float | None = None
     precision_at_5: float | None = None
@@ -93,7 +96,7 @@ class Result:
         return {
             name: value
             for name, value in asdict(self).items()
-            if value is not None or name not in (*PRECISIONS, *OF_REGRESSION, *COMPARED)
+            if value is not None or name not in (*PRECISIONS, *OF_REGRESSION, *COMPARED, "baseline_accuracy")
         }
 
     @classmethod

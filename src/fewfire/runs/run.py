@@ -10,7 +10,7 @@ from typing import Any
 from fewfire.diagnose.exactness import check_exactness
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.indexes import DriftIndex
-from fewfire.prepare.scores import scores
+from fewfire.prepare.scores import baseline_accuracy, scores
 from fewfire.runs.aside import aside
 from fewfire.runs.folder import Run, RunFolder
 from fewfire.runs.observer import RunObserver
@@ -280,6 +280,7 @@ def _result(prepared: Prepared, build_seconds: float, training_seconds: float, b
         index_reason=None if trainer.choice is None else str(trainer.choice),
         oracle_queries=work.oracle_queries or None,
         test_accuracy=found.get("accuracy"),
+        baseline_accuracy=baseline_accuracy(dataset.labels, dataset.test_labels),
         test_r2=found.get("R2"),
         test_rmse=found.get("RMSE"),
         **{name: found.get(name.replace("_", " ")) for name in PRECISIONS},

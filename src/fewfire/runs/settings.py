@@ -14,6 +14,7 @@ from fewfire.runs.options import TrainOptions
 from fewfire.system import machine
 from fewfire.training import Constant, GradientDescent, Schedule, Trainer
 
+OF_COLUMNS = ("target", "categories", "drop")  # lists of columns of a table
 # Options that say what is done beside training: no settings of the run. A schedule holds those of its decay.
 BESIDE = ("out", "compare_dense", "tensorboard", "decay_every", "decay_gamma")
 
@@ -96,7 +97,7 @@ class Settings:
             for field in fields(TrainOptions)
             if field.name not in BESIDE
         }
-        asked |= {"target": list(self.options.target), "categories": list(self.options.categories)}
+        asked |= {name: list(getattr(self.options, name)) for name in OF_COLUMNS}
         own = {name: getattr(self, name) for name in OWN}
         known = {name: value for name, value in own.items() if name not in OUTCOMES or value}
         if self.several_labels is not None:
@@ -117,7 +118,8 @@ class Settings:
         asked = {field.name: content[field.name] for field in fields(TrainOptions) if field.name in content}
         schedule, target = content["schedule"], content.get("target") or ()
         asked["target"] = (target,) if isinstance(target, str) else tuple(target)  # a text, in version 0.2
-        asked |= {"schedule": schedule["name"], "categories": tuple(content.get("categories", ()))}
+        asked |= {name: tuple(content.get(name, ())) for name in ("categories", "drop")}
+        asked["schedule"] = schedule["name"]
         asked |= {"decay_every": schedule.get("every"), "decay_gamma": schedule.get("gamma")}
         if asked.get("optimizer", GradientDescent.name) != GradientDescent.name:
             del asked["learning_rate"]  # which is 1 with every other optimizer, and no option there

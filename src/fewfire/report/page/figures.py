@@ -57,6 +57,7 @@ def percent(share: float) -> str:
 # Label, name of the figure, and how it is written.
 ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("test accuracy", "test_accuracy", "{:.4f}".format),
+    ("largest class alone", "baseline_accuracy", "{:.4f}".format),
     *((f"test precision at {k}", f"precision_at_{k}", "{:.4f}".format) for k in (1, 3, 5)),
     ("test R²", "test_r2", "{:.4f}".format),
     ("test RMSE", "test_rmse", "{:.4g}".format),

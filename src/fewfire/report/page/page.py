@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from fewfire._version import __version__
+from fewfire.prepare.columns import Features
 from fewfire.report.page.bars import Bar, drawn_bars
 from fewfire.report.page.chart import drawn, swatch, thinned
 from fewfire.report.page.curves import charts_of
@@ -69,7 +70,8 @@ def report(runs: Sequence[Run]) -> str:
     one = len(by_name) == 1
     title = f"Run {next(iter(by_name))}" if one else f"{len(by_name)} runs compared"
     parts = [_header, _tiles if one else _results, *SECTIONS]
-    body = element("body", element("h1", title), *(part(by_name) for part in parts))
+    sections = [section for part in parts if (section := part(by_name)) is not None]
+    body = element("body", element("h1", title), *sections)
     body.append(element("footer", f"Made by fewfire report, fewfire {__version__}."))
     return document(element("html", _head(title), body, lang="en"))
 
@@ -148,6 +150,20 @@ def _curves(runs: Mapping[str, Run]) -> Element:
         "Gauss-Newton after it. Point at a mark to read its value; the tables at the end hold all of them."
     )
     return _section("By epoch", text, element("div", *map(drawn, charts_of(runs)), class_="grid"))
+
+
+def _columns(runs: Mapping[str, Run]) -> Element | None:
+    """How each column of a table was read, for runs on tables that saved a model."""
+    by_run = {
+        name: dict(Features.from_state(run.settings.features).readings)
+        for name, run in runs.items()
+        if run.settings.features
+    }
+    read = {name: readings for name, readings in by_run.items() if readings}
+    if not read:
+        return None
+    text = "How each column of the table was read. A number that is missing was filled with the median."
+    return _section("Columns", text, _side_by_side(read))
 
 
 def _work(runs: Mapping[str, Run]) -> Element:
@@ -286,4 +302,4 @@ def _number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
 
 
-SECTIONS = (_curves, _work, _time, _memory, _exactness, _settings, _epochs)
+SECTIONS = (_curves, _columns, _work, _time, _memory, _exactness, _settings, _epochs)
