@@ -30,11 +30,12 @@ SETTINGS = {
     "checkpoint_every", "training_data", "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip
 FIGURES = {
-    "test_accuracy", "baseline_accuracy", "train_loss", "train_accuracy", "fire_rate", "work_share",
-    "refreshes", "steps",
+    "test_accuracy", "baseline_accuracy", "train_loss", "train_accuracy", "fire_rate",
+    "work_share", "refreshes", "steps",
     "seconds_per_step", "build_seconds", "training_seconds", "test_seconds", "total_seconds",
     "index_bytes", "peak_memory_bytes",
 }  # fmt: skip
+OTHERS = {"confusion"}  # no single numbers
 TABLE = {"table_bits", "tabled_share"}  # None without a table
 EXACTNESS = {"exactness"}  # None with the exhaustive index
 CHOICE = {"chosen_index", "index_reason"}  # the reason only of "auto"
@@ -55,8 +56,11 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     assert {path.name for path in folder.iterdir()} == FILES
 
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | EXACTNESS | CHOICE | COUNTED | COMPARED
+    assert figures.keys() == SETTINGS | FIGURES | OTHERS | TABLE | EXACTNESS | CHOICE | COUNTED | COMPARED
     assert all(math.isfinite(figures[name]) for name in FIGURES)
+    counts = np.array(list(figures["confusion"].values()))
+    assert counts.diagonal().sum() / counts.sum() == figures["test_accuracy"]
+    assert counts.sum(axis=1).max() / counts.sum() >= figures["baseline_accuracy"]
     assert all(figures[name] is None for name in COMPARED)
     assert figures == json.loads((folder / "result.json").read_text())
     assert (figures["index"], figures["loss"], figures["width"]) == (index, loss, 256)
@@ -317,7 +321,7 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     ended = train_digits(tmp_path / "run", "--compare-dense", 3)
     assert ended.code == 0, ended.err
     figures = ended.figures
-    assert figures.keys() == SETTINGS | FIGURES | TABLE | EXACTNESS | CHOICE | COUNTED | COMPARED | {
+    assert figures.keys() == SETTINGS | FIGURES | OTHERS | TABLE | EXACTNESS | CHOICE | COUNTED | COMPARED | {
         "dense_step", "dense_trials", "compared_steps", "whole_run_speedup",
     }  # fmt: skip
     assert figures == json.loads((tmp_path / "run" / "result.json").read_text())

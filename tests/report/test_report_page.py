@@ -3,8 +3,11 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
+from fewfire.prepare.columns import Features
+from fewfire.prepare.gaps import Gaps
 from fewfire.report.page.chart import MARKED_POINTS, MOST_POINTS, Chart, Line, drawn, thinned
 from fewfire.report.page.page import STYLE, TABLE_EPOCHS, report
 from fewfire.runs.folder import Run
@@ -53,6 +56,26 @@ def test_a_page_of_one_run_says_all_of_it():
     ]:
         assert page.rows(label)[0] == text, label
     assert "classes" not in page.texts
+
+
+def test_a_page_of_one_run_shows_each_class():
+    counts = {"cat": [8, 2, 0], "dog": [1, 4, 0], "owl": [0, 0, 0]}
+    page = Page.of(report([a_run(result=RESULT | {"confusion": counts})]))
+    assert page.rows("cat")[:4] == ["10", "80.00%", "88.89%", "dog (2)"]
+    assert page.rows("dog")[:4] == ["5", "80.00%", "66.67%", "cat (1)"]
+    assert page.rows("owl")[:4] == ["0", "–", "–", "–"]
+
+
+def test_a_page_of_a_table_says_how_each_column_was_read():
+    table = Features(
+        2, ("age", "town"), {3: "plan"}, {1: ("a", "b")}, Gaps(np.zeros(1), np.zeros(1, int)), {0: "id"}
+    )
+    page = Page.of(report([a_run(features=table.state())]))
+    assert page.rows("id")[:1] == ["left out"]
+    assert page.rows("age")[:1] == ["number, some missing"]
+    assert page.rows("town")[:1] == ["category, 2 values"]
+    assert page.rows("plan")[:1] == ["target"]
+    assert "Columns" not in Page.of(report([a_run()])).texts
 
 
 def test_a_page_of_several_runs_sets_them_side_by_side():

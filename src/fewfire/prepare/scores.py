@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from fewfire.prepare.classes import Classes
 from fewfire.prepare.targets import TargetScaling, is_given
 
+MOST_CLASSES = 100
+
 
 def scores(predicted: NDArray, labels: NDArray) -> dict[str, float]:
     """How good predictions are.
@@ -48,6 +50,20 @@ def baseline_accuracy(labels: NDArray, test_labels: NDArray) -> float | None:
         return None
     values, counts = np.unique(labels, return_counts=True)
     return float(np.mean(test_labels == values[counts.argmax()]))
+
+
+def confusion(
+    coding: Classes | TargetScaling, predicted: NDArray, labels: NDArray
+) -> dict[str, list[int]] | None:
+    """For each class its rows, counted by the class that was predicted; None where there are no such classes.
+
+    Beyond 100 classes no person would read it: None, too.
+    """
+    if isinstance(coding, TargetScaling) or coding.several or len(coding) > MOST_CLASSES:
+        return None
+    counts = np.zeros((len(coding), len(coding)), np.int64)
+    np.add.at(counts, (coding.encode(labels), coding.encode(predicted)), 1)
+    return {str(name): row.tolist() for name, row in zip(coding.values, counts, strict=True)}
 
 
 def score_text(name: str, score: float) -> str:

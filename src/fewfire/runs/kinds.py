@@ -27,6 +27,9 @@ def record_of(kind: type[Record], values: Mapping[str, Any], where: str) -> Reco
 def _is_a(value: object, annotation: Any) -> bool:
     if get_origin(annotation) in (Union, UnionType):
         return any(_is_a(value, one) for one in get_args(annotation))
+    if get_origin(annotation) is list:
+        (of_items,) = get_args(annotation)
+        return isinstance(value, list) and all(_is_a(one, of_items) for one in value)
     if get_origin(annotation) is not None:  # a mapping of text to the second
         _, of_values = get_args(annotation)
         return isinstance(value, dict) and all(_is_a(one, of_values) for one in value.values())

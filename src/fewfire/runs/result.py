@@ -9,6 +9,7 @@ from fewfire.runs.kinds import record_of
 
 COMPARED = ("dense_step", "dense_trials", "compared_steps", "whole_run_speedup")
 PRECISIONS = ("precision_at_1", "precision_at_3", "precision_at_5")
+OF_CLASSES = ("baseline_accuracy", "confusion")
 OF_REGRESSION = ("train_r2", "train_rmse", "test_r2", "test_rmse")
 SCORES = {
     "test accuracy": "test_accuracy",
@@ -39,6 +40,9 @@ class Result:
     test_accuracy : float, or None where a row may have several labels, or real values
     baseline_accuracy : float or None
         What the test accuracy would be if all were of the largest class of training.
+    confusion : {class: list of int} or None
+        For each class its test rows, counted by the class that was predicted, in the order of the classes;
+        None beyond 100 classes.
     precision_at_1, precision_at_3, precision_at_5 : float, or None where a row has no several labels
     test_r2, test_rmse : float, or None where the targets are no real values; the error is in their units
     peak_memory_bytes : int
@@ -66,6 +70,7 @@ class Result:
     oracle_queries: int | None
     test_accuracy: float | None
     baseline_accuracy: float | None = None
+    confusion: Mapping[str, list[int]] | None = None
     precision_at_1: float | None = None
     precision_at_3: float | None = None
     precision_at_5: float | None = None
@@ -96,7 +101,7 @@ class Result:
         return {
             name: value
             for name, value in asdict(self).items()
-            if value is not None or name not in (*PRECISIONS, *OF_REGRESSION, *COMPARED, "baseline_accuracy")
+            if value is not None or name not in (*PRECISIONS, *OF_REGRESSION, *COMPARED, *OF_CLASSES)
         }
 
     @classmethod

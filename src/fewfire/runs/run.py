@@ -10,7 +10,7 @@ from typing import Any
 from fewfire.diagnose.exactness import check_exactness
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.indexes import DriftIndex
-from fewfire.prepare.scores import baseline_accuracy, scores
+from fewfire.prepare.scores import baseline_accuracy, confusion, scores
 from fewfire.runs.aside import aside
 from fewfire.runs.folder import Run, RunFolder
 from fewfire.runs.observer import RunObserver
@@ -258,7 +258,8 @@ def _result(prepared: Prepared, build_seconds: float, training_seconds: float, b
     history, index, work = trainer.history, trainer.index, trainer.index.work
     steps = sum(record.steps for record in history)
     test_start = perf_counter()
-    found: dict[str, Any] = scores(prepared.model.labels(dataset.test_inputs), dataset.test_labels)
+    predicted = prepared.model.labels(dataset.test_inputs)
+    found: dict[str, Any] = scores(predicted, dataset.test_labels)
     test_seconds = perf_counter() - test_start
     has_table = isinstance(index, DriftIndex)
     return Result(
@@ -281,6 +282,7 @@ def _result(prepared: Prepared, build_seconds: float, training_seconds: float, b
         oracle_queries=work.oracle_queries or None,
         test_accuracy=found.get("accuracy"),
         baseline_accuracy=baseline_accuracy(dataset.labels, dataset.test_labels),
+        confusion=confusion(prepared.model.targets, predicted, dataset.test_labels),
         test_r2=found.get("R2"),
         test_rmse=found.get("RMSE"),
         **{name: found.get(name.replace("_", " ")) for name in PRECISIONS},

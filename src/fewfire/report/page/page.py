@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+import numpy as np
+
 from fewfire._version import __version__
 from fewfire.prepare.columns import Features
 from fewfire.report.page.bars import Bar, drawn_bars
@@ -166,6 +168,35 @@ def _columns(runs: Mapping[str, Run]) -> Element | None:
     return _section("Columns", text, _side_by_side(read))
 
 
+def _classes(runs: Mapping[str, Run]) -> Element | None:
+    """Each class by the test rows, for a single run that knows them."""
+    result = next(iter(runs.values())).result
+    if len(runs) > 1 or result is None or not result.confusion:
+        return None
+    names, counts = list(result.confusion), np.array(list(result.confusion.values()))
+    right, of_class, of_name = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    others = counts - np.diag(right)
+    heads = ["class", "test rows", "found", "right where named", "most often taken for"]
+    rows = [
+        element(
+            "tr",
+            element("th", name, scope="row"),
+            element("td", f"{of_class[k]:,}"),
+            element("td", percent(right[k] / of_class[k]) if of_class[k] else "–"),
+            element("td", percent(right[k] / of_name[k]) if of_name[k] else "–"),
+            element("td", f"{names[others[k].argmax()]} ({others[k].max():,})" if others[k].any() else "–"),
+        )
+        for k, name in enumerate(names)
+    ]
+    head = element("tr", *(element("th", name, scope="col") for name in heads))
+    text = (
+        "Test rows alone. Found: the share of a class that was recognised (recall). Right where named: the "
+        "share of the rows taken for it that belong to it (precision)."
+    )
+    table = element("table", element("thead", head), element("tbody", *rows))
+    return _section("By class", text, _card(table))
+
+
 def _work(runs: Mapping[str, Run]) -> Element:
     bars = []
     for name, run in runs.items():
@@ -302,4 +333,4 @@ def _number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
 
 
-SECTIONS = (_curves, _columns, _work, _time, _memory, _exactness, _settings, _epochs)
+SECTIONS = (_curves, _classes, _columns, _work, _time, _memory, _exactness, _settings, _epochs)
