@@ -19,6 +19,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -88,47 +89,46 @@ class XRFMRegressor(RegressorMixin, XRFM):
         return np.asarray(self.model_.predict(X.astype(np.float32))).ravel()
 
 
-def classifiers(seed: int) -> dict[str, Callable[[], Any]]:
-    from catboost import CatBoostClassifier
-    from lightgbm import LGBMClassifier
-    from pytabkit import RealMLP_TD_Classifier
-    from xgboost import XGBClassifier
+def rival(module: str, name: str) -> Any:
+    """A class of a package that is only needed where it runs."""
+    return getattr(import_module(module), name)
 
+
+def classifiers(seed: int) -> dict[str, Callable[[], Any]]:
     return {
         "fewfire": lambda: WideClassifier(random_state=seed),
-        "CatBoost": lambda: CatBoostClassifier(random_seed=seed, verbose=0, allow_writing_files=False),
-        "LightGBM": lambda: LGBMClassifier(random_state=seed, verbose=-1),
-        "XGBoost": lambda: XGBClassifier(random_state=seed),
+        "CatBoost": lambda: rival("catboost", "CatBoostClassifier")(
+            random_seed=seed, verbose=0, allow_writing_files=False
+        ),
+        "LightGBM": lambda: rival("lightgbm", "LGBMClassifier")(random_state=seed, verbose=-1),
+        "XGBoost": lambda: rival("xgboost", "XGBClassifier")(random_state=seed),
         "HistGradientBoosting": lambda: HistGradientBoostingClassifier(random_state=seed),
         "random forest": lambda: RandomForestClassifier(random_state=seed, n_jobs=2),
         "SVC": lambda: make_pipeline(StandardScaler(), SVC()),
         "MLP": lambda: make_pipeline(StandardScaler(), MLPClassifier(random_state=seed)),
         "xRFM": lambda: make_pipeline(StandardScaler(), XRFMClassifier("accuracy", seed)),
-        "RealMLP": lambda: RealMLP_TD_Classifier(random_state=seed, device="cpu"),
+        "RealMLP": lambda: rival("pytabkit", "RealMLP_TD_Classifier")(random_state=seed, device="cpu"),
     }
 
 
 def regressors(seed: int) -> dict[str, Callable[[], Any]]:
-    from catboost import CatBoostRegressor
-    from lightgbm import LGBMRegressor
-    from pytabkit import RealMLP_TD_Regressor
-    from xgboost import XGBRegressor
-
     def scaled(model: Any) -> Any:
         pipeline = make_pipeline(StandardScaler(), model)
         return TransformedTargetRegressor(pipeline, transformer=StandardScaler())
 
     return {
         "fewfire": lambda: WideRegressor(random_state=seed),
-        "CatBoost": lambda: CatBoostRegressor(random_seed=seed, verbose=0, allow_writing_files=False),
-        "LightGBM": lambda: LGBMRegressor(random_state=seed, verbose=-1),
-        "XGBoost": lambda: XGBRegressor(random_state=seed),
+        "CatBoost": lambda: rival("catboost", "CatBoostRegressor")(
+            random_seed=seed, verbose=0, allow_writing_files=False
+        ),
+        "LightGBM": lambda: rival("lightgbm", "LGBMRegressor")(random_state=seed, verbose=-1),
+        "XGBoost": lambda: rival("xgboost", "XGBRegressor")(random_state=seed),
         "HistGradientBoosting": lambda: HistGradientBoostingRegressor(random_state=seed),
         "random forest": lambda: RandomForestRegressor(random_state=seed, n_jobs=2),
         "SVR": lambda: scaled(SVR()),
         "MLP": lambda: scaled(MLPRegressor(random_state=seed)),
         "xRFM": lambda: scaled(XRFMRegressor("mse", seed)),
-        "RealMLP": lambda: RealMLP_TD_Regressor(random_state=seed, device="cpu"),
+        "RealMLP": lambda: rival("pytabkit", "RealMLP_TD_Regressor")(random_state=seed, device="cpu"),
     }
 
 
