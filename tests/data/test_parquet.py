@@ -172,3 +172,11 @@ def test_what_else_is_said_of_an_index_does_not_matter(tmp_path, about):
 def test_texts_are_looked_at_as_in_text_files(write, cells, got):
     with pytest.raises(DataError, match=got):
         load_dataset(write(COLUMNS | {"age": cells}))
+
+
+def test_a_column_of_any_type_can_be_left_out(write):
+    dates = [datetime.date(2024, 1, day + 1) for day in range(6)]
+    path = write(COLUMNS | {"when": dates})
+    dataset = load_dataset(path, drop=["when"], target="kind" if "kind" in COLUMNS else list(COLUMNS)[-1])
+    assert "when" not in dataset.features.names
+    assert len(load_inputs(path, dataset.features).inputs) == 6

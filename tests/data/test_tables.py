@@ -242,3 +242,66 @@ def test_numbers_as_texts():
     column = Column.of_numbers(np.array([1.0, np.nan, 2.5]))
     codes, texts = column.categories()
     assert [texts[code] for code in codes] == ["1", "", "2.5"]
+
+
+def written(tmp_path, text, name="table.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_a_target_before_a_column_that_is_left_out_keeps_its_spelling(tmp_path):
+    rows = "".join(f"{n},{n % 7},{['1.10', '1.1'][n % 2]},x{n}\n" for n in range(20))
+    path = written(tmp_path, "a,b,y,junk\n" + rows)
+    dataset = load_dataset(path, drop=["junk"], task="classification")
+    assert set(dataset.labels) == {"1.10", "1.1"}
+
+
+def test_a_column_that_is_left_out_is_no_target_for_its_name(tmp_path):
+    path = written(tmp_path, "a,label,y\n" + "".join(f"{n},x{n},{n % 2}\n" for n in range(20)))
+    assert load_dataset(path, drop=["label"]).features.targets == {2: "y"}
+
+
+@pytest.mark.parametrize(
+    ("head", "target", "advice"),
+    [("a,b,y", "y", None), ("a,b,target", None, "--drop target"), ("a,b,", None, "--drop 3")],
+)
+def test_advice_to_drop_can_be_followed(tmp_path, head, target, advice):
+    path = written(tmp_path, f"{head}\n" + "".join(f"{n},{n % 2},\n" for n in range(20)))
+    with pytest.raises(DataError) as told:
+        load_dataset(path, target=target)
+    assert (advice or "--drop") in str(told.value) or advice is None
+    assert ("--drop" in str(told.value)) == (advice is not None)
+    if advice is not None:
+        dataset = load_dataset(path, drop=[advice.split()[-1]])
+        assert set(dataset.labels) == {0, 1}
+
+
+def test_all_columns_cannot_be_left_out(tmp_path):
+    path = written(tmp_path, "a,b,y\n" + "1,2,0\n3,4,1\n" * 9)
+    with pytest.raises(DataError, match="Got 2 of 3 columns of .* left out, and no other beside the target"):
+        load_dataset(path, drop=["a", "b"])
+
+
+def test_names_with_commas_are_left_out_by_number(tmp_path):
+    rows = "".join(f"word {n},{n},{n % 2}\n" for n in range(200))
+    path = written(tmp_path, '"id, or name",a,y\n' + rows)
+    with pytest.raises(DataError, match="--drop 1\\."):
+        load_dataset(path)
+
+
+def test_as_many_columns_left_out_as_targets_leave_no_doubt(tmp_path):
+    features = load_dataset(
+        written(tmp_path, "".join(f"{n},{n % 5},{n % 3},{n % 2}\n" for n in range(30))), drop=["1"]
+    ).features
+    assert load_inputs(written(tmp_path, "7,1,2,0\n", "all.csv"), features).inputs.tolist() == [[1, 2]]
+    assert load_inputs(written(tmp_path, "1,2\n", "bare.csv"), features).inputs.tolist() == [[1, 2]]
+    with pytest.raises(DataError, match="Got 3 columns without names"):
+        load_inputs(written(tmp_path, "1,2,0\n", "doubt.csv"), features)
+
+
+def test_infinite_inputs_are_counted_beside_gaps(tmp_path):
+    features = load_dataset(written(tmp_path, "a,b,y\n" + "1,2,0\n3,4,1\n" * 9)).features
+    np.savez(tmp_path / "new.npz", X=[[np.nan, np.nan], [np.inf, 1]])
+    with pytest.raises(DataError, match="Got 2 NaN and 1 infinite values"):
+        load_inputs(tmp_path / "new.npz", features)

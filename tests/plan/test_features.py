@@ -189,3 +189,27 @@ def test_what_is_tried_are_all_codings_as_far_as_their_columns_are_few(monkeypat
     monkeypatch.setattr(preparation, "MOST_RAMPS", 31)
     monkeypatch.setattr(preparation, "MOST_DIRECTIONS", 3)
     assert tried("auto") == [(4, 1), (4, 1)]
+
+
+@pytest.mark.parametrize("count", [300, 1200])
+def test_the_ridge_is_judged_on_rows_that_taught_no_directions(monkeypatch, count):
+    for name, limit in {"LOOKED_AT": 100, "JUDGED": 50, "MOST_ROWS": 400, "REPLAYED": 1000}.items():
+        monkeypatch.setattr(preparation, name, limit)
+    learned, judged = [], []
+    replay, look = preparation.replayed, preparation._last_look
+
+    def replayed(samples, *given):
+        learned.append(samples.targets[:, 0])
+        return replay(samples, *given)
+
+    def last_look(candidate, setting, folds, *given):
+        judged.append(candidate.samples.targets[folds[-1].judged, 0])
+        return look(candidate, setting, folds, *given)
+
+    monkeypatch.setattr(preparation, "replayed", replayed)
+    monkeypatch.setattr(preparation, "_last_look", last_look)
+    random = np.random.default_rng(0)
+    select(random.standard_normal((count, 3)), random.standard_normal((count, 1)), width=128)
+    assert len(judged[-1]) == 50
+    assert len(learned[-1]) == min(count, 1000) - 50
+    assert not np.isin(judged[-1], learned[-1]).any()

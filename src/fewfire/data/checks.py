@@ -74,7 +74,7 @@ def check_inputs(inputs: np.ndarray, where: str, *, gaps: bool = False) -> None:
     finite = ~np.isinf(inputs) if gaps else np.isfinite(inputs)
     if not finite.all():
         n_nan = np.count_nonzero(np.isnan(inputs))
-        n_infinite = finite.size - np.count_nonzero(finite) - n_nan
+        n_infinite = np.count_nonzero(np.isinf(inputs))
         row, column = np.unravel_index(np.argmin(finite), finite.shape)
         raise DataError(
             f"Inputs must be finite. Got {n_nan} NaN and {n_infinite} infinite values in {where}, "

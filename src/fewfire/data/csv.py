@@ -23,7 +23,9 @@ HEADER_LINES = 20  # a quoted name of the header may span so many
 SEPARATOR = re.compile(r"sep=([^\w\s\"]|\t)\s*", re.IGNORECASE)  # what Excel writes into a line of its own
 
 
-def read_csv(path: Path, known: Collection[str] = (), targets: Collection[str] = ()) -> Table:
+def read_csv(
+    path: Path, known: Collection[str] = (), targets: Collection[str] = (), drop: Collection[str] = ()
+) -> Table:
     """Read a table of text.
 
     The first row is a header when it names a target, or all of `known`, or when its cells differ and none
@@ -40,7 +42,9 @@ def read_csv(path: Path, known: Collection[str] = (), targets: Collection[str] =
         Names that are expected in a header.
     targets : collection of str
         Names or numbers of columns whose cells are kept as they are written, beside those of the names that a
-        target has, and those of the last column.
+        target has, and those of the last column that is not left out.
+    drop : collection of str
+        Names or numbers of columns that will be left out: they need no name.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def read_csv(path: Path, known: Collection[str] = (), targets: Collection[str] =
     try:
         with open_text(path) as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-            return _read_table(_rows(lines_of(lines, path), path), path, known, targets)
+            return _read_table(_rows(lines_of(lines, path), path), path, known, targets, drop)
     except UnicodeDecodeError as error:
         raise DataError(f"A table must be UTF-8 text. Got {path}: {error}. Save it as UTF-8 CSV.") from error
 
@@ -166,16 +170,18 @@ def _delimiter(sample: str) -> str | None:
     return max((mark for mark in ",;\t" if mark in first), key=rank, default=None)
 
 
-def _read_table(rows: NumberedRows, path: Path, known: Collection[str], targets: Collection[str]) -> Table:
+def _read_table(
+    rows: NumberedRows, path: Path, known: Collection[str], targets: Collection[str], drop: Collection[str]
+) -> Table:
     first_line, first = next(rows, (0, []))
     require_rows(len(first), str(path))
     names = tuple(cell.strip("# ") for cell in first)
     has_header = _is_header(names, known)
     if has_header:
-        require_names(names, f"line {first_line} of {path}")
+        require_names(names, f"line {first_line} of {path}", drop)
     else:
         rows = chain([(first_line, first)], rows)
-    kept = may_be_targets(names, targets)
+    kept = may_be_targets(names if has_header else [""] * len(names), targets, drop)
     lines, columns = array("q"), [_Cells(column in kept) for column in range(len(names))]
     while chunk := list(islice(rows, CHUNK_ROWS)):
         for line, cells in chunk:

@@ -89,9 +89,8 @@ def load_dataset(
         task = REGRESSION
     elif task == AUTO and source != DIGITS and Path(source).is_dir():
         task = CLASSIFICATION  # images have labels
-    train = _read(
-        source, "train", partial(rows_to_train, categories=categories, drop=drop, task=task), targets
-    )
+    of_table = partial(rows_to_train, categories=categories, drop=drop, task=task)
+    train = _read(source, "train", of_table, targets, drop)
     if train is None:
         raise DataError(
             "A source to train from must have training inputs: X or X_train in an NPZ file, "
@@ -163,7 +162,8 @@ def load_inputs(source: Source, features: Features, targets: Classes | TargetSca
     elif targets is not None:
         kind = "U" if targets.values.dtype.kind == "U" else "i"
     of_table = partial(rows_to_predict, model=features, task=task, kind=kind)
-    rows = _read(source, "test") or _read(source, "train", of_table, model=features)
+    left_out = [_name_or_number(column, name) for column, name in features.dropped.items()]
+    rows = _read(source, "test") or _read(source, "train", of_table, drop=left_out, model=features)
     if rows is None:
         raise DataError(
             "A source to predict must have inputs: X or X_test in an NPZ file, "
@@ -186,6 +186,7 @@ def _read(
     part: Part,
     of_table: Callable[..., Rows] = rows_to_train,
     targets: Sequence[str] = (),
+    drop: Sequence[str] = (),
     model: Features | None = None,
 ) -> Rows | None:
     """One part of a source, unchecked; None where the source has no such part.
@@ -220,16 +221,21 @@ def _read(
     if part == "test":
         return None
     if suffix == PARQUET:
-        table = read_parquet(path)
+        table = read_parquet(path, drop)
         return of_table(table, targets=targets) if model is None else of_table(table)
     if suffix not in TABLE_SUFFIXES and (suffix in SVMLIGHT_SUFFIXES or looks_like_svmlight(path)):
         return read_svmlight(path, model)
     if suffix in TABLE_SUFFIXES + TEXT_SUFFIXES:
         if model is None:
-            return of_table(read_csv(path, targets, targets), targets=targets)
-        names = [str(column + 1) if name is None else name for column, name in model.targets.items()]
-        return of_table(read_csv(path, model.names or (), names))
+            return of_table(read_csv(path, targets, targets, drop), targets=targets)
+        names = [_name_or_number(column, name) for column, name in model.targets.items()]
+        return of_table(read_csv(path, model.names or (), names, drop))
     raise DataError(f"The name of a file must end in a known suffix. Got {path.name!r}. {ACCEPTED}")
+
+
+def _name_or_number(column: int, name: str | None) -> str:
+    """What a column of a table is asked for by."""
+    return name or str(column + 1)
 
 
 def _coded(inputs: np.ndarray, found: Features, features: Features, where: str) -> np.ndarray:

@@ -1,23 +1,25 @@
 """Tables in Apache Parquet files."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fewfire.data.checks import require_fit
-from fewfire.data.table import Column, Table, require_names, require_rows
+from fewfire.data.table import Column, Table, is_named, require_names, require_rows
 from fewfire.errors import DataError, MemoryLimitError
 from fewfire.system.memory import require_free_memory
 
 INDEX_LEVEL = re.compile(r"__index_level_\d+__")  # what pandas calls an index without a name
 
 
-def read_parquet(path: Path) -> Table:
+def read_parquet(path: Path, drop: Collection[str] = ()) -> Table:
     """Read all columns: integers and floats as numbers, strings (also as a dictionary) and booleans as texts.
 
-    The index of a pandas DataFrame is left out.
+    The index of a pandas DataFrame is left out. Columns that will be dropped, by these names or numbers, may
+    be of any type: they are read as cells without a value.
 
     Raises
     ------
@@ -41,7 +43,12 @@ def read_parquet(path: Path) -> Table:
             require_fit(n_rows, len(kept), 8, path)
             _require_fit_unpacked(file.metadata, path)
             cells = file.read()
-            columns = [_column(cells.column(place), f"column {name!r} of {path}") for place, name in kept]
+            columns = [
+                Column.of_texts([""] * n_rows)
+                if is_named(number, name, drop)
+                else _column(cells.column(place), f"column {name!r} of {path}")
+                for number, (place, name) in enumerate(kept)
+            ]
     except (DataError, MemoryLimitError):
         raise
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
@@ -49,7 +56,7 @@ def read_parquet(path: Path) -> Table:
             f"A Parquet file must be complete and undamaged. Got {path}: {error}. Write it again."
         ) from error
     names = tuple(name for _, name in kept)
-    require_names(names, str(path))
+    require_names(names, str(path), drop)
     require_rows(n_rows, str(path))
     return Table(str(path), names, columns)
 

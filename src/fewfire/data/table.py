@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,6 +174,13 @@ class Table:
     def column_name(self, column: int) -> str:
         return f"column {column + 1}" + (f" ({self.names[column]})" if self.names else "")
 
+    def called(self, column: int) -> str:
+        """What `column_of` finds the column by, in a list that commas divide."""
+        number = str(column + 1)
+        if self.names is None or ("," in self.names[column] and number not in self.names):
+            return number
+        return self.names[column]
+
     def column_of(self, wanted: str) -> int:
         """The column with this name, else of this number, from 1.
 
@@ -231,8 +239,8 @@ def rows_to_train(
             "Separate the cells by comma, tab, semicolon or spaces."
         )
     wanted, left_out = ({table.column_of(name) for name in names} for names in (categories, drop))
-    last = max({*range(n_columns)} - left_out, default=0)
-    labels = [table.column_of(name) for name in targets] or [_target_column(table, last)]
+    named = [table.column_of(name) for name in targets]
+    labels = named or [_target_column(table, left_out=left_out)]
     for column in left_out.intersection((*labels, *wanted)):
         raise DataError(
             "A column that is left out must be neither a target nor one of categories. Got "
@@ -244,6 +252,11 @@ def rows_to_train(
             f"{table.where}. Leave it out: the target holds classes in any case."
         )
     features = [column for column in range(n_columns) if column not in labels and column not in left_out]
+    if left_out and not features:
+        raise DataError(
+            f"A table must have at least one feature. Got {len(left_out)} of {n_columns} columns of "
+            f"{table.where} left out, and no other beside the target. Leave fewer out."
+        )
     if len(set(labels)) < len(labels) or not features:
         raise DataError(
             "The targets must be different columns beside at least one feature. Got "
@@ -251,12 +264,14 @@ def rows_to_train(
             f"{table.where}. Name each target once."
         )
     texts = {column for column in features if column in wanted or table.columns[column].is_text}
-    _require_sound(table, features, texts, labels)
+    _require_sound(table, features, texts, labels, may_drop={*features, *labels} - {*named})
     rows = _rows(table, features, texts, labels, sorted(left_out), gaps=True)
     return rows._replace(labels=_labels(table, labels, task))
 
 
-def _require_sound(table: Table, features: list[int], texts: set[int], labels: list[int]) -> None:
+def _require_sound(
+    table: Table, features: list[int], texts: set[int], labels: list[int], may_drop: set[int]
+) -> None:
     """Raise DataError, with all that is found, unless each column can be learned from."""
     found: dict[int, DataError] = {}
     for column in sorted((*features, *labels)):
@@ -274,17 +289,14 @@ def _require_sound(table: Table, features: list[int], texts: set[int], labels: l
             found[column] = error
     if not found:
         return
-    names = table.names
-    to_drop = ",".join(
-        str(column + 1) if names is None or "," in names[column] else names[column] for column in found
-    )
+    to_drop = [table.called(column) for column in found if column in may_drop]
+    advice = f"Or leave out: --drop {quote(','.join(to_drop))}." if to_drop else ""
     if len(found) == 1:
         (error,) = found.values()
-        raise DataError(f"{error} Or leave it out: --drop '{to_drop}'.")
+        raise DataError(f"{error} {advice}".strip())
     each = "\n".join(f"- {error}" for error in found.values())
     raise DataError(
-        f"Each column must be fit to learn from. Got {len(found)} that are not:\n{each}\n"
-        f"Or leave them out: --drop '{to_drop}'."
+        f"Each column must be fit to learn from. Got {len(found)} that are not:\n{each}\n{advice}".strip()
     )
 
 
@@ -333,18 +345,22 @@ def _by_place(table: Table, model: Features) -> tuple[list[int], list[int]]:
     if n_columns == model.n_columns:
         labels = []
     else:
-        labels = targets if len(targets) > 1 else [_target_column(table, targets[0])]
+        labels = targets if len(targets) > 1 else [_target_column(table, otherwise=targets[0])]
     return [column for column in range(n_columns) if column not in labels], labels
 
 
 def _by_place_of_all(table: Table, model: Features) -> tuple[list[int], list[int]]:
     """With the columns that training left out: they stand where they stood, with or without the targets."""
     n_columns, everything = len(table.columns), model.n_columns + len(model.targets) + len(model.dropped)
-    if n_columns not in (everything, everything - len(model.targets)):
+    ambiguous = len(model.targets) == len(model.dropped)
+    if n_columns not in (everything, everything - len(model.targets)) or (
+        ambiguous and n_columns < everything
+    ):
         raise DataError(
             f"Each row must have the model's {model.n_columns} features, alone or with the "
-            f"{len(model.dropped)} columns that training left out, and then with or without a label. Got "
-            f"{n_columns} columns in {table.where}. Give the columns that the model was trained on."
+            f"{len(model.dropped)} columns that training left out, and then with"
+            f"{'' if ambiguous else ' or without'} a label. Got {n_columns} columns without names in "
+            f"{table.where}. Give the columns that the model was trained on."
         )
     labels = list(model.targets) if n_columns == everything else []
     there = [column for column in range(everything) if labels or column not in model.targets]
@@ -372,21 +388,28 @@ def _by_name(
     return [place_of[name] for name in wanted], labels if len(labels) == len(model.targets) else []
 
 
-def _target_column(table: Table, otherwise: int) -> int:
-    """The column with a name that a target has, or the other one."""
-    names = [name.lower() for name in table.names or ()]
-    found = next((names.index(name) for name in TARGET_NAMES if name in names), otherwise)
-    return found
+def _target_column(table: Table, *, otherwise: int | None = None, left_out: Collection[int] = ()) -> int:
+    """The column with a name that a target has, or the other one; by default the last that is there."""
+    there = [column for column in range(len(table.columns)) if column not in left_out] or [0]
+    names = {table.names[column].lower(): column for column in reversed(there)} if table.names else {}
+    found = next((names[name] for name in TARGET_NAMES if name in names), otherwise)
+    return there[-1] if found is None else found
 
 
-def may_be_targets(names: Sequence[str], wanted: Collection[str]) -> set[int]:
+def may_be_targets(names: Sequence[str], wanted: Collection[str], drop: Collection[str] = ()) -> set[int]:
     """The columns of a table that may turn out to be targets, by these names or numbers or by default."""
     likely = {
         column
         for column, name in enumerate(names, start=1)
         if name in wanted or str(column) in wanted or name.lower() in TARGET_NAMES
     }
-    return {len(names) - 1, *(column - 1 for column in likely)}
+    there = [place for place, name in enumerate(names) if not is_named(place, name, drop)]
+    return {*there[-1:], *(column - 1 for column in likely)}
+
+
+def is_named(place: int, name: str, wanted: Collection[str]) -> bool:
+    """Whether a column of this place and name is among these names and numbers."""
+    return name in wanted or str(place + 1) in wanted
 
 
 def _rows(
@@ -477,15 +500,22 @@ def _require_value(table: Table, column: int) -> None:
         )
 
 
-def require_names(names: Sequence[str], where: str) -> None:
-    """Raise DataError unless every column has a name of its own."""
-    nameless = next((place for place, name in enumerate(names) if NAMELESS.fullmatch(name)), None)
+def require_names(names: Sequence[str], where: str, drop: Collection[str] = ()) -> None:
+    """Raise DataError unless every column has a name of its own, but for those that are left out."""
+    nameless = next(
+        (
+            place
+            for place, name in enumerate(names)
+            if NAMELESS.fullmatch(name) and not is_named(place, name, drop)
+        ),
+        None,
+    )
     if nameless is not None:
         raise DataError(
             "Every column of a table with a header must have a name. Got "
-            f"{names[nameless] or 'none'} for column {nameless + 1} in {where}. Name it, or remove it if it "
-            "only numbers the rows (pandas: to_csv(..., index=False)) or comes from a delimiter at the "
-            "end of each line."
+            f"{names[nameless] or 'none'} for column {nameless + 1} in {where}. Name it, or leave it out "
+            f"(--drop {nameless + 1}) if it only numbers the rows (pandas: to_csv(..., index=False)) or "
+            "comes from a delimiter at the end of each line."
         )
     require_different_names(names, where)
 

@@ -331,7 +331,7 @@ def _chosen(data: Data, look: Look, ridges: Floats, width: int, seed: int) -> Ch
     _, constant = samples.units(directions, setting.constant)
     preparation = candidate.preparation.along(directions, constant)
     if look_again:
-        every = data.samples(candidate.preparation, MOST_ROWS)
+        every = data.samples(candidate.preparation, count)[np.arange(max(0, count - MOST_ROWS), count)]
         last = Fold(np.arange(0), np.arange(len(every.rows) - JUDGED, len(every.rows)))
         grown = Candidate(
             candidate.preparation, every, candidate.start, [Round(look.error, setting, [directions])]

@@ -49,7 +49,7 @@ def baseline_accuracy(labels: NDArray, test_labels: NDArray) -> float | None:
     if labels.ndim > 1 or labels.dtype.kind == "f":
         return None
     values, counts = np.unique(labels, return_counts=True)
-    return float(np.mean(test_labels == values[counts.argmax()]))
+    return float(np.mean(test_labels.astype(str) == str(values[counts.argmax()])))
 
 
 def confusion(

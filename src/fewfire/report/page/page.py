@@ -159,7 +159,7 @@ def _columns(runs: Mapping[str, Run]) -> Element | None:
     by_run = {
         name: dict(Features.from_state(run.settings.features).readings)
         for name, run in runs.items()
-        if run.settings.features
+        if run.settings.features and "targets" in run.settings.features
     }
     read = {name: readings for name, readings in by_run.items() if readings}
     if not read:
