@@ -171,7 +171,7 @@ def test_all_columns_that_cannot_be_used_are_told_at_once(own_table):
     assert "Got 3 that are not" in ended.err
     assert "400 different texts in 400 rows" in ended.err
     assert "Turn dates and times into numbers" in ended.err
-    assert "--drop 'id,joined,note'" in ended.err
+    assert "--drop id,joined,note." in ended.err
 
 
 def test_each_column_is_told_how_it_was_read(own_run):
@@ -228,7 +228,7 @@ def test_columns_left_out_are_found_by_place_where_none_has_a_name(own_table, tm
     ("drop", "message"), [("plan", "neither a target nor"), ("mood", "named as in the table")]
 )
 def test_a_column_that_cannot_be_left_out_is_named(own_table, drop, message):
-    ended = fewfire("train", own_table, "--drop", drop, *SMALL)
+    ended = fewfire("train", own_table, "--target", "plan", "--drop", drop, *SMALL)
     assert (ended.code, message in ended.err) == (USER_ERROR, True)
 
 
