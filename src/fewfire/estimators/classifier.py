@@ -97,9 +97,9 @@ class WideClassifier(Decisions, WideNetwork):
 
     Notes
     -----
-    Cost: up to 4 seconds to choose what is "auto", then the steps of `GaussNewton` (for n samples
-    n^3 / 3, and what fires) or `Trainer`. Predictions cost what fires; one fitted model may serve several
-    threads and processes at once.
+    Cost: up to 4 seconds to choose what is "auto", 15 for large tables, then the steps of `GaussNewton`
+    (for n samples n^3 / 3, and what fires), `CentredGaussNewton` or `Trainer`. Predictions cost what
+    fires; one fitted model may serve several threads and processes at once.
 
     Sample weights stand for copies of the samples.
 

@@ -76,9 +76,8 @@ class Features:
         A category that is none of these is 0 in all of them. A number that is missing is filled. Without
         categories and gaps nothing changes.
         """
-        if not self.categories:
-            return inputs if self.gaps is None else coded_columns(inputs, self.one_hot, self.gaps)
-        inputs = inputs.copy()
+        if self.categories:
+            inputs = inputs.copy()
         for column, texts in self.categories.items():
             codes = codes_of_texts(found.categories[column], texts)
             inputs[:, column] = codes[inputs[:, column].astype(int)]
@@ -94,20 +93,21 @@ class Features:
         """
         if not self.targets:
             return []
-        beside = dict.fromkeys(self.targets, "target") | dict.fromkeys(self.dropped, "left out")
-        known = {**self.targets, **self.dropped}
-        rows, place = [], 0
-        numbers, lacking = self.one_hot.numbers, set() if self.gaps is None else set(self.gaps.columns)
+        numbers = self.one_hot.numbers
+        lacking = set() if self.gaps is None else {numbers[place] for place in self.gaps.columns}
+
+        def read(place: int) -> tuple[str | None, str]:
+            name = None if self.names is None else self.names[place]
+            if place in self.categories:
+                return name, f"category, {len(self.categories[place])} values"
+            return name, "number, some missing" if place in lacking else "number"
+
+        features = map(read, range(self.n_columns))
+        beside = {column: (name, "target") for column, name in self.targets.items()}
+        beside |= {column: (name, "left out") for column, name in self.dropped.items()}
+        rows = []
         for column in range(self.n_columns + len(beside)):
-            if column in beside:
-                name, how = known[column], beside[column]
-            else:
-                name, how = None if self.names is None else self.names[place], "number"
-                if place in self.categories:
-                    how = f"category, {len(self.categories[place])} values"
-                elif numbers.index(place) in lacking:
-                    how = "number, some missing"
-                place += 1
+            name, how = beside.get(column) or next(features)
             rows.append((f"column {column + 1}" if name is None else name, how))
         if len(rows) <= MOST_NAMED:
             return rows

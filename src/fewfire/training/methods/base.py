@@ -119,6 +119,17 @@ class Stepper(ABC):
         self.asking.forget()
 
 
+class SolvingStepper(Stepper):
+    """Steps that a linear system decides: no rate stands before them."""
+
+    @property
+    def remedy(self) -> str:
+        return ". Rescale the targets."
+
+    def rate_of(self, step: int) -> float:
+        return 1.0
+
+
 class Method(ABC):
     """How steps are taken: settings alone, checked when they are made.
 

@@ -29,7 +29,7 @@ from fewfire.system.memory import require_within
 from fewfire.system.words import bytes_text
 from fewfire.tangent.centres import CentredRidge, least_ridge_error
 from fewfire.training.asking import Asking
-from fewfire.training.methods.base import Method, Stepper, Taken
+from fewfire.training.methods.base import Method, SolvingStepper, Taken
 from fewfire.training.problem import Problem
 
 KERNEL_BYTES = 2_500_000_000  # at the most, where no limit is given
@@ -87,7 +87,7 @@ class CentredGaussNewton(Method):
         return CentredStepper(self, problem, asking)
 
 
-class CentredStepper(Stepper):
+class CentredStepper(SolvingStepper):
     """Takes the step.
 
     Raises
@@ -116,13 +116,6 @@ class CentredStepper(Stepper):
     def description(self) -> str:
         needed = bytes_text(4 * len(self.problem) * self.count)
         return f"Gauss-Newton through {self.count:,} centres: a kernel of {needed}"
-
-    @property
-    def remedy(self) -> str:
-        return ". Rescale the targets."
-
-    def rate_of(self, step: int) -> float:
-        return 1.0
 
     def end_epoch(self) -> None:
         self.finished = True

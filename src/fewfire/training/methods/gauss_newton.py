@@ -30,7 +30,7 @@ from fewfire.tangent.conjugate_gradients import Linear, conjugate_gradients
 from fewfire.tangent.gram import FiringGram, Floats
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
-from fewfire.training.methods.base import Method, Stepper, Taken
+from fewfire.training.methods.base import Method, SolvingStepper, Taken
 from fewfire.training.methods.ridge import OfOwnPart, Ridge, ToStart
 from fewfire.training.problem import Problem
 
@@ -153,7 +153,7 @@ class GaussNewton(Method):
         return GaussNewtonStepper(self, problem, asking)
 
 
-class GaussNewtonStepper(Stepper):
+class GaussNewtonStepper(SolvingStepper):
     """Takes Gauss-Newton steps.
 
     Attributes
@@ -188,13 +188,6 @@ class GaussNewtonStepper(Stepper):
     @property
     def description(self) -> str:
         return self._description
-
-    @property
-    def remedy(self) -> str:
-        return ". Rescale the targets."
-
-    def rate_of(self, step: int) -> float:
-        return 1.0
 
     def begin_epoch(self) -> None:
         self._tally, self._steps_before = dict(NOTHING), self.steps_taken
