@@ -17,7 +17,7 @@ from fewfire.system.signals import ENDING
 from fewfire.training.methods.gradient_descent import DescentStepper
 
 INTERRUPTED = 130
-WHOLE = {"model.safetensors", "scaling.safetensors", "settings.json", "history.jsonl", "history.png"}
+WHOLE = {"model.safetensors", "settings.json", "history.jsonl", "history.png"}
 GOES_ON = "; `fewfire resume {}` goes on from checkpoint-"
 
 

@@ -10,7 +10,8 @@ from safetensors.numpy import load_file, save_file
 
 from command import fewfire
 from fewfire.data import load_dataset
-from fewfire.runs.folder import RunFolder
+from fewfire.prepare import Classes, Features
+from fewfire.prepare.model import Model
 
 USER_ERROR = 2
 
@@ -111,63 +112,43 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     assert_no_run(tmp_path / "absent", r"model\.safetensors")
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "scaling.safetensors", "settings.json"])
-def test_a_missing_file_is_named(run_copy, name):
-    (run_copy / name).unlink()
-    assert_no_run(run_copy, re.escape(name))
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "scaling.safetensors", "settings.json"])
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.999])
-def test_truncated_files_are_refused(run_copy, name, share):
-    content = (run_copy / name).read_bytes()
-    (run_copy / name).write_bytes(content[: int(share * (len(content) - 2))])
+def test_a_truncated_model_is_refused(run_copy, share):
+    content = (run_copy / "model.safetensors").read_bytes()
+    (run_copy / "model.safetensors").write_bytes(content[: int(share * (len(content) - 2))])
     assert_no_run(run_copy, "")
 
 
 @pytest.mark.parametrize("content", [b"not a model", b"\x80\x04pickled", bytes(1000), b"\xff" * 1000])
 def test_foreign_files_are_refused(run_copy, content):
     (run_copy / "model.safetensors").write_bytes(content)
-    assert_no_run(run_copy, "must be a safetensors file with weights, output_weights and threshold")
+    assert_no_run(run_copy, "model.safetensors is no model that fewfire saved, but ")
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "3", "null", '{"classes": 3}', '[["classes", 3]]'])
-def test_foreign_settings_are_refused(run_copy, content):
-    (run_copy / "settings.json").write_text(content)
-    assert_no_run(run_copy, "settings.json is not what `fewfire train` wrote")
-
-
-@pytest.mark.parametrize(("name", "value"), [("classes", 3), ("classes", None), ("features", 3)])
-def test_settings_without_classes_or_features_are_refused(run_copy, name, value):
-    run = RunFolder(run_copy)
-    run.save_settings(replace(run.load_settings(), **{name: value}))
-    assert_no_run(run_copy, "")
-
-
-def test_settings_that_were_edited_are_refused(run_copy):
-    text = (run_copy / "settings.json").read_text()
-    (run_copy / "settings.json").write_text(text.replace("9\n", "8\n"))
-    assert_no_run(run_copy, "settings.json has another checksum than when it was written")
+def test_the_model_file_alone_is_enough(run_copy):
+    """Settings, history and figures are for people."""
+    for path in run_copy.iterdir():
+        if path.name != "model.safetensors":
+            path.unlink()
+    assert fewfire("predict", run_copy, "digits").code == 0
 
 
 def test_a_model_of_other_tensors_is_refused(run_copy):
+    """As of a program that knows safetensors, or of fewfire before a model file held the way into it."""
     tensors = load_file(run_copy / "model.safetensors")
     save_file({"weights": tensors["weights"]}, run_copy / "model.safetensors")
-    assert_no_run(run_copy, "must be a safetensors file with weights, output_weights and threshold")
-    save_file({"mean": np.ones(3)}, run_copy / "scaling.safetensors")
-    assert_no_run(run_copy, "")
+    assert_no_run(run_copy, "a network without the way into it")
 
 
-def test_files_of_different_runs_are_refused(run_copy):
-    run = RunFolder(run_copy)
-    settings = run.load_settings()
-    run.save_settings(replace(settings, classes=["yes", "no", "perhaps"]))
-    assert_no_run(run_copy, "65 features and 10 outputs beside a scaling of 64 .* 3 classes")
-
-    run.save_settings(settings)
-    scaling = load_file(run_copy / "scaling.safetensors")
-    save_file(
-        scaling | {name: np.ascontiguousarray(scaling[name][:9]) for name in ("mean", "scale")},
-        run_copy / "scaling.safetensors",
-    )
-    assert_no_run(run_copy, "65 features and 10 outputs beside a scaling of 9 ")
+@pytest.mark.parametrize(
+    ("change", "got"),
+    [
+        ({"targets": Classes(np.array(["yes", "no", "perhaps"]))}, "of .10. outputs .* 3 classes"),
+        ({"features": Features(9)}, "for .64. columns, beside features for 9"),
+        ({"mean": np.zeros(3)}, "networks of .3, 10. outputs"),
+    ],
+)
+def test_parts_of_different_models_are_refused(run_copy, change, got):
+    model = Model.load(run_copy / "model.safetensors")
+    replace(model, **change).save(run_copy / "model.safetensors")
+    assert_no_run(run_copy, got)

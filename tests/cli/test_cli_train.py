@@ -16,7 +16,6 @@ from fewfire.runs.folder import RunFolder
 
 FILES = {
     "model.safetensors",
-    "scaling.safetensors",
     "settings.json",
     "history.jsonl",
     "history.png",
@@ -92,7 +91,7 @@ def test_a_run_leaves_all_files_and_consistent_figures(tmp_path, index, loss):
     assert figures["work_share"] >= shares * (1 - 1e-3)
 
     model, data = RunFolder(folder).load_model(), load_dataset("digits", seed=0)
-    assert np.mean(model.labels(data.test_inputs) == data.test_labels) == figures["test_accuracy"]
+    assert np.mean(model.labels(data.test_rows) == data.test_labels) == figures["test_accuracy"]
     assert json.loads((folder / "settings.json").read_text())["classes"] == list(range(10))
 
 

@@ -165,7 +165,8 @@ BYTES = [_flip, _truncate, _insert, _delete, _repeat, _zeros, _gzipped]
 TEXTS = [_line, _cell, _cell, _cell]
 
 
-def require_rows(inputs: np.ndarray, labels: np.ndarray | None, features: Features) -> None:
+def require_rows(rows: np.ndarray, labels: np.ndarray | None, features: Features) -> None:
+    inputs = features.coded(rows)
     assert inputs.ndim == 2
     assert inputs.shape[1] == features.n_inputs > 0
     assert np.isfinite(inputs).all()
@@ -176,8 +177,8 @@ def require_rows(inputs: np.ndarray, labels: np.ndarray | None, features: Featur
 
 def require_sound(dataset: Dataset) -> None:
     """All that reading promises."""
-    require_rows(dataset.inputs, dataset.labels, dataset.features)
-    require_rows(dataset.test_inputs, dataset.test_labels, dataset.features)
+    require_rows(dataset.rows, dataset.labels, dataset.features)
+    require_rows(dataset.test_rows, dataset.test_labels, dataset.features)
     assert len(np.unique(dataset.labels)) > 1
     if dataset.labels.ndim == 1:
         assert set(dataset.test_labels.tolist()) <= set(dataset.labels.tolist())

@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from fewfire.estimators import WideClassifier
-from fewfire.estimators.probabilities import Link
+from fewfire.prepare.link import Link
 
 
 def drawn(n, k, sharpness, doubt, seed=0):

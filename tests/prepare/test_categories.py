@@ -50,9 +50,10 @@ def test_an_estimator_tells_an_unseen_value_from_a_missing_one():
 
 
 def test_the_command_codes_by_the_same_rule():
-    trained = Features(1, categories={0: ("", "Oslo", "Rome")})  # "" is a missing cell
+    trained = Features(1, categories={0: ("Oslo", "Rome", "")})  # "" is a missing cell
     found = Features(1, categories={0: ("Lima", "Rome", "")})
-    assert trained.code(np.array([[0.0], [1.0], [2.0]]), found).tolist() == [[0, 0, 0], [0, 0, 1], [1, 0, 0]]
+    rows = trained.recoded(np.array([[0.0], [1.0], [2.0]]), found)
+    assert trained.coded(rows).tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
 def test_all_marks_of_a_missing_value_are_one_category_in_the_command(tmp_path):
@@ -60,21 +61,21 @@ def test_all_marks_of_a_missing_value_are_one_category_in_the_command(tmp_path):
     rows = ["1,Rome,a", "2,?,b", "3,,a", "4,NA,b", "5,Oslo,a"]
     (tmp_path / "towns.csv").write_text("\n".join(["x,city,y", *rows * 8]))
     towns = load_dataset(tmp_path / "towns.csv")
-    assert towns.features.categories == {1: ("", "Oslo", "Rome")}
+    assert towns.features.categories == {1: ("Oslo", "Rome", "")}
     (tmp_path / "new.csv").write_text("x,city\n1,#N/A\n1,?\n1,Lima\n1,Oslo\n")
     found = load_inputs(tmp_path / "new.csv", towns.features)
-    assert found.inputs[:, 1:].tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0]]
+    coded = towns.features.coded(found.inputs)[:, 1:]
+    assert coded.tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 0], [1, 0, 0]]
     assert towns.features.unseen_in(found.features) == ["'Lima' in city"]
 
 
 def test_a_missing_value_keeps_the_way_in_which_it_is_written_where_that_is_one_alone(tmp_path):
     (tmp_path / "towns.csv").write_text("\n".join(["x,city,y", *["1,Rome,a", "2,?,b", "3,Oslo,a"] * 8]))
     towns = load_dataset(tmp_path / "towns.csv")
-    assert towns.features.categories == {1: ("?", "Oslo", "Rome")}
+    assert towns.features.categories == {1: ("Oslo", "Rome", "?")}
     (tmp_path / "new.csv").write_text("x,city\n1,\n1,Rome\n1,?\n")
-    assert load_inputs(tmp_path / "new.csv", towns.features).inputs[:, 1:].tolist() == [
-        [1, 0, 0], [0, 0, 1], [1, 0, 0],
-    ]  # fmt: skip
+    rows = load_inputs(tmp_path / "new.csv", towns.features).inputs
+    assert towns.features.coded(rows)[:, 1:].tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 1]]
 
 
 def test_codes():

@@ -1,6 +1,7 @@
 """What reading gives: rows of one part, and a data set with its two parts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -39,29 +40,40 @@ class Dataset:
     ----------
     name : str
         Short name for titles and run folders: the file or folder name without its suffix.
-    inputs : array (n, d), any real dtype
-        Training inputs as read, so images stay uint8, and with a column for each category. May be read-only.
+    rows : array (n, features.n_columns), any real dtype
+        Training inputs as read, so images stay uint8; with the codes of `features` where a column holds
+        categories, NaN where a value is missing. May be read-only.
     labels : array (n,), integers or strings; or (n, k), booleans
         Training labels; at least two different ones. With booleans, row i has those labels j where [i, j]
         is true: several, one or none. The targets of a regression are float64 (n, c), as read.
-    test_inputs : array (n_test, d)
+    test_rows : array (n_test, features.n_columns)
         At least one row.
     test_labels : array (n_test,) or (n_test, k)
         As `labels`; every class of them occurs there.
     features : Features
-        What the columns of the source were, and how categories were coded.
+        What the columns of the source were, and how categories are coded.
     tabular : bool
         True where the columns are different quantities (tables, NPZ, svmlight), to be standardized; False for
         pixels (IDX, digits) and words (text of the Extreme Classification Repository), to be centred only.
     """
 
     name: str
-    inputs: np.ndarray
+    rows: np.ndarray
     labels: np.ndarray
-    test_inputs: np.ndarray
+    test_rows: np.ndarray
     test_labels: np.ndarray
     features: Features
     tabular: bool
+
+    @cached_property
+    def inputs(self) -> np.ndarray:
+        """Training inputs (n, d) with a column for each category, and without gaps."""
+        return self.features.coded(self.rows)
+
+    @cached_property
+    def test_inputs(self) -> np.ndarray:
+        """The same of the test part, (n_test, d)."""
+        return self.features.coded(self.test_rows)
 
     @property
     def task(self) -> str:

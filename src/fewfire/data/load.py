@@ -125,8 +125,8 @@ def load_dataset(
         if labels.ndim == 1:
             Classes.of(labels).encode(test_labels)  # raises for a label that training lacks
     features = found.seen_in(inputs)
-    inputs, test_inputs = (_coded(part, found, features, str(source)) for part in (inputs, test_inputs))
-    return Dataset(_name(source), inputs, labels, test_inputs, test_labels, features, _is_tabular(source))
+    rows, test_rows = (_recoded(part, found, features, str(source)) for part in (inputs, test_inputs))
+    return Dataset(_name(source), rows, labels, test_rows, test_labels, features, _is_tabular(source))
 
 
 def load_inputs(source: Source, features: Features, targets: Classes | TargetScaling | None = None) -> Rows:
@@ -146,8 +146,8 @@ def load_inputs(source: Source, features: Features, targets: Classes | TargetSca
     Returns
     -------
     Rows
-        inputs (n, features.n_inputs), coded as in training, and the labels: "" or NaN for a row that has
-        none, or None for all.
+        inputs (n, features.n_columns), with codes and gaps as in training, and the labels: "" or NaN for a
+        row that has none, or None for all.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def load_inputs(source: Source, features: Features, targets: Classes | TargetSca
             "Categories must be given in a table, as in training: CSV, Parquet or OpenML. "
             f"Got {source}. Give a table with the columns of training."
         )
-    return rows._replace(inputs=_coded(rows.inputs, rows.features or features, features, str(source)))
+    return rows._replace(inputs=_recoded(rows.inputs, rows.features or features, features, str(source)))
 
 
 def _read(
@@ -238,10 +238,11 @@ def _name_or_number(column: int, name: str | None) -> str:
     return name or str(column + 1)
 
 
-def _coded(inputs: np.ndarray, found: Features, features: Features, where: str) -> np.ndarray:
+def _recoded(inputs: np.ndarray, found: Features, features: Features, where: str) -> np.ndarray:
+    """The rows with the codes of training, where they fit with a column for each category too."""
     if features.n_inputs > features.n_columns:
         require_fit(len(inputs), features.n_inputs, 8, where)
-    return features.code(inputs, found)
+    return features.recoded(inputs, found)
 
 
 def _check_n_targets(labels: np.ndarray, targets: Classes | TargetScaling, where: str) -> None:

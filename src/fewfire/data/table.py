@@ -19,6 +19,7 @@ from fewfire.prepare.columns import Features
 from fewfire.prepare.targets import AUTO, CLASSIFICATION, REGRESSION
 from fewfire.system.memory import require_free_memory
 
+TRUTHS = {"true": 1.0, "false": 0.0}
 TARGET_NAMES = ("target", "label", "class")
 SHOWN = 60  # characters of a cell in a message
 NAMELESS = re.compile(r"|Unnamed: \d+(\.\d+)*")  # what pandas calls a column without a name
@@ -94,14 +95,28 @@ class Column:
     def is_text(self) -> bool:
         """Whether there are texts, other than marks of a missing value, and few numbers beside them.
 
-        A number with a decimal comma or a date counts as a number. Whole numbers that zeros make equally
-        long are texts.
+        A number with a decimal comma or a date counts as a number, and so does a truth. Whole numbers that
+        zeros make equally long are texts.
         """
         if self._holds_identifiers():
             return True
+        if self._holds_truths:
+            return False
         n_amounts = int(np.count_nonzero(self._texts_that(is_amount)))
         n_numbers = int(np.count_nonzero(self.codes < 0)) + n_amounts
         return are_texts(int(np.count_nonzero(self.has_value)) - n_amounts, n_numbers)
+
+    @property
+    def _holds_truths(self) -> bool:
+        """Whether all cells that have a value are true or false."""
+        return bool((self.codes >= 0).all() and (self._texts_that(_is_truth) | ~self.has_value).all())
+
+    def as_numbers(self) -> NDArray[np.float64]:
+        """The numbers (n,), with 1 for true and 0 for false where all cells are so; else NaN for a text."""
+        if not self._holds_truths:
+            return self.numbers
+        values = [TRUTHS.get(text.lower(), np.nan) for text in self.texts]
+        return np.array(values, np.float64)[self.codes]
 
     def _holds_identifiers(self) -> bool:
         """Whether all numbers are whole and as long as those with zeros before them, as 01 to 12 are."""
@@ -443,7 +458,8 @@ def _numbers(
     table: Table, column: int, otherwise: str = AS_CATEGORIES, *, gaps: bool = False
 ) -> NDArray[np.float64]:
     cells = table.columns[column]
-    finite = np.isfinite(cells.numbers)
+    numbers = cells.as_numbers()
+    finite = np.isfinite(numbers)
     sound = finite | cells.is_missing if gaps else finite
     if not sound.all():
         row = int(np.argmin(sound))
@@ -453,7 +469,7 @@ def _numbers(
             f"{table.place(row, column)}; {np.count_nonzero(finite)} of {len(finite)} cells are numbers. "
             f"{advice(cells.texts[cells.codes[row]] if cells.codes[row] >= 0 else '')}; {otherwise}."
         )
-    return cells.numbers
+    return numbers
 
 
 def _labels(table: Table, columns: Sequence[int], task: str, kind: str | None = None) -> NDArray:
@@ -529,6 +545,10 @@ def require_rows(n_rows: int, where: str) -> None:
 def number_text(number: float) -> str:
     """3 for 3.0, else as Python writes it."""
     return str(int(number)) if number.is_integer() else repr(float(number))
+
+
+def _is_truth(text: str) -> bool:
+    return text.lower() in TRUTHS
 
 
 def few(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from fewfire.estimators.checks import check_weights, labels_of_one_kind
 from fewfire.estimators.common import WideNetwork, all_or_nothing, descends
 from fewfire.estimators.decisions import Decisions
 from fewfire.estimators.labels import Labels
-from fewfire.estimators.probabilities import Link
+from fewfire.prepare.link import Link
 
 
 class WideClassifier(Decisions, WideNetwork):

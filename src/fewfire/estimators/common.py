@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from fewfire.core.inputs import Inputs
 from fewfire.estimators.coded_tables import CodedTables
-from fewfire.estimators.member import Member
 from fewfire.estimators.stopping import UntilNothingImproves
 from fewfire.indexes import rules
 from fewfire.networks.near_kernel import (
@@ -32,6 +31,7 @@ from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
 from fewfire.prepare.categories import perhaps_categories
+from fewfire.prepare.member import Member
 from fewfire.prepare.preparation import Preparation
 from fewfire.system.machine import one_blas_thread, using_threads
 from fewfire.training import CentredGaussNewton, GaussNewton, GradientDescent, Trainer, train_epochs

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
 from fewfire.estimators.labels import Labels
-from fewfire.estimators.probabilities import Link
+from fewfire.prepare.link import Link
 
 
 class Decisions(ClassifierMixin):

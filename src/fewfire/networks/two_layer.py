@@ -1,5 +1,6 @@
 """The two-layer network f(x) = m^(-1/2) sum_r a_r max(<w_r, x> - b, 0): its parameters."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -281,17 +282,26 @@ class TwoLayerNetwork:
         OSError
             The file cannot be written; one that was there is as it was.
         """
-        tensors = {
+        write_tensors(path, KIND, self.state())
+
+    def state(self) -> dict[str, NDArray]:
+        """The parameters as arrays by name."""
+        return {
             "weights": np.ascontiguousarray(self.weights),
             "output_weights": np.ascontiguousarray(self.output_weights),
             "threshold": np.array(self.threshold, dtype=np.float64),
             "scale": np.array(self.scale, dtype=np.float64),
         }
-        write_tensors(path, KIND, tensors)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray]) -> "TwoLayerNetwork":
+        """The inverse of `state`; other names in the mapping are ignored."""
+        weights, scale = state["weights"], state["scale"].item() if "scale" in state else None
+        return cls(weights, state["output_weights"], state["threshold"].item(), weights.dtype, scale=scale)
 
     @classmethod
     def load(cls, path: str | Path) -> "TwoLayerNetwork":
-        """Read the parameters back, bit for bit.
+        """Read the parameters back, bit for bit; of a file of several networks, those of the first.
 
         Raises
         ------
@@ -303,11 +313,7 @@ class TwoLayerNetwork:
             The file and its arrays do not fit in memory.
         """
         try:
-            tensors, _ = read_tensors(path, KIND)
-            weights, output_weights = tensors["weights"], tensors["output_weights"]
-            threshold = tensors["threshold"].item()
-            scale = tensors["scale"].item() if "scale" in tensors else None
-            return cls(weights, output_weights, threshold, weights.dtype, scale=scale)
+            return cls.from_state(read_tensors(path, KIND)[0])
         except (KeyError, ValueError) as error:
             raise ValueError(
                 f"{path} must be a safetensors file with weights, output_weights and threshold. "

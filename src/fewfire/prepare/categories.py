@@ -64,17 +64,38 @@ def marks_missing(text: str) -> bool:
 
 
 def texts_seen(texts: Iterable[str]) -> tuple[str, ...]:
-    """The categories of a column with these texts, sorted: the marks of a missing value are all the first."""
-    known = sorted(set(texts))
-    marks = [text for text in known if marks_missing(text)]
-    return tuple(text for text in known if text not in marks[1:])
+    """The categories of a column with these texts, sorted: numbers by size, and a missing one last."""
+    seen = sorted(set(texts))
+    known = [text for text in seen if not marks_missing(text)]
+    if all(map(_reads_as_number, known)):
+        known.sort(key=float)
+    return (*known, *[text for text in seen if marks_missing(text)][:1])
+
+
+def codes_seen(known: Sequence[str]) -> NDArray[np.float64]:
+    """The code of each of these categories: its place, or MISSING for the mark that is the last."""
+    codes = np.arange(len(known), dtype=np.float64)
+    if known and marks_missing(known[-1]):
+        codes[-1] = MISSING
+    return codes
 
 
 def codes_of_texts(texts: Iterable[str], known: Sequence[str]) -> NDArray[np.float64]:
-    """The place of each text among the known ones: a mark of a missing value has that of any other mark."""
+    """The code of each text among the known ones: a mark of a missing value has that of any other mark."""
     mark = next((text for text in known if marks_missing(text)), None)
     alike = [mark if mark is not None and marks_missing(t) and t not in known else t for t in texts]
-    return codes_of(alike, known)
+    places = codes_of(alike, known)
+    seen = places != UNSEEN
+    places[seen] = codes_seen(known)[places[seen].astype(int)]
+    return places
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.prepare.categories import UNSEEN, OneHot, codes_of_texts, texts_seen
+from fewfire.prepare.categories import UNSEEN, OneHot, codes_of_texts, codes_seen, texts_seen
 from fewfire.prepare.gaps import Gaps
 from fewfire.prepare.preparation import coded_columns
 
@@ -28,7 +28,8 @@ class Features:
     dropped : {column: its name, or None}
         Where columns stand there that were left out.
     categories : {column: its categories}
-        In this column code c stands for the c-th of these texts. All other columns hold numbers.
+        In this column code c stands for the c-th of these texts; a mark of a missing value, if the last is
+        one, has the code NaN. All other columns hold numbers.
     gaps : Gaps or None
         What stands for a number that is missing; None where none may be.
     first_index : 0, 1 or None
@@ -50,7 +51,9 @@ class Features:
 
     @property
     def one_hot(self) -> OneHot:
-        return OneHot(self.n_columns, {column: np.arange(len(t)) for column, t in self.categories.items()})
+        return OneHot(
+            self.n_columns, {column: codes_seen(texts) for column, texts in self.categories.items()}
+        )
 
     @property
     def n_inputs(self) -> int:
@@ -70,20 +73,25 @@ class Features:
         gaps = Gaps.of(inputs, self.one_hot.numbers) if self.targets else None
         return replace(self, categories=seen, gaps=gaps)
 
-    def code(self, inputs: NDArray, found: "Features") -> NDArray:
-        """Inputs (n, n_columns), with the codes of `found`, as (n, n_inputs) with a column for each category.
+    def recoded(self, inputs: NDArray, found: "Features") -> NDArray:
+        """Inputs (n, n_columns) with these codes in place of those of `found`; UNSEEN for what is new.
 
-        A category that is none of these is 0 in all of them. A number that is missing is filled. Without
-        categories and gaps nothing changes.
+        Without categories they are given back as they are, not copied.
         """
         if self.categories:
             inputs = inputs.copy()
         for column, texts in self.categories.items():
             codes = codes_of_texts(found.categories[column], texts)
             inputs[:, column] = codes[inputs[:, column].astype(int)]
-        if self.gaps is None:
-            return self.one_hot.transform(inputs)
-        return coded_columns(inputs, self.one_hot, self.gaps)
+        return inputs
+
+    def coded(self, rows: NDArray) -> NDArray:
+        """Rows (n, n_columns) with these codes, as (n, n_inputs) with a column for each category.
+
+        A category that is new is 0 in all of them. A number that is missing is filled. Without categories and
+        gaps nothing changes.
+        """
+        return coded_columns(rows, self.one_hot, self.gaps)
 
     @property
     def readings(self) -> list[tuple[str, str]]:

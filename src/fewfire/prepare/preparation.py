@@ -1,6 +1,6 @@
 """The way of tabular rows into a network: gaps, categories, codings, then to the unit sphere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,8 +22,9 @@ class Preparation:
     ----------
     one_hot : OneHot
         Which columns hold categories. Those of numbers come first after it.
-    gaps : Gaps
-        What stands for numbers that are missing. The columns that tell of them come last.
+    gaps : Gaps or None
+        What stands for numbers that are missing; None where none may be. The columns that tell of them come
+        last.
     curves : Curves or None
         How columns of numbers are coded; None where they stay as they are.
     scaling : InputScaling
@@ -31,7 +32,7 @@ class Preparation:
     """
 
     one_hot: OneHot
-    gaps: Gaps
+    gaps: Gaps | None
     curves: Curves | None
     scaling: InputScaling
 
@@ -69,6 +70,34 @@ class Preparation:
         scaling = InputScaling.fit(columns, standardize=True, sample_weight=sample_weight)
         return replace(self, curves=curves, scaling=scaling)
 
+    def state(self) -> dict[str, npt.NDArray]:
+        """All of it as arrays by name."""
+        categories = self.one_hot.categories
+        state = self.scaling.state() | {
+            "n_columns": np.array(self.one_hot.n_features, np.int32),
+            "categories": np.array(list(categories), np.int32),
+        }
+        state |= {f"codes {column}": codes for column, codes in categories.items()}
+        if self.gaps is not None:
+            state |= {"medians": self.gaps.medians, "lacking": self.gaps.columns.astype(np.int32)}
+        if self.curves is not None:
+            state |= {f"knots {place}": knots for place, knots in enumerate(self.curves.knots)}
+            state |= {f"values {place}": values for place, values in enumerate(self.curves.values)}
+        return {name: np.asarray(array, order="C") for name, array in state.items()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, npt.NDArray]) -> "Preparation":
+        """The inverse of `state`; other names in the mapping are ignored."""
+        categories = {column: state[f"codes {column}"] for column in state["categories"].tolist()}
+        one_hot = OneHot(state["n_columns"].item(), categories)
+        gaps = Gaps(state["medians"], state["lacking"].astype(np.int64)) if "medians" in state else None
+        curves = None
+        if "knots 0" in state:
+            places = range(len(one_hot.numbers))
+            knots, values = ([state[f"{what} {place}"] for place in places] for what in ("knots", "values"))
+            curves = Curves(knots, values)
+        return cls(one_hot, gaps, curves, InputScaling.from_state(state))
+
     def along(self, directions: npt.NDArray[np.float64], constant: float) -> "Preparation":
         """The same coding and statistics; see `InputScaling.along`."""
         return replace(self, scaling=self.scaling.along(directions, constant))
@@ -82,7 +111,7 @@ class Preparation:
         return np.concatenate(
             [np.repeat(np.array(numbers, np.int64), repeats)]
             + [np.full(len(codes[column]), column, np.int64) for column in codes]
-            + [np.array(numbers, np.int64)[self.gaps.columns]]
+            + ([] if self.gaps is None else [np.array(numbers, np.int64)[self.gaps.columns]])
         )
 
     @property
@@ -115,10 +144,12 @@ class Preparation:
 
 
 def coded_columns(
-    inputs: npt.NDArray, one_hot: OneHot, gaps: Gaps, curves: Curves | None = None
+    inputs: npt.NDArray, one_hot: OneHot, gaps: Gaps | None, curves: Curves | None = None
 ) -> npt.NDArray:
     """Columns (n, D) of inputs (n, d): numbers, then categories, then those that tell of gaps."""
     columns, count = one_hot.transform(inputs), len(one_hot.numbers)
+    if gaps is None:
+        return columns
     numbers, codes = columns[:, :count], columns[:, count:]
     filled = gaps.filled(numbers)
     if curves is None and filled is numbers and not len(gaps.columns):

@@ -1,8 +1,7 @@
 """The folder that a training run leaves: all that prediction needs, and what happened.
 
-model.safetensors    weights, output weights, threshold
-scaling.safetensors  how inputs were scaled, and the targets of a regression
-settings.json        what was asked for; in the end also the features and the classes
+model.safetensors    all that prediction needs: weights, output weights, threshold, and how rows are prepared
+settings.json        what was asked for; in the end also the features and the classes, for people
 history.jsonl        one record an epoch
 result.json          the figures of the whole run: it is finished
 history.png          loss, accuracy, fire rate and work by epoch
@@ -21,15 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from fewfire.errors import DataError
-from fewfire.networks.two_layer import TwoLayerNetwork
-from fewfire.prepare import Classes, Features, InputScaling, TargetScaling
 from fewfire.prepare.model import Model
-from fewfire.prepare.targets import REGRESSION
 from fewfire.runs.kinds import record_of
 from fewfire.runs.result import Result
 from fewfire.runs.settings import Settings
 from fewfire.system.files import OutputFolder, remove_temporaries, write_atomically
-from fewfire.system.tensors import read_tensors, sha256, write_tensors
+from fewfire.system.tensors import sha256
 from fewfire.system.words import why
 from fewfire.training import EpochRecord, GaussNewtonRecord, State
 
@@ -155,9 +151,7 @@ class RunFolder(OutputFolder):
             raise ValueError(f"{path} is not what this version of fewfire wrote: {error}") from error
 
     def save_model(self, model: Model, settings: Settings) -> None:
-        model.network.save(self.path / "model.safetensors")
-        of_targets = model.targets.state() if isinstance(model.targets, TargetScaling) else {}
-        write_tensors(self.path / "scaling.safetensors", SCALING, model.scaling.state() | of_targets)
+        model.save(self.path / "model.safetensors")
         self.save_settings(settings.with_model(model))
 
     def checkpoints(self) -> list[Path]:
@@ -218,30 +212,12 @@ class RunFolder(OutputFolder):
             The folder is not a run folder, or one of its files cannot be read.
         """
         try:
-            network = TwoLayerNetwork.load(self.path / "model.safetensors")
-            settings = self.load_settings()
-            is_real = settings.options.task == REGRESSION
-            scaling, targets = self._load_scalings(with_targets=is_real)
-            if settings.features is None or (settings.classes is None and not is_real):
-                raise ValueError(f"its {self.path / 'settings.json'} holds no features and classes")
-            features = Features.from_state(settings.features)
-            if targets is None:
-                targets = Classes.from_state(settings.classes or (), several=bool(settings.several_labels))
-            _require_fitting(network, features, scaling, targets)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            return Model.load(self.path / "model.safetensors")
+        except (OSError, ValueError) as error:
             raise DataError(
                 f"a run folder must hold a model that `fewfire train` saved. Got {self.path}: {why(error)}. "
                 "Give the folder named by --out of a finished run."
             ) from error
-        return Model(network, features, scaling, targets)
-
-    def _load_scalings(self, *, with_targets: bool) -> tuple[InputScaling, TargetScaling | None]:
-        path = self.path / "scaling.safetensors"
-        try:
-            state, _ = read_tensors(path, SCALING)
-            return InputScaling.from_state(state), TargetScaling.from_state(state) if with_targets else None
-        except (ValueError, KeyError) as error:
-            raise ValueError(f"{path} is not what `fewfire train` wrote: {error}") from error
 
     def load_result(self) -> Result | None:
         """The figures of the run; None where it did not finish.
@@ -287,17 +263,3 @@ def _sealed(settings: dict[str, Any]) -> str:
     """As text, with a checksum."""
     seal = sha256(json.dumps(settings).encode())
     return json.dumps(settings | {"sha256": seal}, indent=2) + "\n"
-
-
-def _require_fitting(
-    network: TwoLayerNetwork, features: Features, scaling: InputScaling, targets: Classes | TargetScaling
-) -> None:
-    """The files are of one run: as many features and outputs in each."""
-    what = "classes" if isinstance(targets, Classes) else "targets"
-    n_outputs = {1, 2} if isinstance(targets, Classes) and len(targets) == 2 else {len(targets)}
-    n_inputs = {features.n_inputs + 1, len(scaling.mean) + 1}
-    if n_inputs != {network.n_features} or network.n_outputs not in n_outputs:
-        raise ValueError(
-            f"a model of {network.n_features} features and {network.n_outputs} outputs beside a scaling of "
-            f"{len(scaling.mean)} and the constant, features for {features.n_inputs}, {len(targets)} {what}"
-        )

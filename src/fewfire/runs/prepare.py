@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from fewfire.core.inputs import Inputs
 from fewfire.data import Dataset, load_dataset
 from fewfire.indexes import arrange
@@ -10,7 +12,10 @@ from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.plan.memory import training_memory
 from fewfire.prepare import Classes, InputScaling, TargetScaling
+from fewfire.prepare.link import Link
+from fewfire.prepare.member import Member
 from fewfire.prepare.model import Model
+from fewfire.prepare.preparation import Preparation
 from fewfire.prepare.scores import targets_of
 from fewfire.prepare.targets import AUTO, REGRESSION
 from fewfire.runs.options import TrainOptions
@@ -19,6 +24,10 @@ from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import require_within, resident_bytes
 from fewfire.training import Trainer
 
+LINKS = {  # of losses whose outputs are logits, with the output on the boundary of a single class
+    "softmax": (Link(sharpness=1.0, doubt=0.0), 0.5),
+    "logistic": (Link(sharpness=0.5, doubt=0.0), 0.0),
+}
 SPARE_BYTES = 256_000_000  # work arrays and libraries, beside what is counted
 
 
@@ -89,7 +98,10 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         epochs=options.epochs,
         units=coding.scale if isinstance(coding, TargetScaling) else None,
     )
-    model = Model(network, dataset.features, scaling, coding)
+    features = dataset.features
+    member = Member(Preparation(features.one_hot, features.gaps, None, scaling), options.ridge, network)
+    link, boundary = LINKS.get(trainer.problem.loss.name, (None, 0.5))
+    model = Model((member,), features, coding, np.zeros(network.n_outputs), boundary, link)
     return Prepared(dataset, model, trainer, Settings.of(options, dataset, trainer))
 
 

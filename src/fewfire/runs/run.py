@@ -3,14 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fewfire.diagnose.exactness import check_exactness
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.indexes import DriftIndex
+from fewfire.prepare.link import Link
+from fewfire.prepare.model import Model, sides
 from fewfire.prepare.scores import baseline_accuracy, confusion, scores
+from fewfire.prepare.targets import TargetScaling
 from fewfire.runs.aside import aside
 from fewfire.runs.folder import Run, RunFolder
 from fewfire.runs.observer import RunObserver
@@ -217,12 +224,14 @@ def _carry_out(
     before = sum(record.seconds for record in trainer.history)  # of a run that goes on
     observer.prepared(prepared)
 
+    test = _Test(prepared)
+
     def save(**outcome: Any) -> None:
         ended = replace(settings, **outcome)
         with folder.saving():
             if ended.interrupted and trainer.history:
                 folder.save_checkpoint(trainer.state())
-            folder.save_model(prepared.model, ended)
+            folder.save_model(test.model, ended)
             folder.save_history(trainer.history)
         observer.saved(folder.path, ended, trainer.history)
 
@@ -234,7 +243,7 @@ def _carry_out(
         )
     if trainer.choice is not None:
         build_seconds += trainer.choice.probe_seconds
-    result = _result(prepared, build_seconds, seconds + before, start - before)
+    result = _result(prepared, test, build_seconds, seconds + before, start - before)
     run = Run(folder.path, settings, trainer.history, result)
     with folder.saving():
         folder.save_result(run)
@@ -252,15 +261,52 @@ def _carry_out(
     return run
 
 
-def _result(prepared: Prepared, build_seconds: float, training_seconds: float, begin: float) -> Result:
+class _Test:
+    """What the trained model says of the test part, computed once, and the model that has learned from it how
+    sure it may be."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+
+    @cached_property
+    def _outputs_and_seconds(self) -> tuple[NDArray, float]:
+        begin = perf_counter()
+        outputs = self._prepared.model.outputs(self._prepared.dataset.test_rows)
+        return outputs, perf_counter() - begin
+
+    @property
+    def outputs(self) -> NDArray:
+        return self._outputs_and_seconds[0]
+
+    @property
+    def seconds(self) -> float:
+        return self._outputs_and_seconds[1]
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model; where its link is not known, with the one that suits the test part."""
+        model, targets = self._prepared.model, self._prepared.model.targets
+        if (
+            isinstance(targets, TargetScaling)
+            or model.link is not None
+            or not np.isfinite(self.outputs).all()
+        ):
+            return model
+        labels = self._prepared.dataset.test_labels
+        codes = labels.ravel().astype(np.int64) if targets.several else targets.encode(labels)
+        link = Link.fit(sides(self.outputs, model.boundary, several=targets.several), codes)
+        return replace(model, link=link)
+
+
+def _result(
+    prepared: Prepared, test: _Test, build_seconds: float, training_seconds: float, begin: float
+) -> Result:
     """The figures of a run that began at this time; the work is counted before exactness is checked."""
     trainer, dataset = prepared.trainer, prepared.dataset
     history, index, work = trainer.history, trainer.index, trainer.index.work
     steps = sum(record.steps for record in history)
-    test_start = perf_counter()
-    predicted = prepared.model.labels(dataset.test_inputs)
+    predicted = prepared.model.labels_of(test.outputs)
     found: dict[str, Any] = scores(predicted, dataset.test_labels)
-    test_seconds = perf_counter() - test_start
     has_table = isinstance(index, DriftIndex)
     return Result(
         train_loss=history[-1].loss,
@@ -286,7 +332,7 @@ def _result(prepared: Prepared, build_seconds: float, training_seconds: float, b
         test_r2=found.get("R2"),
         test_rmse=found.get("RMSE"),
         **{name: found.get(name.replace("_", " ")) for name in PRECISIONS},
-        test_seconds=test_seconds,
+        test_seconds=test.seconds,
         peak_memory_bytes=peak_bytes(),
         exactness=check_exactness(trainer),
         total_seconds=perf_counter() - begin,
