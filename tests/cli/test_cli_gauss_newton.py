@@ -58,13 +58,16 @@ def test_options_of_gradient_descent_are_refused(tmp_path, options):
 def test_a_ridge_goes_with_gauss_newton(tmp_path):
     ended = fewfire("train", "digits", "--ridge", "0.1", "--out", tmp_path / "run")
     assert ended.code == 2
-    assert "--ridge must go with --optimizer gauss-newton. Got it with --optimizer sgd." in ended.err
+    assert (
+        "--ridge must go with --optimizer gauss-newton or estimator. Got it with --optimizer sgd."
+        in ended.err
+    )
 
 
 def test_an_unknown_optimizer(tmp_path):
     ended = fewfire("train", "digits", "--optimizer", "adam", "--out", tmp_path / "run")
     assert ended.code == 2
-    assert "--optimizer must be one of sgd, gauss-newton" in ended.err
+    assert "--optimizer must be one of auto, estimator, sgd, gauss-newton" in ended.err
 
 
 def test_the_memory_budget_counts_with_the_threshold_that_the_network_gets(tmp_path, monkeypatch):

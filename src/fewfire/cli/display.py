@@ -17,7 +17,7 @@ from fewfire.runs.aside import Aside, aside
 from fewfire.runs.prepare import Prepared
 from fewfire.system import machine
 from fewfire.system.words import bytes_text
-from fewfire.training import EpochRecord, GaussNewtonRecord, Trainer
+from fewfire.training import EpochRecord, GaussNewton, GaussNewtonRecord, Trainer
 
 NOT_SHOWN = "not all of the run could be shown"
 
@@ -138,18 +138,23 @@ class TrainingDisplay(RunObserver):
         say_error(text)
 
     def prepared(self, prepared: Prepared) -> None:
-        trainer, options = prepared.trainer, prepared.settings.options
+        trainer = prepared.trainer
         self._say(headline(prepared))
         if readings := prepared.dataset.features.readings:
             self._say(readings_text(readings))
         if trainer.choice is not None:
             self._say(f"{trainer.choice}\n")
-        self.epochs, self._done = options.epochs, len(trainer.history)
+        self.epochs, self._done = prepared.epochs, len(trainer.history)
         self._first = self._done
-        if self.table is None and options.second_order:
+        if self.table is None and isinstance(trainer.method, GaussNewton):
             self.table = GaussNewtonTable()
         self._progress.reset(self._task)
         self.built(0.0)
+
+    def went_on(self, trainer: Trainer) -> None:
+        self._say(f"\nthe next network: threshold {trainer.network.threshold:.3f}\n")
+        self._done = self._first = 0
+        self._progress.reset(self._task)
 
     def built(self, share: float) -> None:
         if self.console.is_interactive and not self._progress.live.is_started:

@@ -13,7 +13,7 @@ from fewfire.indexes import INDEXES
 from fewfire.networks.losses import LOSSES
 from fewfire.networks.two_layer import INITS
 from fewfire.prepare.targets import AUTO, TASKS
-from fewfire.runs.options import TrainOptions
+from fewfire.runs.options import AS_ESTIMATOR, TrainOptions
 from fewfire.system.memory import bytes_of
 from fewfire.training import METHODS
 from fewfire.training.methods.schedules import SCHEDULES
@@ -66,7 +66,10 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     "drop": Annotated[
         str | None, typer.Option(help="Columns of a table, a,b,c, that are left out: numbers of rows, names.")
     ],
-    "width": Annotated[int, typer.Option(help="Neurons in the hidden layer.")],
+    "width": Annotated[
+        int | None,
+        typer.Option(help="Neurons in the hidden layer; by default 65,536, or 8,192."),
+    ],
     "index": Annotated[
         str,
         typer.Option(
@@ -77,12 +80,15 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     "optimizer": Annotated[
         str,
         typer.Option(
-            help="sgd, or gauss-newton: near zero loss in a handful of epochs, each by default one step on "
-            "all samples, at threshold 0.48.",
-            autocompletion=one_of(METHODS),
+            help="sgd; gauss-newton: near zero loss in a handful of epochs, each by default one step on "
+            "all samples, at threshold 0.48; estimator: coding, features, threshold and ridge are chosen as "
+            "WideClassifier and WideRegressor do. auto: that for a table without settings of sgd, else sgd.",
+            autocompletion=one_of((AUTO, AS_ESTIMATOR, *METHODS)),
         ),
     ],
-    "epochs": Annotated[int, typer.Option(help="Passes over the training set.")],
+    "epochs": Annotated[
+        int | None, typer.Option(help="Passes over the training set; by default 10, of an estimator up to 5.")
+    ],
     "batch_size": Annotated[int | None, typer.Option(help="Samples per step; by default 256.")],
     "learning_rate": Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")],
     "schedule": Annotated[
@@ -105,7 +111,7 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     ],
     "nesterov": Annotated[bool, typer.Option("--nesterov", help="Nesterov's momentum in its place.")],
     "weight_decay": Annotated[float, typer.Option(help="Added to the gradient for each 1 of a weight.")],
-    "ridge": Annotated[float, typer.Option(help="With gauss-newton: draws the weights to where they began.")],
+    "ridge": Annotated[float, typer.Option(help="Not with sgd: draws the weights to where they began.")],
     "loss": Annotated[
         str,
         typer.Option(

@@ -15,17 +15,23 @@ from fewfire.cli.options import Json, Quiet
 from fewfire.cli.streams import console_of
 from fewfire.data import load_inputs
 from fewfire.data.table import few
-from fewfire.prepare import Features, TargetScaling
+from fewfire.errors import DataError
+from fewfire.prepare import Classes, Features, TargetScaling
+from fewfire.prepare.model import Model
 from fewfire.prepare.scores import score_text, scores
 from fewfire.prepare.targets import is_given
 from fewfire.runs import RunFolder
 from fewfire.system.files import write_atomically
+from fewfire.system.words import why
 
 STDOUT = Path("-")
 
 
 def predict(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    run_folder: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Folder of a run, or a model file that an estimator saved."),
+    ],
     data: Annotated[
         str,
         typer.Argument(
@@ -39,6 +45,10 @@ def predict(
             help="CSV file to write; by default RUN/predictions.csv. - for stdout, and all else on stderr."
         ),
     ] = None,
+    proba: Annotated[
+        bool,
+        typer.Option("--proba", help="Beside each label also the probability of each class, calibrated."),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -48,20 +58,25 @@ def predict(
 
       fewfire predict runs/digits digits
       fewfire predict runs/fashion new.csv --out labels.csv
-      fewfire predict runs/fashion new.csv --out -
+      fewfire predict runs/wine new.csv --proba --out -
     """
     to_stdout = out == STDOUT
     if json and to_stdout:
         raise ValueError(
             "--json and --out - must not both write to stdout. Got both. Leave out either, or name a file."
         )
-    model = RunFolder(run_folder).load_model()
+    model = RunFolder(run_folder).load_model() if run_folder.is_dir() else _model_in(run_folder)
     rows = load_inputs(data, model.features, model.targets)
-    predicted = model.labels(rows.inputs)
+    outputs = model.outputs(rows.inputs)
+    predicted = model.labels_of(outputs)
     table = StringIO()
-    csv.writer(table, lineterminator="\n").writerows(_table(predicted, model.features))
+    lines = _table(predicted, model.features)
+    if proba:
+        shares = _shares(model, outputs, predicted)
+        lines = [(*line, *share) for line, share in zip(lines, shares, strict=True)]
+    csv.writer(table, lineterminator="\n").writerows(lines)
     console = console_of(json=json or to_stdout, quiet=quiet)
-    path = out or run_folder / "predictions.csv"
+    path = out or (run_folder if run_folder.is_dir() else run_folder.parent) / "predictions.csv"
     if to_stdout:
         print(table.getvalue(), end="")
     else:
@@ -79,6 +94,36 @@ def predict(
     if json:
         figures = {name.replace(" ", "_").lower(): score for name, score in found.items()}
         print(json_format.dumps({"n_predictions": len(predicted), "predictions": str(path), **figures}))
+
+
+def _model_in(path: Path) -> Model:
+    """The model in a file.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    if not path.is_file():
+        return RunFolder(path).load_model()  # whose message says what must be there
+    try:
+        return Model.load(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"a model file must be one that fewfire saved. Got {why(error)}. Give a run, or what "
+            "an estimator saved."
+        ) from error
+
+
+def _shares(model: Model, outputs: NDArray, predicted: NDArray) -> list[Sequence[object]]:
+    """Header and rows of probabilities: of each class, or of each of the best labels."""
+    shares = model.probabilities_of(outputs)
+    names: Sequence[object] = model.targets.values.tolist() if isinstance(model.targets, Classes) else ()
+    if predicted.ndim == 2:
+        shares = np.take_along_axis(shares, predicted, axis=1)
+        names = range(1, predicted.shape[1] + 1)
+    head = [f"probability {name}" for name in names]
+    return [head, *([f"{share:.6g}" for share in row] for row in shares.tolist())]
 
 
 def _table(predicted: NDArray, features: Features) -> list[Sequence[object]]:

@@ -70,7 +70,7 @@ def drift(
     folder.require_free()
     prepared = prepare(options, dataset)
     trainer, settings = prepared.trainer, prepared.settings
-    every = every or math.ceil(options.epochs * trainer.problem.steps_per_epoch / RECORDS)
+    every = every or math.ceil(prepared.epochs * trainer.problem.steps_per_epoch / RECORDS)
     folder.create()
     recorder = DriftRecorder(trainer, every)
     with TrainingDisplay(console, table=DriftTable(recorder)) as display:
@@ -82,7 +82,7 @@ def drift(
             _save(folder.path, recorder, settings, outcome)
             display.saved(folder.path, settings, [])
 
-        train_and_save(trainer, options.epochs, folder, save, display, recorder)
+        train_and_save(prepared, folder, save, display, recorder)
     summary = _summary(recorder, settings)
     print_drift(console, summary, folder.path)
     if json:

@@ -13,7 +13,7 @@ from fewfire.data.dataset import Rows
 from fewfire.data.notation import advice, is_amount, is_padded
 from fewfire.data.targets import FEW_CLASSES, LARGEST_WHOLE_FLOAT, filled, labels_written
 from fewfire.errors import DataError
-from fewfire.prepare.categories import are_texts, marks_missing, require_repeating
+from fewfire.prepare.categories import are_texts, marks_missing, number_text, require_repeating
 from fewfire.prepare.cells import require_different_names
 from fewfire.prepare.columns import Features
 from fewfire.prepare.targets import AUTO, CLASSIFICATION, REGRESSION
@@ -540,11 +540,6 @@ def require_rows(n_rows: int, where: str) -> None:
     """Raise DataError unless there is a row."""
     if n_rows == 0:
         raise DataError(f"A table must have at least one row. Got none in {where}. Add rows to it.")
-
-
-def number_text(number: float) -> str:
-    """3 for 3.0, else as Python writes it."""
-    return str(int(number)) if number.is_integer() else repr(float(number))
 
 
 def _is_truth(text: str) -> bool:

@@ -13,6 +13,7 @@ from fewfire.estimators.common import WideNetwork, all_or_nothing, descends
 from fewfire.estimators.decisions import Decisions
 from fewfire.estimators.labels import Labels
 from fewfire.prepare.link import Link
+from fewfire.prepare.model import sides
 
 
 class WideClassifier(Decisions, WideNetwork):
@@ -275,7 +276,7 @@ class WideClassifier(Decisions, WideNetwork):
         return super()._codes(targets) if self._labels.several else self._labels.codes(targets)
 
     def _learn_link(self, outputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
-        sides, codes = self._labels.sides(outputs), self._labels.codes(targets)
+        codes = self._labels.codes(targets)
         if weights is not None:
             weights = np.repeat(weights, len(codes) // len(weights))
-        self.link_ = Link.fit(sides, codes, weights)
+        self.link_ = Link.fit(sides(outputs, self.boundary_, several=self._labels.several), codes, weights)

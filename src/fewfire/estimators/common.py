@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from fewfire.core.inputs import Inputs
 from fewfire.estimators.coded_tables import CodedTables
-from fewfire.estimators.stopping import UntilNothingImproves
+from fewfire.estimators.saving import SavedModel
+from fewfire.estimators.stopping import UntilNothingImproves, held_out
 from fewfire.indexes import rules
 from fewfire.networks.near_kernel import (
     mirrored_network,
@@ -48,7 +48,7 @@ FINER_RIDGES = (1.0, 0.2, 0.04, 0.008)  # of the one chosen on fewer samples: mo
 CENTRED_OUTPUTS = 31  # at the most, as each output takes a copy of every neuron
 
 
-class WideNetwork(CodedTables):
+class WideNetwork(SavedModel, CodedTables):
     """What classifier and regressor have in common."""
 
     def __init__(
@@ -132,47 +132,28 @@ class WideNetwork(CodedTables):
     def _fit(self, inputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Train on targets (n, c), from the start unless it is a warm one."""
         inputs, targets, weights = _that_count(inputs, targets, weights)
-        few = len(inputs) < THREADED_ROWS
-        with self._threads(), one_blas_thread() if few else nullcontext():
+        with self._surroundings(len(inputs)):
             if self._goes_on:
                 self.members_ = [member.copy() for member in self.members_]
                 self._through_centres = False
             else:
-                small = len(inputs) <= SMALL or self._may_be_centred(*targets.shape)
-                self._begin(inputs, targets, weights, GAUSS_NEWTON if small else SGD)
+                self._begin(inputs, targets, weights)
             centred, held = targets - self.mean_, None
             if self.early_stopping:
-                ids, held_ids = self._held_out(targets)
+                ids, held_ids = held_out(self._codes(targets), self.validation_fraction, self._seed)
                 held = inputs[held_ids], centred[held_ids], None if weights is None else weights[held_ids]
                 inputs, centred = inputs[ids], centred[ids]
                 weights = None if weights is None else weights[ids]
             history = list(self.history_) if self.warm_start else []
             for number, member in enumerate(self.members_):
                 trainer = self._trainer(member, inputs, centred, weights)
-                finished = self._train(member, trainer, held)
+                finished = self._train(member, trainer, self._watch(member, held))
                 if number == 0:
                     self.history_ = [*history, *trainer.history]
                 if not finished:
                     warnings.warn("Training was interrupted: the network is as it was then.", stacklevel=3)
                     self.members_ = self.members_[: number + 1]
                     break
-
-    def _held_out(self, targets: NDArray) -> tuple[NDArray, NDArray]:
-        """Samples to train on and to hold out: each class in its share, where none has a single sample."""
-        strata = self._codes(targets)
-        sizes = np.unique(strata, return_counts=True)[1]
-        try:
-            ids, held_ids = train_test_split(
-                np.arange(len(targets)), test_size=self.validation_fraction,
-                stratify=strata if len(sizes) > 1 and sizes.min() > 1 else None, random_state=self._seed,
-            )  # fmt: skip
-        except ValueError as error:
-            raise ValueError(
-                "early_stopping must leave a sample of each class to train on and one to hold out. Got "
-                f"{len(targets)} samples (classes: {len(sizes)}) with validation_fraction="
-                f"{self.validation_fraction}. Change validation_fraction, or set early_stopping=False."
-            ) from error
-        return np.asarray(ids), np.asarray(held_ids)
 
     def _codes(self, targets: NDArray) -> NDArray:
         """The class (n,) of each sample; all one where there are none."""
@@ -196,11 +177,23 @@ class WideNetwork(CodedTables):
                 if number == 0:
                     self.history_ = [*self.history_, *trainer.history]
 
+    @contextmanager
+    def _surroundings(self, n_samples: int) -> Iterator[None]:
+        """The threads that suit a fit to so many samples."""
+        few = n_samples < THREADED_ROWS
+        with self._threads(), one_blas_thread() if few else nullcontext():
+            yield
+
     def _threads(self) -> AbstractContextManager:
         return nullcontext() if self.n_threads is None else using_threads(int(self.n_threads))
 
-    def _begin(self, inputs: NDArray, targets: NDArray, weights: NDArray | None, default: str) -> None:
-        """Choose, and make the network."""
+    def _begin(
+        self, inputs: NDArray, targets: NDArray, weights: NDArray | None, default: str | None = None
+    ) -> None:
+        """Choose, and make the networks."""
+        if default is None:
+            small = len(inputs) <= SMALL or self._may_be_centred(*targets.shape)
+            default = GAUSS_NEWTON if small else SGD
         self.optimizer_ = default if self.optimizer == "auto" else self.optimizer
         if self.optimizer_ == SGD and self.ridge != "auto":
             raise ValueError(
@@ -318,19 +311,22 @@ class WideNetwork(CodedTables):
     def _most_epochs(self) -> int:
         return EPOCHS[self.optimizer_] if self.max_epochs is None else self.max_epochs
 
-    def _train(
-        self, member: Member, trainer: Trainer, held: tuple[NDArray, NDArray, NDArray | None] | None
-    ) -> bool:
-        """Epochs until nothing improves; with samples held out, back to where they were fitted best.
-
-        Whether it was not interrupted.
-        """
-        watch = UntilNothingImproves(
+    def _watch(
+        self, member: Member, held: tuple[NDArray, NDArray, NDArray | None] | None = None
+    ) -> UntilNothingImproves:
+        """What ends the training of a member."""
+        return UntilNothingImproves(
             tol=self.tol,
             patience=self.n_iter_no_change,
             held_error=None if held is None else partial(_error, member, *held),
             say=print if self.verbose else None,
         )
+
+    def _train(self, member: Member, trainer: Trainer, watch: UntilNothingImproves) -> bool:
+        """Epochs until nothing improves; with samples held out, back to where they were fitted best.
+
+        Whether it was not interrupted.
+        """
         finished = True
         try:
             train_epochs(trainer, self._most_epochs(), watch)

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 
 from fewfire.estimators.labels import Labels
 from fewfire.prepare.link import Link
+from fewfire.prepare.model import sides
 
 
 class Decisions(ClassifierMixin):
@@ -18,10 +19,14 @@ class Decisions(ClassifierMixin):
     classes_ : (k,)
     link_ : Link
         How outputs become probabilities.
+    boundary_ : float
+        Above it a single output stands for the second of two classes, and one of several labels for that
+        label.
     """
 
     classes_: NDArray
     link_: Link
+    boundary_: float = 0.5
     _labels: Labels
     _outputs: Callable[[ArrayLike], NDArray[np.float64]]  # (n, k), or (n, 1) for the second of two classes
 
@@ -42,9 +47,13 @@ class Decisions(ClassifierMixin):
             Rows do not fit as dense ones with one column per category.
         """
         outputs = self._outputs(X)
-        if self._labels.several or len(self.classes_) > 2:
-            return outputs - 0.5 if self._labels.several else outputs
-        return outputs[:, 0] - 0.5
+        if self._labels.several:
+            return outputs - self.boundary_
+        if len(self.classes_) > 2:
+            return outputs
+        if outputs.shape[1] == 2:  # of a model that has an output for either class
+            return outputs[:, 1] - outputs[:, 0]
+        return outputs[:, 0] - self.boundary_
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Probabilities (n, k), never 0 or 1, the largest for the class that `predict` gives.
@@ -58,8 +67,9 @@ class Decisions(ClassifierMixin):
             See `decision_function`.
         """
         outputs = self._outputs(X)
-        shares = self.link_.probabilities(self._labels.sides(outputs))
-        return shares[:, 1].reshape(outputs.shape) if self._labels.several else shares
+        several = self._labels.several
+        shares = self.link_.probabilities(sides(outputs, self.boundary_, several=several))
+        return shares[:, 1].reshape(outputs.shape) if several else shares
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """The logarithm of `predict_proba`, always finite.

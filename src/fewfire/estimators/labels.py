@@ -73,9 +73,3 @@ class Labels:
         if self.several:
             return targets.ravel().astype(np.int64)
         return targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(np.int64)
-
-    def sides(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Outputs of classes that exclude each other: (n, k), or (n k, 2) of k labels that do not."""
-        if self.several or outputs.shape[1] == 1:
-            return np.column_stack([1 - outputs.ravel(), outputs.ravel()])
-        return outputs

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
 
 from fewfire.training import EpochRecord, GaussNewtonRecord, Observer, Trainer
 
@@ -65,3 +66,26 @@ def _line(record: EpochRecord, held_error: float | None) -> str:
         parts.append(f"error of samples held out {held_error:.3g}")
     parts.append(f"{record.fire_rate:.1%} fired, {record.seconds:.1f} s")
     return ", ".join(parts)
+
+
+def held_out(classes: NDArray, fraction: float, seed: int) -> tuple[NDArray, NDArray]:
+    """Samples to train on and to hold out: each class (n,) in its share, where none has a single sample.
+
+    Raises
+    ------
+    ValueError
+        There are too few samples for a share of each class in both parts.
+    """
+    sizes = np.unique(classes, return_counts=True)[1]
+    try:
+        ids, held_ids = train_test_split(
+            np.arange(len(classes)), test_size=fraction,
+            stratify=classes if len(sizes) > 1 and sizes.min() > 1 else None, random_state=seed,
+        )  # fmt: skip
+    except ValueError as error:
+        raise ValueError(
+            "early_stopping must leave a sample of each class to train on and one to hold out. Got "
+            f"{len(classes)} samples (classes: {len(sizes)}) with validation_fraction={fraction}. Change "
+            "validation_fraction, or set early_stopping=False."
+        ) from error
+    return np.asarray(ids), np.asarray(held_ids)

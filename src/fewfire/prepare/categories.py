@@ -90,6 +90,11 @@ def codes_of_texts(texts: Iterable[str], known: Sequence[str]) -> NDArray[np.flo
     return places
 
 
+def number_text(number: float) -> str:
+    """3 for 3.0, else as Python writes it."""
+    return str(int(number)) if number.is_integer() else repr(float(number))
+
+
 def _reads_as_number(text: str) -> bool:
     try:
         float(text)

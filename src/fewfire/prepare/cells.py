@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.errors import DataError
-from fewfire.prepare.categories import MISSING, UNSEEN, are_texts, codes_of, require_repeating
+from fewfire.prepare.categories import (
+    MISSING,
+    UNSEEN,
+    are_texts,
+    codes_of,
+    codes_of_texts,
+    number_text,
+    require_repeating,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +37,14 @@ class Coding:
         and UNSEEN. All other columns hold numbers.
     n_coded : int
         Columns once each category has one of its own.
+    as_texts : bool
+        Whether categories are the texts of a table in a file: a value is the one that it would be written as.
     """
 
     n_columns: int
     categories: Mapping[int, list[Any] | None]
     n_coded: int
+    as_texts: bool = False
 
     @classmethod
     def of(cls, rows: Any, named: Collection[int] = ()) -> "Coding":
@@ -89,6 +100,10 @@ class Coding:
         known = self.categories.get(place)
         if known is None:
             return cells.numbers(unseen=UNSEEN if place in self.categories else None)
+        if self.as_texts:
+            codes = codes_of_texts(["" if gap else text_of(value) for value, gap in
+                                    zip(cells.values, cells.missing, strict=True)], known)  # fmt: skip
+            return codes
         if cells.are_numbers:
             numbers = cells.numbers()
             if not np.isnan(numbers).all():
@@ -186,6 +201,12 @@ class _Cells:
                 f"Numbers must be finite in float64. Got {type(value).__name__} beyond 1.8e308 in row {row} "
                 f"(from 0), {self.where}. Correct that cell."
             ) from error
+
+
+def text_of(value: Any) -> str:
+    """A value as it would stand in a table of text."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return number_text(float(value)) if is_number else str(value)
 
 
 def _learned(cells: _Cells, named: bool) -> tuple[list[Any] | None, int]:

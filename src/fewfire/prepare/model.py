@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -100,14 +100,14 @@ class Model:
             )
         if self.link is None:
             raise DataError(
-                "Probabilities must be calibrated on outputs that are finite. Got a model with others for its "
-                "test rows. Train anew, with a smaller learning rate."
+                "Probabilities must be calibrated on outputs that are finite. Got a model whose outputs "
+                "for its test rows are not. Train anew, with a smaller learning rate."
             )
         several = self.targets.several
         shares = self.link.probabilities(sides(outputs, self.boundary, several=several))
         return shares[:, 1].reshape(outputs.shape) if several else shares
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write all of it to one safetensors file, atomically, with a checksum.
 
         `TwoLayerNetwork.load` reads the first network from it.
@@ -132,7 +132,7 @@ class Model:
         write_tensors(path, KIND, tensors, {NOTE: json.dumps(notes)})
 
     @classmethod
-    def load(cls, path: str | Path) -> "Model":
+    def load(cls, path: str | PathLike[str]) -> "Model":
         """The inverse of `save`.
 
         Raises

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewfire.training import EpochRecord, Observer
+from fewfire.training import EpochRecord, Observer, Trainer
 
 if TYPE_CHECKING:
     from fewfire.runs.folder import Run
@@ -25,6 +25,9 @@ class RunObserver(Observer):
 
     def prepared(self, prepared: "Prepared") -> None:
         """Called once the network is there, before the index is built."""
+
+    def went_on(self, trainer: Trainer) -> None:
+        """Called before the training of a further network of the same model, with its trainer."""
 
     def saved(self, folder: Path, settings: "Settings", history: Sequence[EpochRecord]) -> None:
         """Called once the model is saved: after training, and where it failed or was interrupted, as the

@@ -14,6 +14,8 @@ from fewfire.system.words import require_one_of
 from fewfire.training import METHODS, GaussNewton, GradientDescent, Method, Schedule
 from fewfire.training.methods.schedules import schedule_named
 
+AS_ESTIMATOR = "estimator"  # the optimizer that chooses, as `WideClassifier` and `WideRegressor` do
+WIDTH, EPOCHS = 65_536, 10  # where none are given
 BATCH_SIZE = 256  # of gradient descent, where none is given
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "decay_every": 1, "seed": 0, "threads": 1,
          "compare_dense": 0, "checkpoint_every": 0}  # fmt: skip
@@ -35,19 +37,21 @@ class TrainOptions:
         Columns of a table whose numbers are categories.
     drop : tuple of str
         Columns of a table that are left out.
-    width : int
-        Neurons in the hidden layer.
+    width : int, optional
+        Neurons in the hidden layer; by default 65,536, or 8,192 as an estimator.
     index : str
         A name of `fewfire.indexes.INDEXES`, or "auto".
     optimizer : str
-        A name of `fewfire.training.METHODS`.
-    epochs : int
+        A name of `fewfire.training.METHODS`; "estimator", which trains as `WideClassifier` or `WideRegressor`
+        do; or "auto": that on a table, gradient descent on all else and where its settings are given.
+    epochs : int, optional
+        By default 10, or as many as an estimator takes.
     batch_size : int, optional
         By default 256, or all samples with Gauss-Newton.
     learning_rate, schedule, decay_every, decay_gamma, momentum, nesterov, weight_decay, train_output_weights
         Settings of `GradientDescent`; the schedule by its name, with epochs and factor of a step decay.
     ridge : float
-        The setting of `GaussNewton`, for output weights of 1 and -1.
+        The setting of `GaussNewton`, for output weights of 1 and -1; or that of an estimator.
     loss : str
         A name of `fewfire.networks.losses.LOSSES`, or "auto".
     threshold : float or "paper"
@@ -82,10 +86,10 @@ class TrainOptions:
     task: str = AUTO
     categories: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
-    width: int = 65536
+    width: int | None = None
     index: str = "drift"
-    optimizer: str = GradientDescent.name
-    epochs: int = 10
+    optimizer: str = AUTO
+    epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | str = AUTO
     schedule: str = "constant"
@@ -128,15 +132,14 @@ class TrainOptions:
 
     def _require_optimizer(self) -> None:
         """Options of another method must be left as they are."""
-        require_one_of(self.optimizer, METHODS, "--optimizer")
-        others = {method: names for method, names in OF_METHOD.items() if method != self.optimizer}
-        for method, names in others.items():
-            for name in names:
-                if getattr(self, name) != DEFAULTS[name]:
-                    raise ValueError(
-                        f"{_flag(name)} must go with --optimizer {method}. Got it with --optimizer "
-                        f"{self.optimizer}. Leave out either."
-                    )
+        require_one_of(self.optimizer, (AUTO, AS_ESTIMATOR, *METHODS), "--optimizer")
+        for name in DEFAULTS if self.optimizer != AUTO else ():
+            takers = [method for method, names in TAKEN_BY.items() if name in names]
+            if takers and self.optimizer not in takers and getattr(self, name) != DEFAULTS[name]:
+                raise ValueError(
+                    f"{_flag(name)} must go with --optimizer {' or '.join(takers)}. Got it with --optimizer "
+                    f"{self.optimizer}. Leave out either."
+                )
 
     def _require_packages(self) -> None:
         for given, option, package, what in (
@@ -157,7 +160,9 @@ class TrainOptions:
     @property
     def decay(self) -> Schedule:
         """The schedule of the learning rate."""
-        return schedule_named(self.schedule, self.epochs, every=self.decay_every, gamma=self.decay_gamma)
+        return schedule_named(
+            self.schedule, self.epochs or EPOCHS, every=self.decay_every, gamma=self.decay_gamma
+        )
 
     @property
     def method(self) -> Method:
@@ -182,7 +187,7 @@ class TrainOptions:
     def first_threshold(self) -> float:
         """The threshold that the options ask for, as a number."""
         return threshold_of(
-            self.threshold, self.width, fire_rate=self.fire_rate, second_order=self.second_order
+            self.threshold, self.width or WIDTH, fire_rate=self.fire_rate, second_order=self.second_order
         )
 
     @property
@@ -192,11 +197,16 @@ class TrainOptions:
 
 
 DEFAULTS = {field.name: field.default for field in fields(TrainOptions)}
-OF_METHOD = {  # the options that are settings of one method
-    name: [field.name for field in fields(method) if field.name in DEFAULTS]  # type: ignore[arg-type]
+TAKEN_BY = {  # the options that not every optimizer takes
+    name: {field.name for field in fields(method) if field.name in DEFAULTS}  # type: ignore[arg-type]
     for name, method in METHODS.items()
 }
-OF_METHOD[GradientDescent.name].append("compare_dense")
+TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense"}
+for _name in METHODS:
+    TAKEN_BY[_name] |= {"loss", "threshold", "fire_rate", "init", "checkpoint_every"}
+TAKEN_BY[AS_ESTIMATOR] = {"ridge"}
+# With these "auto" is gradient descent on tables, too.
+BESIDE_ESTIMATOR = TAKEN_BY[GradientDescent.name] | {"epochs", "batch_size"}
 
 
 def _flag(name: str) -> str:

@@ -1,6 +1,8 @@
 """From options and data to a trainer: data -> preparation -> network -> trainer."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,11 +20,11 @@ from fewfire.prepare.model import Model
 from fewfire.prepare.preparation import Preparation
 from fewfire.prepare.scores import targets_of
 from fewfire.prepare.targets import AUTO, REGRESSION
-from fewfire.runs.options import TrainOptions
+from fewfire.runs.options import EPOCHS, WIDTH, TrainOptions
 from fewfire.runs.settings import Settings
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import require_within, resident_bytes
-from fewfire.training import Trainer
+from fewfire.training import GradientDescent, Observer, Trainer
 
 LINKS = {  # of losses whose outputs are logits, with the output on the boundary of a single class
     "softmax": (Link(sharpness=1.0, doubt=0.0), 0.5),
@@ -33,12 +35,36 @@ SPARE_BYTES = 256_000_000  # work arrays and libraries, beside what is counted
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that may begin: its data, the model at its start, what will train it, and its settings."""
+    """A run that may begin.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    model : Model
+        At its start.
+    trainers : tuple of Trainer
+        What will train each network of the model.
+    settings : Settings
+    epochs : int
+        At the most, of each trainer.
+    watches : tuple of Observer
+        What may end the training of each before that.
+    surroundings : callable
+        Makes the context in which they train.
+    """
 
     dataset: Dataset
     model: Model
-    trainer: Trainer
+    trainers: tuple[Trainer, ...]
     settings: Settings
+    epochs: int
+    watches: tuple[Observer, ...] = (Observer(),)
+    surroundings: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    @property
+    def trainer(self) -> Trainer:
+        """Of the first network."""
+        return self.trainers[0]
 
 
 def load(options: TrainOptions) -> Dataset:
@@ -67,6 +93,11 @@ def load(options: TrainOptions) -> Dataset:
 def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     """The network at its start, with the way into it and out of it, and what will train it.
 
+    Parameters
+    ----------
+    options : TrainOptions
+        For the optimizer "auto", gradient descent; see `fewfire.runs.tables.resolved`.
+
     Raises
     ------
     DataError
@@ -76,6 +107,10 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     ValueError
         The options contradict each other or the data.
     """
+    method = GradientDescent.name if options.optimizer == AUTO else options.optimizer
+    options = replace(
+        options, optimizer=method, width=options.width or WIDTH, epochs=options.epochs or EPOCHS
+    )
     scaling = InputScaling.fit(dataset.inputs, standardize=dataset.tabular)
     is_real = dataset.task == REGRESSION
     coding = TargetScaling.fit(dataset.labels) if is_real else Classes.of(dataset.labels)
@@ -95,14 +130,15 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         batch_size=options.samples_per_step,
         seed=options.seed,
         memory_limit=memory_limit,
-        epochs=options.epochs,
+        epochs=options.epochs or EPOCHS,
         units=coding.scale if isinstance(coding, TargetScaling) else None,
     )
     features = dataset.features
     member = Member(Preparation(features.one_hot, features.gaps, None, scaling), options.ridge, network)
     link, boundary = LINKS.get(trainer.problem.loss.name, (None, 0.5))
     model = Model((member,), features, coding, np.zeros(network.n_outputs), boundary, link)
-    return Prepared(dataset, model, trainer, Settings.of(options, dataset, trainer))
+    settings = Settings.of(options, dataset, trainer)
+    return Prepared(dataset, model, (trainer,), settings, options.epochs or EPOCHS)
 
 
 def _loss(name: str, coding: Classes | TargetScaling) -> str:
@@ -125,7 +161,7 @@ def _loss(name: str, coding: Classes | TargetScaling) -> str:
 def _first_network(options: TrainOptions, n_features: int, n_outputs: int) -> TwoLayerNetwork:
     make = near_kernel_network if options.second_order else TwoLayerNetwork.initialize
     return make(
-        options.width,
+        options.width or WIDTH,
         n_features,
         n_outputs,
         threshold=options.first_threshold,
@@ -139,7 +175,7 @@ def _left_to_the_index(options: TrainOptions, inputs: Inputs, n_outputs: int) ->
     if options.memory_limit is None:
         return None
     memory = training_memory(
-        width=options.width,
+        width=options.width or WIDTH,
         n_samples=len(inputs),
         n_features=inputs.n_features,
         n_outputs=n_outputs,

@@ -11,26 +11,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.core.work import Work
+from fewfire.data import Dataset
 from fewfire.diagnose.exactness import check_exactness
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.indexes import DriftIndex
 from fewfire.prepare.link import Link
 from fewfire.prepare.model import Model, sides
 from fewfire.prepare.scores import baseline_accuracy, confusion, scores
-from fewfire.prepare.targets import TargetScaling
+from fewfire.prepare.targets import CLASSIFICATION, REGRESSION, TargetScaling
 from fewfire.runs.aside import aside
 from fewfire.runs.folder import Run, RunFolder
 from fewfire.runs.observer import RunObserver
-from fewfire.runs.options import TrainOptions
+from fewfire.runs.options import AS_ESTIMATOR, TrainOptions
 from fewfire.runs.prepare import Prepared, load, prepare
 from fewfire.runs.result import PRECISIONS, Result
 from fewfire.runs.settings import Settings
+from fewfire.runs.tables import prepare_as_estimator, resolved
 from fewfire.runs.tensorboard import tensorboard_log
 from fewfire.system.files import OutputFolder
 from fewfire.system.memory import peak_bytes
 from fewfire.system.signals import uninterrupted
 from fewfire.system.words import why
 from fewfire.training import EpochRecord, Observer, Observers, Trainer, train_epochs
+
+ESTIMATORS = {CLASSIFICATION: "WideClassifier", REGRESSION: "WideRegressor"}
 
 
 def train_run(options: TrainOptions, observer: RunObserver | None = None) -> Run:
@@ -72,7 +77,8 @@ def train_run(options: TrainOptions, observer: RunObserver | None = None) -> Run
     dataset = load(options)
     folder = RunFolder(options.out or default_folder(dataset.name))
     folder.require_free()
-    prepared = prepare(options, dataset)
+    options = resolved(options, dataset)
+    prepared = _prepared(options, dataset, observer)
     folder.create()
     with folder.held():
         try:
@@ -116,7 +122,7 @@ def resume_run(path: Path, *, threads: int | None = None, observer: RunObserver 
             folder.remove_checkpoints()
             observer.remarked(f"The run in {path} is finished.")
             return run
-        prepared = replace(prepare(options, load(options)), settings=settings)
+        prepared = replace(_prepared(options, load(options), observer), settings=settings)
         if prepared.trainer.problem.data_checksum != settings.training_data:
             raise DataError(
                 f"a run must go on with the data that it began with. Got others in {options.data}, as their "
@@ -136,22 +142,34 @@ def default_folder(name: str) -> Path:
     return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
+def _prepared(options: TrainOptions, dataset: Dataset, observer: RunObserver) -> Prepared:
+    """A run that may begin, by the optimizer that the options name."""
+    if options.optimizer != AS_ESTIMATOR:
+        return prepare(options, dataset)
+    observer.remarked(
+        f"{dataset.name}: choosing coding, features, threshold and ridge by leaving out one of "
+        f"{len(dataset.rows):,} samples at a time, as {ESTIMATORS[dataset.task]} does.\n"
+    )
+    return prepare_as_estimator(options, dataset)
+
+
 def train_and_save(
-    trainer: Trainer,
-    epochs: int,
+    prepared: Prepared,
     folder: OutputFolder,
     save: Callable[..., None],
     observer: RunObserver,
     *others: Observer,
 ) -> tuple[float, float]:
-    """Build the index, train and save: also where training fails or is interrupted.
+    """Train each network and save: also where training fails or is interrupted.
 
     Parameters
     ----------
+    prepared : Prepared
+    folder : OutputFolder
     save : callable
         Saves what there is; called with `failed="why"` or `interrupted=True` where it was so.
     observer, others
-        Called while training goes on; the others first.
+        Called while training goes on; the others first, and for the first network alone.
 
     Returns
     -------
@@ -162,9 +180,15 @@ def train_and_save(
     KeyboardInterrupt, MemoryLimitError, TrainingError
         See `train_epochs`.
     """
-    watch = _StopWatch()
+    watch, trainer = _StopWatch(), prepared.trainer
     try:
-        train_epochs(trainer, epochs, Observers(watch, *others, observer))
+        with prepared.surroundings():
+            for trainer, until in zip(prepared.trainers, prepared.watches, strict=True):
+                if trainer is not prepared.trainer:
+                    watch.restarted()
+                    observer.went_on(trainer)
+                first = others if trainer is prepared.trainer else ()
+                train_epochs(trainer, prepared.epochs, Observers(watch, *first, until, observer))
         seconds = watch.build_seconds, watch.seconds - watch.build_seconds
         save()
         return seconds
@@ -191,17 +215,22 @@ def train_and_save(
 
 
 class _StopWatch(Observer):
-    """How long the build took, and how long it is since the build began."""
+    """How long builds took, and how long it is since the first began."""
 
     def __init__(self) -> None:
-        self._begin, self.build_seconds = perf_counter(), 0.0
+        self._first = self._begin = perf_counter()
+        self.build_seconds = 0.0
 
     @property
     def seconds(self) -> float:
-        return perf_counter() - self._begin
+        return perf_counter() - self._first
+
+    def restarted(self) -> None:
+        """Another build begins."""
+        self._begin = perf_counter()
 
     def started(self, trainer: Trainer) -> None:
-        self.build_seconds = self.seconds
+        self.build_seconds += perf_counter() - self._begin
 
 
 class CheckpointWriter(Observer):
@@ -229,7 +258,7 @@ def _carry_out(
     def save(**outcome: Any) -> None:
         ended = replace(settings, **outcome)
         with folder.saving():
-            if ended.interrupted and trainer.history:
+            if ended.interrupted and trainer.history and options.optimizer != AS_ESTIMATOR:
                 folder.save_checkpoint(trainer.state())
             folder.save_model(test.model, ended)
             folder.save_history(trainer.history)
@@ -238,9 +267,7 @@ def _carry_out(
     checkpoints = CheckpointWriter(folder, options.checkpoint_every)
     log_folder = options.tensorboard and options.tensorboard / folder.path.resolve().name
     with tensorboard_log(log_folder, observer.warned) as log:
-        build_seconds, seconds = train_and_save(
-            trainer, settings.options.epochs, folder, save, observer, log, checkpoints
-        )
+        build_seconds, seconds = train_and_save(prepared, folder, save, observer, log, checkpoints)
     if trainer.choice is not None:
         build_seconds += trainer.choice.probe_seconds
     result = _result(prepared, test, build_seconds, seconds + before, start - before)
@@ -303,8 +330,9 @@ def _result(
 ) -> Result:
     """The figures of a run that began at this time; the work is counted before exactness is checked."""
     trainer, dataset = prepared.trainer, prepared.dataset
-    history, index, work = trainer.history, trainer.index, trainer.index.work
-    steps = sum(record.steps for record in history)
+    history, index = trainer.history, trainer.index
+    work = sum((one.index.work for one in prepared.trainers), Work())
+    steps = sum(record.steps for one in prepared.trainers for record in one.history)
     predicted = prepared.model.labels_of(test.outputs)
     found: dict[str, Any] = scores(predicted, dataset.test_labels)
     has_table = isinstance(index, DriftIndex)
@@ -320,7 +348,7 @@ def _result(
         seconds_per_step=training_seconds / steps,
         build_seconds=build_seconds,
         training_seconds=training_seconds,
-        index_bytes=index.nbytes,
+        index_bytes=sum(one.index.nbytes for one in prepared.trainers),
         table_bits=index.table_bits if has_table else None,
         tabled_share=index.tabled_share if has_table else None,
         chosen_index=index.name,

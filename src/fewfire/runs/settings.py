@@ -10,7 +10,7 @@ from fewfire.data import Dataset
 from fewfire.data.load import DIGITS
 from fewfire.prepare import TargetScaling
 from fewfire.prepare.model import Model
-from fewfire.runs.options import TrainOptions
+from fewfire.runs.options import AS_ESTIMATOR, WIDTH, TrainOptions
 from fewfire.system import machine
 from fewfire.training import Constant, GradientDescent, Schedule, Trainer
 
@@ -72,10 +72,10 @@ class Settings:
             data=str(Path(options.data).absolute()) if is_file else options.data,
             width=network.width,
             task=dataset.task,
-            batch_size=problem.batch_size,
-            loss=problem.loss.name,
             threads=machine.threads(),
         )
+        if options.optimizer != AS_ESTIMATOR:  # which fills them in by itself
+            asked = replace(asked, batch_size=problem.batch_size, loss=problem.loss.name)
         return cls(
             options=asked,
             threshold=network.threshold,
@@ -121,16 +121,24 @@ class Settings:
         asked |= {name: tuple(content.get(name, ())) for name in ("categories", "drop")}
         asked["schedule"] = schedule["name"]
         asked |= {"decay_every": schedule.get("every"), "decay_gamma": schedule.get("gamma")}
-        if asked.get("optimizer", GradientDescent.name) != GradientDescent.name:
+        asked.setdefault("optimizer", GradientDescent.name)
+        if asked["optimizer"] != GradientDescent.name:
             del asked["learning_rate"]  # which is 1 with every other optimizer, and no option there
-        if content.get("fire_rate") is not None:
-            del asked["threshold"]  # which follows from it
+        if content.get("fire_rate") is not None or asked["optimizer"] == AS_ESTIMATOR:
+            del asked["threshold"]  # which follows from it, or was chosen
         own = {name: content[name] for name in OWN if name in content}
         return cls(options=TrainOptions(**asked), **own)
 
     @property
+    def width(self) -> int:
+        """Neurons of each network."""
+        return self.options.width or WIDTH
+
+    @property
     def to_resume(self) -> TrainOptions:
         """The options with which the run goes on: what depended on the data is as it was found."""
+        if self.options.optimizer == AS_ESTIMATOR:
+            return self.options
         return replace(self.options, threshold=self.threshold, fire_rate=None)
 
     def begun(self) -> "Settings":

@@ -17,7 +17,7 @@ LONGEST_NAME = 255  # bytes, on the usual file systems
 STREAM = re.compile(r"/dev/(stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+")  # of this or another process
 
 
-def write_atomically(path: str | Path, *parts: Part) -> None:
+def write_atomically(path: str | os.PathLike[str], *parts: Part) -> None:
     """Write a file, of these parts in turn, so that a reader, or a crash, sees the old one or the new one
     and nothing between.
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ NO_SEAL = "0" * 64  # stands in place of the checksum while it is taken
 
 
 def write_tensors(
-    path: str | Path,
+    path: str | PathLike[str],
     kind: str,
     tensors: Mapping[str, NDArray],
     notes: Mapping[str, str] | None = None,
@@ -67,7 +68,7 @@ def write_tensors(
 
 
 def read_tensors(
-    path: str | Path, kind: str, *, version: int = 1
+    path: str | PathLike[str], kind: str, *, version: int = 1
 ) -> tuple[dict[str, NDArray], dict[str, str]]:
     """The arrays and the metadata of a file that `write_tensors` wrote, once its checksum is verified.
 

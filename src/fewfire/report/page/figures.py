@@ -25,7 +25,9 @@ def title_of(run: Run) -> str:
 
 def trouble_of(run: Run) -> str | None:
     """How the run ended, where it did not end well."""
-    epochs = f"{len(run.history):,} of {run.settings.options.epochs:,} epochs"
+    epochs = f"{len(run.history):,} epochs"
+    if run.settings.options.epochs is not None:
+        epochs = f"{len(run.history):,} of {run.settings.options.epochs:,} epochs"
     if run.settings.failed is not None:
         return f"Training failed after {epochs}: {run.settings.failed}"
     if run.settings.interrupted:

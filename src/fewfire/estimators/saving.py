@@ -1,0 +1,147 @@
+"""A fitted estimator as a model in one file, which `fewfire predict` reads too; and back, also from a run."""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from fewfire.errors import DataError
+from fewfire.estimators.labels import Labels
+from fewfire.prepare import Classes, Features, TargetScaling
+from fewfire.prepare.cells import Coding, text_of
+from fewfire.prepare.gaps import Gaps
+from fewfire.prepare.member import Member
+from fewfire.prepare.model import Model
+from fewfire.system.words import why
+from fewfire.training import GaussNewton
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+def model_of(estimator: Any, features: Features | None = None) -> Model:
+    """What an estimator has fitted, with the columns of a table as it saw them, or as they are given."""
+    is_classifier = hasattr(estimator, "classes_")
+    return Model(
+        tuple(estimator.members_),
+        features or _features_of(estimator),
+        Classes(estimator.classes_, estimator._labels.several)
+        if is_classifier
+        else estimator.target_scaling_,
+        np.atleast_1d(estimator.mean_),
+        estimator.boundary_ if is_classifier else 0.5,
+        estimator.link_ if is_classifier else None,
+        estimator.feature_importances_,
+    )
+
+
+class SavedModel:
+    """An estimator that can be saved and loaded."""
+
+    members_: list[Member]
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all that prediction needs to one safetensors file, for `load` and for `fewfire predict`.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` was not called before.
+        OSError
+            The file cannot be written; one that was there is as it was.
+        """
+        check_is_fitted(self, "members_")
+        model_of(self).save(path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "Self":
+        """What `save` wrote, or `fewfire train` into the folder of a run: the same predictions, bit for bit.
+
+        Of the parameters only the width and the number of members are known again.
+
+        Raises
+        ------
+        DataError
+            There is no such model, or one for another task.
+        """
+        file = Path(path)
+        file = file / "model.safetensors" if file.is_dir() else file
+        try:
+            model = Model.load(file)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"a model must be one that an estimator or `fewfire train` saved. Got {why(error)}. Give "
+                "that file, or the folder of a run."
+            ) from error
+        estimator = cls()
+        classifies = isinstance(model.targets, Classes)
+        if classifies != hasattr(estimator, "predict_proba"):
+            raise DataError(
+                f"a model must be one for the task of {cls.__name__}. Got another in {path}. Load it with "
+                f"{'WideClassifier' if classifies else 'WideRegressor'}.load."
+            )
+        _take(estimator, model)
+        return estimator
+
+
+def know_columns(estimator: Any, features: Features) -> None:
+    """Let an estimator know the columns that a table was read to have."""
+    texts: dict[int, list[Any] | None] = {
+        column: list(known) for column, known in features.categories.items()
+    }
+    estimator._coding = Coding(features.n_columns, texts, features.n_inputs, as_texts=True)
+    estimator.n_features_in_ = features.n_columns
+    if features.names is not None:
+        estimator.feature_names_in_ = np.array(features.names, object)
+
+
+def _take(estimator: Any, model: Model) -> None:
+    network = model.network
+    know_columns(estimator, model.features)
+    estimator.set_params(width=network.width, n_members=len(model.members))
+    known: dict[str, Any] = {
+        "members_": list(model.members),
+        "mean_": model.mean,
+        "optimizer_": GaussNewton.name,
+        "learning_rate_": None,
+        "history_": [],
+        "feature_importances_": model.importances,
+        "_seed": 0,
+        "_through_centres": False,
+    }
+    if isinstance(model.targets, TargetScaling):
+        known |= {"target_scaling_": model.targets, "_is_flat": len(model.targets) == 1}
+    else:
+        labels = Labels(model.targets.values, model.targets.several)
+        known |= {
+            "_labels": labels,
+            "classes_": labels.classes,
+            "link_": model.link,
+            "boundary_": model.boundary,
+        }
+    vars(estimator).update(known)
+
+
+def _features_of(estimator: Any) -> Features:
+    """The columns of a table as the estimator saw them: those whose categories are numbers hold numbers."""
+    coding, members = estimator._coding, estimator.members_
+    n_columns, names = estimator.n_features_in_, getattr(estimator, "feature_names_in_", None)
+    one_hot = members[0].preparation.one_hot
+    categories = {}
+    for column, known in coding.categories.items():
+        if known is not None:
+            lacking = np.isnan(one_hot.categories[column]).any()
+            categories[column] = (*map(text_of, known), *([""] if lacking else []))
+    features = Features(
+        n_columns, None if names is None else tuple(map(str, names)), {n_columns: None}, categories
+    )
+    gaps, medians = members[0].preparation.gaps, np.zeros(n_columns)
+    medians[one_hot.numbers] = gaps.medians
+    numbers = features.one_hot.numbers
+    lacking = np.isin(numbers, np.array(one_hot.numbers)[gaps.columns])
+    return Features(
+        n_columns, features.names, features.targets, categories,
+        Gaps(medians[numbers], np.flatnonzero(lacking)),
+    )  # fmt: skip
