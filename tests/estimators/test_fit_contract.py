@@ -231,3 +231,41 @@ def test_texts_of_pandas_that_lack_a_label_are_refused():
     labels = pandas.array([None, *np.array(["a", "b", "c"])[Y][1:]], "string")
     with pytest.raises(ValueError, match="y must hold labels of one kind.*Got NoneType, str"):
         WideClassifier(**SMALL).fit(X, labels)
+
+
+@pytest.mark.parametrize("make", [WideClassifier, WideRegressor])
+@pytest.mark.parametrize("seconds", [1e-3, 1.0])
+def test_a_time_limit_leaves_a_sound_model(make, seconds):
+    """Even one that is up before anything was looked at."""
+    model = make(width=256, time_limit=seconds, random_state=0).fit(X, Y.astype(float))
+    assert model.score(X, Y) > 0.8
+    assert 1 <= len(model.members_) <= 2
+
+
+def test_a_time_limit_leaves_out_what_is_worth_least(monkeypatch):
+    """By a clock that each glance moves on by a second, so that the machine's own does not count."""
+    from fewfire.plan import preparation
+    from fewfire.system import deadline
+
+    looks = []
+    last_look = preparation._last_look
+    monkeypatch.setattr(
+        preparation, "_last_look", lambda *arguments: looks.append(arguments) or last_look(*arguments)
+    )
+
+    def fitted(seconds):
+        clock = iter(range(10**6))
+        monkeypatch.setattr(deadline, "perf_counter", lambda: float(next(clock)))
+        looks.clear()
+        model = WideClassifier(width=64, time_limit=seconds, random_state=0).fit(X, Y)
+        return len(looks), len(model.members_)
+
+    (few, one), (many, two) = fitted(10), fitted(10**5)
+    assert few < many
+    assert (one, two) == (1, 2)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, np.inf, np.nan, "2", True])
+def test_a_time_limit_is_a_number_of_seconds(seconds):
+    with pytest.raises(ValueError, match="time_limit must be a finite number > 0"):
+        WideClassifier(time_limit=seconds, **GIVEN).fit(X, Y)

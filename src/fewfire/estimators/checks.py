@@ -21,12 +21,13 @@ NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "ridge": ("> 0", lambda value: value > 0),
     "constant": ("> 0", lambda value: value > 0),
     "learning_rate": ("> 0", lambda value: value > 0),
+    "time_limit": ("> 0", lambda value: value > 0),
     "tol": ("in [0, 1)", lambda value: 0 <= value < 1),
     "validation_fraction": ("in (0, 1)", lambda value: 0 < value < 1),
 }
 AUTO = ("n_members", "threshold", "ridge", "constant", "learning_rate", "batch_size")
 WEIGHTS = (1e-15, 1e15)  # whose squares and sums stay within float32
-OPTIONAL = ("fire_rate", "max_epochs", "n_threads", "memory_limit")
+OPTIONAL = ("fire_rate", "max_epochs", "time_limit", "n_threads", "memory_limit")
 
 
 def check_parameters(estimator: Any) -> None:

@@ -59,6 +59,10 @@ class WideClassifier(Decisions, WideNetwork):
         "auto": 256 in gradient descent; as many as memory allows in Gauss-Newton steps.
     max_epochs : int >= 1, optional
         By default 5 with Gauss-Newton steps, 20 of gradient descent.
+    time_limit : float > 0, optional
+        Seconds that a fit should take: it looks at fewer rows, codings and rounds then, takes one step
+        through fewer centres, and leaves out members. What is fitted depends on the speed of the machine.
+        From 2 seconds on it is kept within a quarter, for up to 2,000 rows.
     tol : float in [0, 1)
         Share by which the loss must decrease to count as better, and by which a Gauss-Newton step must lower
         the objective for another to follow.
@@ -129,6 +133,7 @@ class WideClassifier(Decisions, WideNetwork):
         learning_rate: float | str = "auto",
         batch_size: int | str = "auto",
         max_epochs: int | None = None,
+        time_limit: float | None = None,
         tol: float = 1e-3,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -153,6 +158,7 @@ class WideClassifier(Decisions, WideNetwork):
             learning_rate=learning_rate,
             batch_size=batch_size,
             max_epochs=max_epochs,
+            time_limit=time_limit,
             tol=tol,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from fewfire.core.inputs import Inputs
+from fewfire.estimators.choices import choices_of
 from fewfire.estimators.coded_tables import CodedTables
 from fewfire.estimators.saving import SavedModel
 from fewfire.estimators.stopping import UntilNothingImproves, held_out
@@ -26,13 +27,13 @@ from fewfire.networks.near_kernel import (
     near_kernel_ridge,
     orthogonal_network,
 )
-from fewfire.networks.threshold import fire_rate_at, threshold_for_fire_rate
+from fewfire.networks.threshold import fire_rate_at
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
-from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, select
-from fewfire.prepare.categories import perhaps_categories
+from fewfire.plan.preparation import select
 from fewfire.prepare.member import Member
 from fewfire.prepare.preparation import Preparation
+from fewfire.system.deadline import NEVER, Deadline
 from fewfire.system.machine import one_blas_thread, using_threads
 from fewfire.training import CentredGaussNewton, GaussNewton, GradientDescent, Trainer, train_epochs
 from fewfire.training.methods.gauss_newton import THREADED_ROWS
@@ -42,9 +43,11 @@ SGD, GAUSS_NEWTON = GradientDescent.name, GaussNewton.name
 SMALL = 100_000  # samples up to which Gauss-Newton steps are the default
 EPOCHS = {GAUSS_NEWTON: 5, SGD: 20}
 BATCH_SIZE, MOMENTUM = 256, 0.9  # of gradient descent
-TWO_UP_TO = 5_000  # samples for which two networks take little time
 CENTRED_FROM, CENTRED_UP_TO = 5_000, 1_000_000  # samples between which training is one step through centres
 FINER_RIDGES = (1.0, 0.2, 0.04, 0.008)  # of the one chosen on fewer samples: more need less
+N_CENTRES, LEAST_CENTRES = 6_000, 500  # with a time limit fewer than the most
+OUTPUTS_AT_ONCE = 5  # of Gauss-Newton steps: so many take as long again
+FOR_ONE = 2.0  # of the time that is left: for the kernel of one network
 CENTRED_OUTPUTS = 31  # at the most, as each output takes a copy of every neuron
 
 
@@ -67,6 +70,7 @@ class WideNetwork(SavedModel, CodedTables):
         learning_rate: float | str = "auto",
         batch_size: int | str = "auto",
         max_epochs: int | None = None,
+        time_limit: float | None = None,
         tol: float = 1e-3,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -90,6 +94,7 @@ class WideNetwork(SavedModel, CodedTables):
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.time_limit = time_limit
         self.tol = tol
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -131,13 +136,14 @@ class WideNetwork(SavedModel, CodedTables):
 
     def _fit(self, inputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Train on targets (n, c), from the start unless it is a warm one."""
+        deadline = Deadline.after(self.time_limit)
         inputs, targets, weights = _that_count(inputs, targets, weights)
         with self._surroundings(len(inputs)):
             if self._goes_on:
                 self.members_ = [member.copy() for member in self.members_]
                 self._through_centres = False
             else:
-                self._begin(inputs, targets, weights)
+                self._begin(inputs, targets, weights, deadline=deadline)
             centred, held = targets - self.mean_, None
             if self.early_stopping:
                 ids, held_ids = held_out(self._codes(targets), self.validation_fraction, self._seed)
@@ -146,10 +152,14 @@ class WideNetwork(SavedModel, CodedTables):
                 weights = None if weights is None else weights[ids]
             history = list(self.history_) if self.warm_start else []
             for number, member in enumerate(self.members_):
+                before = deadline.left
                 trainer = self._trainer(member, inputs, centred, weights)
-                finished = self._train(member, trainer, self._watch(member, held))
+                finished = self._train(member, trainer, self._watch(member, held, deadline))
                 if number == 0:
                     self.history_ = [*history, *trainer.history]
+                if deadline.left < before - deadline.left:  # as long as this one took
+                    self.members_ = self.members_[: number + 1]
+                    break
                 if not finished:
                     warnings.warn("Training was interrupted: the network is as it was then.", stacklevel=3)
                     self.members_ = self.members_[: number + 1]
@@ -188,7 +198,12 @@ class WideNetwork(SavedModel, CodedTables):
         return nullcontext() if self.n_threads is None else using_threads(int(self.n_threads))
 
     def _begin(
-        self, inputs: NDArray, targets: NDArray, weights: NDArray | None, default: str | None = None
+        self,
+        inputs: NDArray,
+        targets: NDArray,
+        weights: NDArray | None,
+        default: str | None = None,
+        deadline: Deadline = NEVER,
     ) -> None:
         """Choose, and make the networks."""
         if default is None:
@@ -206,8 +221,14 @@ class WideNetwork(SavedModel, CodedTables):
         self._through_centres = second_order and self._may_be_centred(*targets.shape)
         selection = select(
             inputs, targets - self.mean_, sample_weight=weights, width=self.width, seed=self._seed,
-            **self._choices(inputs),
+            deadline=deadline, **choices_of(self, inputs),
         )  # fmt: skip
+        self._n_centres = N_CENTRES
+        if deadline.is_set and self._through_centres:
+            pairs = FOR_ONE * deadline.left / selection.seconds_per_pair
+            self._n_centres = int(max(LEAST_CENTRES, min(N_CENTRES, pairs / len(inputs))))
+            steps = len(inputs) ** 2 * (1 + targets.shape[1] / OUTPUTS_AT_ONCE)
+            self._through_centres = len(inputs) > CENTRED_FROM or pairs < steps
         make = near_kernel_network if second_order else mirrored_network
         if self._through_centres:
             make = orthogonal_network
@@ -232,37 +253,11 @@ class WideNetwork(SavedModel, CodedTables):
     def _may_be_centred(self, n_samples: int, n_outputs: int) -> bool:
         """Whether one step through centres takes the place of several over batches of samples."""
         left_open = self.batch_size == "auto" and self.max_epochs is None
-        return left_open and CENTRED_FROM < n_samples <= CENTRED_UP_TO and n_outputs <= CENTRED_OUTPUTS
+        least = CENTRED_FROM if self.time_limit is None else 0  # one step is the shortest training
+        return left_open and least < n_samples <= CENTRED_UP_TO and n_outputs <= CENTRED_OUTPUTS
 
     def _learn_link(self, outputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Learn from outputs of samples that these outputs have not seen, where probabilities are wanted."""
-
-    def _choices(self, inputs: NDArray) -> dict[str, Any]:
-        """What is left to be chosen."""
-        known = tuple(sorted(self._coding.categories))
-        categories = [known]
-        if isinstance(self.categories, str):
-            found = [column for column in perhaps_categories(inputs) if column not in known]
-            categories += [(*known, *found)] if found else []
-        if self.fire_rate is not None:
-            thresholds: tuple[float, ...] = (threshold_for_fire_rate(self.fire_rate),)
-        else:
-            thresholds = THRESHOLDS if isinstance(self.threshold, str) else (float(self.threshold),)
-        ridges = RIDGES if isinstance(self.ridge, str) else np.array([float(self.ridge)])
-        constants = CONSTANTS if isinstance(self.constant, str) else (float(self.constant),)
-        if self.optimizer_ == SGD and len(categories) * len(thresholds) * len(constants) == 1:
-            ridges = ridges[:1]  # of which descent knows nothing: all is chosen
-        second_order = self.optimizer_ == GAUSS_NEWTON
-        usual = 2 if second_order and len(inputs) <= TWO_UP_TO else 1
-        return {
-            "n_members": usual if isinstance(self.n_members, str) else self.n_members,
-            "categories": categories,
-            "features": self.features,
-            "ridge_of_all": second_order and not self._through_centres,
-            "thresholds": thresholds,
-            "ridges": ridges,
-            "constants": constants,
-        }
 
     def _trainer(
         self,
@@ -283,8 +278,9 @@ class WideNetwork(SavedModel, CodedTables):
         if second_order:
             method = GaussNewton(ridge=ridge)
             if self._through_centres:
-                shares = FINER_RIDGES if isinstance(self.ridge, str) else (1.0,)
-                method = CentredGaussNewton(ridges=[ridge * share for share in shares])
+                finer = isinstance(self.ridge, str) and self.time_limit is None
+                ridges = [ridge * share for share in (FINER_RIDGES if finer else (1.0,))]
+                method = CentredGaussNewton(ridges=ridges, n_centres=self._n_centres)
         else:
             method = GradientDescent(learning_rate=rate, momentum=momentum, nesterov=momentum > 0)
         if index is None:
@@ -312,13 +308,17 @@ class WideNetwork(SavedModel, CodedTables):
         return EPOCHS[self.optimizer_] if self.max_epochs is None else self.max_epochs
 
     def _watch(
-        self, member: Member, held: tuple[NDArray, NDArray, NDArray | None] | None = None
+        self,
+        member: Member,
+        held: tuple[NDArray, NDArray, NDArray | None] | None = None,
+        deadline: Deadline = NEVER,
     ) -> UntilNothingImproves:
         """What ends the training of a member."""
         return UntilNothingImproves(
             tol=self.tol,
             patience=self.n_iter_no_change,
             held_error=None if held is None else partial(_error, member, *held),
+            deadline=deadline,
             say=print if self.verbose else None,
         )
 

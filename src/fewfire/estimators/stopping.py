@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from fewfire.system.deadline import NEVER, Deadline
 from fewfire.training import EpochRecord, GaussNewtonRecord, Observer, Trainer
 
 
@@ -21,6 +22,8 @@ class UntilNothingImproves(Observer):
         Epochs without a better one that end training.
     held_error : callable, optional
         The error on held-out samples, which counts in place of the loss.
+    deadline : Deadline
+        No epoch begins that would end after it, if it took as long as the one before.
     say : callable, optional
         Called with a line for each epoch.
 
@@ -36,9 +39,11 @@ class UntilNothingImproves(Observer):
         tol: float,
         patience: int,
         held_error: Callable[[], float] | None = None,
+        deadline: Deadline = NEVER,
         say: Callable[[str], None] | None = None,
     ) -> None:
         self.tol, self.patience, self.held_error, self.say = tol, patience, held_error, say
+        self.deadline = deadline
         self.best_rows: NDArray | None = None
         self._best, self._since = np.inf, 0
 
@@ -51,7 +56,8 @@ class UntilNothingImproves(Observer):
         if held_error is not None and value < self._best:
             self.best_rows = trainer.network.layer.weight_rows.copy()
         self._best = min(self._best, value)
-        return self._since >= self.patience or self._has_converged(record, len(trainer.problem))
+        too_late = self.deadline.left < record.seconds
+        return too_late or self._since >= self.patience or self._has_converged(record, len(trainer.problem))
 
     def _has_converged(self, record: EpochRecord, n_samples: int) -> bool:
         """Whether a pass of Gauss-Newton steps lowered the objective by less than a share of `tol`."""

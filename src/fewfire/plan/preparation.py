@@ -9,6 +9,7 @@ have not seen (docs/theory/learned_features.md).
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from fewfire.plan.features import (
 )
 from fewfire.prepare.curves import CODINGS, RAMPS
 from fewfire.prepare.preparation import Preparation
+from fewfire.system.deadline import NEVER, Deadline
 from fewfire.system.machine import one_blas_thread, threads
 from fewfire.tangent.empirical import firing_kernel
 from fewfire.tangent.leave_one_out import left_out
@@ -47,6 +49,9 @@ MOST_RAMPS, MOST_DIRECTIONS, ROWS_PER_DIRECTION = 400, 150, 10  # columns: beyon
 HANDICAP = 1.05  # of the errors of all directions, which overfit most
 LAST_LOOKS = 4  # beside the plain choice
 SIDE_BY_SIDE = 300  # rows from which threads pay
+FIRST_ROWS, LEAST_ROWS = 300, 300  # of a plain look, whose time says how many rows a deadline allows
+LOOKS, GROWTH = 18.0, 2.3  # how many plain looks a choice takes, and how their time grows with the rows
+FOR_ROUNDS, FOR_CHOICE = 0.55, 0.6  # shares: of the choice for first looks, of all time for the choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +86,15 @@ class Selection:
         Mean squared error of their mean by leaving one out, with neurons as those of the networks.
     judged, outputs : (s,), (s, c)
         Samples, and what was predicted for each from all others, along directions that had not seen it.
+    seconds_per_pair : float
+        What the last look took, over its rows squared: to foretell what training will take.
     """
 
     members: list[Chosen]
     error: float
     judged: Ids
     outputs: Floats
+    seconds_per_pair: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +149,58 @@ class Look:
     outputs: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class FirstLook:
+    """Kernel regressions in the limit of great width, for codings and rounds of learned directions.
+
+    Attributes
+    ----------
+    features : str
+    shapes : constants and thresholds to choose from
+    ridges : to choose from
+    deadline : Deadline
+        After which no round and no coding begins but the first.
+    """
+
+    features: str
+    shapes: Sequence[tuple[float, float]]
+    ridges: Floats
+    deadline: Deadline
+
+    def folds(self, count: int) -> list[Fold]:
+        return Fold.of(count, learn=self.features != NONE)
+
+    def plain(self, data: Data, ways: Sequence[Preparation], count: int) -> Candidate:
+        """The way to tell categories that errs least while nothing is learned."""
+        looks = [self._candidate(data, way, way.equal_weights, count, 0) for way in ways]
+        return min(looks, key=lambda one: one.first_look)
+
+    def learned(self, data: Data, plain: Preparation, count: int) -> list[Candidate]:
+        """Codings after one round and after the best of their rounds: those that err least."""
+        most = MOST_ROUNDS if count >= FEW else 0
+        found = [
+            Candidate(one.preparation, one.samples, one.start, one.played[:length])
+            for one in _side_by_side(
+                lambda way: self._candidate(data, way[0], way[1], count, most),
+                _ways_to_learn(data, plain, self.features, count),
+                count,
+                self.deadline,
+            )
+            for length in sorted({1, 1 + int(np.argmin([played.error for played in one.played]))})
+        ]
+        return sorted(found, key=lambda one: one.first_look)[:LAST_LOOKS]
+
+    def _candidate(self, data: Data, way: Preparation, start: Floats, count: int, most: int) -> Candidate:
+        samples, played = data.samples(way, count), []
+        for one in rounds(
+            samples, self.folds(count), start, shapes=self.shapes, ridges=self.ridges, most=most
+        ):
+            played.append(one)
+            if self.deadline.left < 0:
+                break
+        return Candidate(way, samples, start, played)
+
+
 def select(
     inputs: NDArray,
     targets: NDArray[np.float64],
@@ -155,6 +215,7 @@ def select(
     n_members: int = 1,
     width: int = 8192,
     seed: int = 0,
+    deadline: Deadline = NEVER,
 ) -> Selection:
     """Choose on up to 1,500 samples.
 
@@ -174,6 +235,9 @@ def select(
         Networks whose mean will predict.
     width : int
         Of each network that will be trained.
+    deadline : Deadline
+        By which the networks should be trained too: half of what is left goes to the choice. It looks at
+        fewer rows, then at fewer codings and rounds, and what is chosen depends on the speed of the machine.
 
     Notes
     -----
@@ -182,43 +246,40 @@ def select(
     member are played again on up to 20,000 rows, each with a solution through 2,000 centres.
     """
     order = np.random.default_rng(seed).permutation(len(inputs))[:REPLAYED]
-    data = Data(inputs[order], targets[order], None if sample_weight is None else sample_weight[order])
-    count = min(len(inputs), LOOKED_AT)
-    folds = Fold.of(count, learn=features != NONE)
-    shapes = [(constant, threshold) for constant in constants for threshold in thresholds]
-
-    def candidate(preparation: Preparation, start: Floats, most: int) -> Candidate:
-        samples = data.samples(preparation, count)
-        return Candidate(
-            preparation,
-            samples,
-            start,
-            list(rounds(samples, folds, start, shapes=shapes, ridges=ridges, most=most)),
-        )
-
     ways = [Preparation.fit(inputs, columns, sample_weight=sample_weight) for columns in categories]
-    plain = min((candidate(way, way.equal_weights, 0) for way in ways), key=lambda way: way.first_look)
-    most = MOST_ROUNDS if count >= FEW else 0
-    found = [
-        Candidate(one.preparation, one.samples, one.start, one.played[:length])
-        for one in _side_by_side(
-            lambda way: candidate(way[0], way[1], most),
-            _ways_to_learn(data, plain.preparation, features, count),
-            count,
-        )
-        for length in sorted({1, 1 + int(np.argmin([played.error for played in one.played]))})
-    ]
-    best = sorted(found, key=lambda one: one.first_look)[:LAST_LOOKS]
+    for_choice = deadline.part(FOR_CHOICE)
+    first_thresholds = thresholds[:1] if deadline.is_set else thresholds  # the last look tries the others
+    shapes = [(constant, threshold) for constant in constants for threshold in first_thresholds]
+    look_first = FirstLook(features, shapes, ridges, for_choice.part(FOR_ROUNDS))
+
+    def part(count: int) -> Data:
+        ids = order[:count]
+        return Data(inputs[ids], targets[ids], None if sample_weight is None else sample_weight[ids])
+
+    count, data = min(len(inputs), LOOKED_AT), part(REPLAYED)
+    if deadline.is_set:
+        begin, few = perf_counter(), min(count, FIRST_ROWS)
+        look_first.plain(part(few), ways, few)
+        count = min(count, _rows_in(for_choice.left, perf_counter() - begin, few))
+        data = part(count)
+    folds = look_first.folds(count)
+    plain = look_first.plain(data, ways, count)
+    best = look_first.learned(data, plain.preparation, count)
 
     def last_look(candidate: Candidate, setting: Setting) -> Look:
         return _last_look(candidate, setting, folds, ridges, width, seed)
 
-    looks = _side_by_side(lambda one: last_look(one, one.setting), [plain, *best], count)
+    begin = perf_counter()
+    to_look = [plain, *best]
+    if deadline.is_set:  # the likeliest first
+        to_look.sort(key=lambda one: one.first_look)
+    looks = _side_by_side(lambda one: last_look(one, one.setting), to_look, count, for_choice)
+    seconds = (perf_counter() - begin) / len(looks)
     look = min(looks, key=_handicapped)
     others = [
         replace(look.setting, threshold=other) for other in thresholds if other != look.setting.threshold
     ]
-    looks += [last_look(look.candidate, other) for other in others]
+    looks += [last_look(look.candidate, other) for other in others if for_choice.left > 0]
 
     judged = np.concatenate([fold.judged for fold in folds])
     members, outputs = _best_mean(looks, data.targets[judged], n_members)
@@ -226,16 +287,28 @@ def select(
     chosen = [_chosen(data, member, grid, width, seed) for member in members]
     weights = None if data.weights is None else data.weights[judged]
     error = float(np.average(np.square(data.targets[judged] - outputs).mean(axis=1), weights=weights))
-    return Selection(chosen, error, order[judged], outputs)
+    return Selection(chosen, error, order[judged], outputs, seconds / count**2)
 
 
-def _side_by_side(function: Callable[[Any], Any], items: Iterable[Any], count: int) -> list[Any]:
+def _rows_in(seconds: float, look_seconds: float, rows: int) -> int:
+    """The rows that a whole choice may look at in this time, if a plain look at so many takes so long."""
+    return max(LEAST_ROWS, int(rows * (max(0.0, seconds) / (LOOKS * look_seconds)) ** (1 / GROWTH)))
+
+
+def _side_by_side(
+    function: Callable[[Any], Any], items: Iterable[Any], count: int, deadline: Deadline = NEVER
+) -> list[Any]:
     """What comes of each, for so many rows: several at a time, as LAPACK works on one thread for so few.
 
-    Below 300 rows Python itself takes most of the time, and threads would wait for one another.
+    Below 300 rows Python itself takes most of the time, and threads would wait for one another. Past the
+    deadline only the first is there.
     """
+
+    def in_time(numbered: tuple[int, Any]) -> Any:
+        return function(numbered[1]) if numbered[0] == 0 or deadline.left > 0 else None
+
     with one_blas_thread(), ThreadPoolExecutor(threads() if count >= SIDE_BY_SIDE else 1) as pool:
-        return list(pool.map(function, items))
+        return [one for one in pool.map(in_time, enumerate(items)) if one is not None]
 
 
 def _best_mean(looks: list[Look], targets: Floats, count: int) -> tuple[list[Look], Floats]:
