@@ -60,7 +60,7 @@ def main(limits: list[float]) -> None:
         sets = measured(seconds, unlimited)
         figures[f"{seconds:g} s"] = summary(sets, seconds) | {"sets": sets}
         print(f"{seconds:g} s: {summary(sets, seconds)}")
-    save("time_limit", figures)
+    save("time_limit", "python benchmarks/time_limit.py", figures)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ SETTINGS = {
     "data", "target", "task", "categories", "drop", "width", "index", "epochs", "batch_size", "learning_rate",
     "loss", "threshold",
     "optimizer", "schedule", "momentum", "nesterov", "weight_decay", "ridge",
-    "init", "train_output_weights", "test_fraction", "seed", "threads", "memory_limit", "fewfire",
+    "init", "train_output_weights", "test_fraction", "validation_fraction", "patience",
+    "seed", "threads", "memory_limit", "fewfire",
     "checkpoint_every", "training_data", "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
 }  # fmt: skip
 FIGURES = {

@@ -33,6 +33,11 @@ class EpochTable:
         of_regression = {} if record.rmse is None else {"loss": "RMSE", "accuracy": "R2"}
         return tuple(of_regression.get(name, name) for name in self.columns)
 
+    def line(self, record: EpochRecord, epochs: int) -> str:
+        """The line of an epoch; last, where rows were held back, the score on them."""
+        line = self.row.format(f"{record.epoch}/{epochs}", *self.cells(record))
+        return line if record.validation_score is None else f"{line}  {record.validation_score:.4f} held back"
+
     def scores(self, record: EpochRecord) -> tuple[str, str]:
         """Loss and accuracy, or RMSE and R2 where targets are real values."""
         size, share = record.rmse, record.r2
@@ -177,7 +182,7 @@ class TrainingDisplay(RunObserver):
         if self._done == self._first:
             self.console.print(table.row.format(*table.heads(record)))
         self._done = record.epoch
-        self.console.print(table.row.format(f"{record.epoch}/{self.epochs}", *table.cells(record)))
+        self.console.print(table.line(record, self.epochs), soft_wrap=True)
         if trainer.finished:
             self._say("No step decreases the loss any more: finished.")
 

@@ -139,6 +139,14 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     "test_fraction": Annotated[
         float, typer.Option(help="Rows kept for testing where the data have no test part.")
     ],
+    "validation_fraction": Annotated[
+        float,
+        typer.Option(help="Share of the training rows held back to score each epoch; not as an estimator."),
+    ],
+    "patience": Annotated[
+        int | None,
+        typer.Option(help="With it: stop after so many epochs without a smaller loss on these rows."),
+    ],
     "seed": Seed,
     "threads": Threads,
     "memory_limit": Annotated[

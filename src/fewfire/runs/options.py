@@ -18,7 +18,7 @@ AS_ESTIMATOR = "estimator"  # the optimizer that chooses, as `WideClassifier` an
 WIDTH, EPOCHS = 65_536, 10  # where none are given
 BATCH_SIZE = 256  # of gradient descent, where none is given
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "decay_every": 1, "seed": 0, "threads": 1,
-         "compare_dense": 0, "checkpoint_every": 0}  # fmt: skip
+         "compare_dense": 0, "checkpoint_every": 0, "patience": 1}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +60,12 @@ class TrainOptions:
     init : "gaussian" or "structured"
     test_fraction : float
         Share of the rows that is kept for testing where the data have no test part.
+    validation_fraction : float
+        Share of the training rows that is held back, to see after each epoch how training does on others.
+    patience : int, optional
+        With it: epochs without a smaller loss on these rows that end training.
     seed : int
-        Seed for the weights, the order of the samples and the split.
+        Seed for the weights, the order of the samples and the splits.
     threads : int, optional
         By default as many as are set.
     memory_limit : int, optional
@@ -105,6 +109,8 @@ class TrainOptions:
     init: str = "gaussian"
     train_output_weights: bool = False
     test_fraction: float = 0.2
+    validation_fraction: float = 0.0
+    patience: int | None = None
     seed: int = 0
     threads: int | None = None
     memory_limit: int | None = None
@@ -128,6 +134,15 @@ class TrainOptions:
         require_one_of(self.loss, [*LOSSES, AUTO], "--loss")
         _ = self.decay, self.method, self.first_threshold  # which check their own settings
         require_init(self.init)
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(
+                f"--validation-fraction must be >= 0 and below 1. Got {self.validation_fraction}. Use 0.1."
+            )
+        if self.patience is not None and not self.validation_fraction:
+            raise ValueError(
+                f"--patience must go with --validation-fraction. Got {self.patience} alone. Hold back a "
+                "share of the rows, such as 0.1."
+            )
         self._require_packages()
 
     def _require_optimizer(self) -> None:
@@ -203,7 +218,15 @@ TAKEN_BY = {  # the options that not every optimizer takes
 }
 TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense"}
 for _name in METHODS:
-    TAKEN_BY[_name] |= {"loss", "threshold", "fire_rate", "init", "checkpoint_every"}
+    TAKEN_BY[_name] |= {
+        "loss",
+        "threshold",
+        "fire_rate",
+        "init",
+        "checkpoint_every",
+        "validation_fraction",
+        "patience",
+    }
 TAKEN_BY[AS_ESTIMATOR] = {"ridge"}
 # With these "auto" is gradient descent on tables, too.
 BESIDE_ESTIMATOR = TAKEN_BY[GradientDescent.name] | {"epochs", "batch_size"}

@@ -22,6 +22,7 @@ from fewfire.prepare.scores import targets_of
 from fewfire.prepare.targets import AUTO, REGRESSION
 from fewfire.runs.options import EPOCHS, WIDTH, TrainOptions
 from fewfire.runs.settings import Settings
+from fewfire.runs.validation import HeldOut, UntilNoBetter, divided
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import require_within, resident_bytes
 from fewfire.training import GradientDescent, Observer, Trainer
@@ -51,6 +52,8 @@ class Prepared:
         What may end the training of each before that.
     surroundings : callable
         Makes the context in which they train.
+    held_out : HeldOut, optional
+        How the model does on rows that were held back.
     """
 
     dataset: Dataset
@@ -60,6 +63,7 @@ class Prepared:
     epochs: int
     watches: tuple[Observer, ...] = (Observer(),)
     surroundings: Callable[[], AbstractContextManager[None]] = nullcontext
+    held_out: HeldOut | None = None
 
     @property
     def trainer(self) -> Trainer:
@@ -111,6 +115,9 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     options = replace(
         options, optimizer=method, width=options.width or WIDTH, epochs=options.epochs or EPOCHS
     )
+    held = None
+    if options.validation_fraction:
+        dataset, held = divided(dataset, options.validation_fraction, options.seed)
     scaling = InputScaling.fit(dataset.inputs, standardize=dataset.tabular)
     is_real = dataset.task == REGRESSION
     coding = TargetScaling.fit(dataset.labels) if is_real else Classes.of(dataset.labels)
@@ -138,7 +145,12 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     link, boundary = LINKS.get(trainer.problem.loss.name, (None, 0.5))
     model = Model((member,), features, coding, np.zeros(network.n_outputs), boundary, link)
     settings = Settings.of(options, dataset, trainer)
-    return Prepared(dataset, model, (trainer,), settings, options.epochs or EPOCHS)
+    epochs = options.epochs or EPOCHS
+    if held is None:
+        return Prepared(dataset, model, (trainer,), settings, epochs)
+    held_out = HeldOut(model, held.test_rows, held.test_labels, trainer.problem.loss)
+    stop = Observer() if options.patience is None else UntilNoBetter(options.patience)
+    return Prepared(dataset, model, (trainer,), settings, epochs, (stop,), held_out=held_out)
 
 
 def _loss(name: str, coding: Classes | TargetScaling) -> str:

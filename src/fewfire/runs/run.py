@@ -188,7 +188,8 @@ def train_and_save(
                     watch.restarted()
                     observer.went_on(trainer)
                 first = others if trainer is prepared.trainer else ()
-                train_epochs(trainer, prepared.epochs, Observers(watch, *first, until, observer))
+                observers = Observers(watch, *first, until, observer)
+                train_epochs(trainer, prepared.epochs, observers, prepared.held_out)
         seconds = watch.build_seconds, watch.seconds - watch.build_seconds
         save()
         return seconds

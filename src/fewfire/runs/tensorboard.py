@@ -8,7 +8,18 @@ from typing import Any
 from fewfire.runs.aside import Aside, aside
 from fewfire.training import EpochRecord, Observer, Trainer
 
-FIGURES = ("loss", "accuracy", "r2", "rmse", "fire_rate", "work_share", "learning_rate", "seconds")
+FIGURES = (
+    "loss",
+    "accuracy",
+    "r2",
+    "rmse",
+    "fire_rate",
+    "work_share",
+    "learning_rate",
+    "seconds",
+    "validation_loss",
+    "validation_score",
+)
 
 
 class TensorBoardLog(Observer):

@@ -26,6 +26,8 @@ class EpochRecord:
     moved_mean, moved_max : how far a neuron moved in the epoch, as the crow flies: the mean over all neurons
         and the largest. In the unit of the weights, which for samples of norm 1 is that of pre-activations;
         None in a run folder of before they were recorded
+    validation_loss, validation_score : on rows that were held back, once the epoch is over: their mean loss,
+        and accuracy, R squared or precision at 1; None where none were
     """
 
     epoch: int
@@ -47,6 +49,8 @@ class EpochRecord:
     moved_max: float | None = None
     r2: float | None = None
     rmse: float | None = None
+    validation_loss: float | None = None
+    validation_score: float | None = None
 
     def as_dict(self) -> dict[str, float | int | None]:
         return asdict(self)

@@ -39,6 +39,8 @@ def _of(name: str, factor: float = 1) -> Figure:
 
 
 CURVES = [
+    Curve("Loss on rows held back", {"loss": (_of("validation_loss"), 0)}, floor=None, may_be_log=True),
+    Curve("Score on rows held back", {"score": (_of("validation_score"), 0)}, floor=None),
     Curve("Training loss", {"loss": (_of("loss"), 0)}, floor=None, may_be_log=True),
     Curve("Training accuracy, %", {"accuracy": (_of("accuracy", 100), 0)}, floor=None),
     Curve("Training R²", {"R²": (_of("r2"), 0)}, floor=None),

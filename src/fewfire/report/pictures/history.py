@@ -41,8 +41,13 @@ def draw_history(
     style = "o-" if len(history) <= MARKED_EPOCHS else "-"
 
     losses = [record.loss for record in history]
-    loss.plot(epochs, losses, style, color=BLUE)
-    loss.set(title="Training loss", yscale="log")
+    loss.plot(epochs, losses, style, color=BLUE, label="training")
+    held = [record.validation_loss for record in history]
+    has_held = None not in held
+    if has_held:
+        loss.plot(epochs, held, style, color=AMBER, label="held back")
+        losses += [value for value in held if value is not None]
+    loss.set(title="Loss (of training: running)" if has_held else "Training loss", yscale="log")
     # Where the loss passes many decades, as with Gauss-Newton steps, only some fit on the axis.
     subs = (1, 2, 5) if max(losses) < MANY_DECADES * min(losses) else (1,)
     loss.yaxis.set_major_locator(LogLocator(subs=subs))
@@ -53,6 +58,11 @@ def draw_history(
     shares = [record.r2 if is_real else record.accuracy for record in history]
     shares = [math.nan if share is None else (1 if is_real else 100) * share for share in shares]
     accuracy.plot(epochs, shares, style, color=BLUE, label="training")
+    if has_held:
+        factor = 1 if is_real else 100
+        scores = [record.validation_score for record in history]
+        scores = [math.nan if score is None else factor * score for score in scores]
+        accuracy.plot(epochs, scores, style, color=AMBER, label="held back")
     accuracy.set(title="R² (of training: running)" if is_real else "Accuracy (of training: running), %")
 
     near, dots, fires = (
@@ -76,6 +86,6 @@ def draw_history(
     if test_accuracy is not None:
         accuracy.plot(epochs[-1:], [100 * test_accuracy], "D", color=RED, label=f"test {test_accuracy:.2%}")
         accuracy.margins(y=0.1)
-    for axes in (accuracy, pairs):
+    for axes in (loss, accuracy, pairs) if has_held else (accuracy, pairs):
         name_lines(axes)
     save(figure, path)
