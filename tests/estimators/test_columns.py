@@ -241,3 +241,55 @@ def test_a_sparse_frame_may_leave_out_any_value(fill):
     parts = (pandas.arrays.SparseArray(column, fill_value=fill) for column in cells.T)
     frame = pandas.DataFrame(dict(zip("ab", parts, strict=True)))
     assert_same(fitted(frame), frame, pandas.DataFrame(cells, columns=list("ab")))
+
+
+def messy(**columns) -> pandas.DataFrame:
+    return pandas.DataFrame({"age": np.arange(300.0), **columns})
+
+
+def test_all_columns_that_cannot_be_used_are_named_in_one_message():
+    days = pandas.date_range("2024-01-01", periods=300)
+    frame = messy(
+        id=[f"c{number}" for number in range(300)],
+        price=["12,5", "3,75"] * 150,
+        day=days.astype(str),
+        when=days,
+    )
+    with pytest.raises(DataError) as caught:
+        WideClassifier(width=64).fit(frame, np.arange(300) % 2)
+    first, *found = str(caught.value).splitlines()
+    assert first == "Each column must be fit to learn from. Got 4 that are not:"
+    assert "Categories must repeat. Got 300 different values" in found[0]
+    assert "Got '12,5' in row 0 (from 0), column 'price'. Write numbers as 1234.5" in found[1]
+    assert "Got '2024-01-01' in row 0 (from 0), column 'day'. Turn dates and times into numbers" in found[2]
+    assert "Got datetime64" in found[3]
+
+
+def test_amounts_that_are_named_as_categories_are_categories():
+    frame = messy(price=["12,5", "3,75"] * 150)
+    target = np.arange(300) % 2
+    model = WideClassifier(width=64, categories=["price"], random_state=0).fit(frame, target)
+    assert model.score(frame, target) == 1
+    declared = frame.astype({"price": "category"})
+    assert WideClassifier(width=64, random_state=0).fit(declared, target).score(declared, target) == 1
+
+
+def test_texts_among_which_few_look_like_amounts_are_texts():
+    frame = messy(room=["1,5", *["kitchen", "hall"] * 149, "hall"])
+    model = WideClassifier(width=64, random_state=0).fit(frame, np.arange(300) % 2)
+    assert dict(model.column_readings_)["room"] == "category, 3 values"
+
+
+def test_how_each_column_was_read():
+    frame = messy(town=["Rome", None, "Oslo"] * 100, member=[True, False] * 150)
+    frame.loc[3, "age"] = np.nan
+    model = WideClassifier(width=64, random_state=0).fit(frame, np.arange(300) % 2)
+    assert model.column_readings_ == [
+        ("age", "number, some missing"), ("town", "category, 3 values"), ("member", "number"),
+    ]  # fmt: skip
+    array = WideClassifier(width=64, random_state=0).fit(frame[["age"]].to_numpy(), np.arange(300) % 2)
+    assert array.column_readings_ == [("column 1", "number, some missing")]
+    wide = np.random.default_rng(0).standard_normal((60, 40))
+    assert WideClassifier(width=64, random_state=0).fit(wide, np.arange(60) % 2).column_readings_ == [
+        ("number", "40 columns")
+    ]

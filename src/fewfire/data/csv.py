@@ -13,9 +13,9 @@ import numpy as np
 
 from fewfire.data.checks import require_fit
 from fewfire.data.files import lines_of, open_text
-from fewfire.data.notation import PADDED, is_amount, is_number, is_padded
 from fewfire.data.table import TARGET_NAMES, Column, Table, may_be_targets, require_names, require_rows
 from fewfire.errors import DataError
+from fewfire.prepare.notation import PADDED, is_amount, is_number, is_padded
 
 NumberedRows = Iterator[tuple[int, list[str]]]
 CHUNK_ROWS = 4096  # whose cells are made numbers a column at a time

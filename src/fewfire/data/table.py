@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from fewfire.data.checks import require_fit
 from fewfire.data.dataset import Rows
-from fewfire.data.notation import advice, is_amount, is_padded
 from fewfire.data.targets import FEW_CLASSES, LARGEST_WHOLE_FLOAT, filled, labels_written
 from fewfire.errors import DataError
 from fewfire.prepare.categories import are_texts, marks_missing, number_text, require_repeating
 from fewfire.prepare.cells import require_different_names
 from fewfire.prepare.columns import Features
+from fewfire.prepare.notation import advice, is_amount, is_padded
 from fewfire.prepare.targets import AUTO, CLASSIFICATION, REGRESSION
 from fewfire.system.memory import require_free_memory
 

@@ -7,9 +7,9 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.data.notation import advice, is_amount, is_number, is_padded
 from fewfire.errors import DataError
 from fewfire.prepare.categories import are_texts
+from fewfire.prepare.notation import advice, is_amount, is_number, is_padded
 from fewfire.prepare.targets import CLASSIFICATION, REGRESSION
 
 LARGEST_WHOLE_FLOAT = 2.0**53  # from here on several whole numbers are one float

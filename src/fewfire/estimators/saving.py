@@ -55,6 +55,12 @@ class SavedModel:
         check_is_fitted(self, "members_")
         model_of(self).save(path)
 
+    @property
+    def column_readings_(self) -> list[tuple[str, str]]:
+        """Each column of X and how it was read; of more than 30, how many were read so."""
+        check_is_fitted(self, "members_")
+        return _features_of(self).readings[:-1]  # without the target
+
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Self":
         """What `save` wrote, or `fewfire train` into the folder of a run: the same predictions, bit for bit.

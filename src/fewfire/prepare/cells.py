@@ -23,6 +23,7 @@ from fewfire.prepare.categories import (
     number_text,
     require_repeating,
 )
+from fewfire.prepare.notation import advice, is_amount
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +57,30 @@ class Coding:
         Raises
         ------
         DataError
-            A column holds neither numbers, booleans, texts nor categories, for example dates or lists, or
-            numbers and texts alike; its categories hardly repeat; or two columns have the same name.
+            Two columns have the same name; or columns hold neither numbers, booleans, texts nor categories,
+            or numbers and texts alike, or texts that a person would read as amounts or dates, or categories
+            that hardly repeat: all of these in one message.
         """
         n_rows, n_columns = rows.shape
         if is_frame(rows):
             require_different_names([str(name) for name in rows.columns], "X")
-        categories, n_coded = {}, n_columns
+        categories, n_coded, found = {}, n_columns, []
         for place in range(n_columns) if may_hold_texts(rows) else named:
-            cells = _Cells.of(rows, place)
-            values, counted = _learned(cells, place in named)
-            if values is None and not counted:
+            try:
+                cells = _Cells.of(rows, place)
+                values, counted = _learned(cells, place in named)
+                if values is None and not counted:
+                    continue
+                require_repeating(counted, n_rows, "values", cells.where)
+            except DataError as error:
+                found.append(error)
                 continue
-            require_repeating(counted, n_rows, "values", cells.where)
             categories[place], n_coded = values, n_coded + counted - 1
+        if len(found) == 1:
+            raise found[0]
+        if found:
+            each = "\n".join(f"- {error}" for error in found)
+            raise DataError(f"Each column must be fit to learn from. Got {len(found)} that are not:\n{each}")
         return cls(n_columns, categories, n_coded)
 
     def coded(self, rows: Any) -> Any:
@@ -239,6 +250,14 @@ def _learned(cells: _Cells, named: bool) -> tuple[list[Any] | None, int]:
             f"A column must hold numbers or texts, not both. Got {cells.values[row]!r} in row {row} "
             f"(from 0), {cells.where}, where {is_number.sum()} of {len(values)} values are numbers. "
             "Correct that cell, or name the column in categories."
+        )
+    n_amounts = 0 if declared else sum(isinstance(value, str) and is_amount(value) for value in values)
+    if n_amounts and not are_texts(int((~is_number).sum()) - n_amounts, int(is_number.sum()) + n_amounts):
+        texts = {row: value for row, value in enumerate(cells.values) if isinstance(value, str)}
+        row = next(row for row, value in texts.items() if is_amount(value))
+        raise DataError(
+            f"A column of numbers must hold numbers alone. Got {texts[row]!r} in row {row} (from 0), "
+            f"{cells.where}. {advice(texts[row])}; if they are categories, name the column in categories."
         )
     if not len(values) and cells.reads_numbers and not named:
         return None, 0

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fewfire.data import load_dataset
-from fewfire.data.notation import is_amount, is_number
 from fewfire.data.table import Column, Table, require_names, rows_to_predict
 from fewfire.errors import DataError, MemoryLimitError
 from fewfire.prepare.columns import Features
+from fewfire.prepare.notation import is_amount, is_number
 
 AMOUNTS = [
     "0,5",
