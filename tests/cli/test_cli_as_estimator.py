@@ -258,3 +258,56 @@ def test_the_run_says_what_is_chosen_and_shows_each_network(people_run):
     assert "as WideClassifier does" in ended.out
     assert "the next network: threshold" in ended.out
     assert "test accuracy" in ended.out
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_table_of_numbers_alone_agrees_in_every_bit(tmp_path, seed):
+    """A DataFrame of numbers lies column by column in memory, and sums have another order there."""
+    random = np.random.default_rng(seed)
+    frame = pandas.DataFrame(random.standard_normal((150, 3)), columns=list("abc")).round(4)
+    frame.loc[random.random(150) < 0.2, "b"] = np.nan
+    frame["i"] = random.integers(0, 1000, 150)
+    frame["target"] = np.where(frame["a"] + frame["c"] > 0, "yes", "no")
+    frame.to_csv(tmp_path / "numbers.csv", index=False)
+    assert fewfire("train", tmp_path / "numbers.csv", *SIZE, "--out", tmp_path / "run").code == 0
+    ids, test_ids = parts(frame, "target")
+    inputs, new = frame.drop(columns="target"), frame.drop(columns="target").iloc[test_ids]
+    loaded = WideClassifier.load(tmp_path / "run")
+    for rows in (inputs, np.asfortranarray(inputs), np.ascontiguousarray(inputs)):
+        part = rows.iloc[ids] if rows is inputs else rows[ids]
+        fitted = WideClassifier(256, random_state=0).fit(part, frame["target"].iloc[ids])
+        same = new if rows is inputs else new.to_numpy()
+        np.testing.assert_array_equal(loaded.predict_proba(new), fitted.predict_proba(same))
+
+
+def test_truths_with_gaps_agree_in_every_bit(tmp_path):
+    frame = people()[["age", "target"]]
+    truths = np.where(people()["town"].isna(), None, people()["member"].astype(object))
+    frame.insert(0, "member", truths)
+    frame.to_csv(tmp_path / "truths.csv", index=False)
+    assert fewfire("train", tmp_path / "truths.csv", *SIZE, "--out", tmp_path / "run").code == 0
+    ids, test_ids = parts(frame, "target")
+    inputs = pandas.read_csv(tmp_path / "truths.csv").drop(columns="target")
+    fitted = WideClassifier(256, random_state=0).fit(inputs.iloc[ids], frame["target"].iloc[ids])
+    new, loaded = inputs.iloc[test_ids], WideClassifier.load(tmp_path / "run")
+    np.testing.assert_array_equal(loaded.predict_proba(new), fitted.predict_proba(new))
+    assert fitted.column_readings_[0] == ("member", "number, some missing")
+
+
+def test_a_row_without_any_cell_is_predicted_too(tmp_path):
+    frame = people()[["age", "size", "target"]]
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    assert fewfire("train", tmp_path / "people.csv", *SIZE, "--out", tmp_path / "run").code == 0
+    (tmp_path / "new.csv").write_text("age,size\n1,9\n,\n\n2,8\n")  # and a blank line, which is no row
+    ended = fewfire("predict", tmp_path / "run", tmp_path / "new.csv", "--out", "-")
+    assert len(ended.out.splitlines()) == 1 + 3
+
+
+def test_an_estimator_of_gradient_descent_goes_on_at_its_rate_once_it_is_loaded(tmp_path):
+    random = np.random.default_rng(0)
+    inputs = random.standard_normal((80, 3))
+    labels = (inputs[:, 0] > 0).astype(int)
+    fitted = WideClassifier(64, optimizer="sgd", max_epochs=2, random_state=0).fit(inputs, labels)
+    fitted.save(tmp_path / "model.safetensors")
+    loaded = WideClassifier.load(tmp_path / "model.safetensors")
+    assert (loaded.optimizer_, loaded.learning_rate_) == ("sgd", fitted.learning_rate_)

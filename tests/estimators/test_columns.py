@@ -293,3 +293,12 @@ def test_how_each_column_was_read():
     assert WideClassifier(width=64, random_state=0).fit(wide, np.arange(60) % 2).column_readings_ == [
         ("number", "40 columns")
     ]
+
+
+def test_numbers_that_are_categories_are_read_as_such():
+    frame = messy(size=[1, 2, 3, 10] * 75, town=["Rome", None, "Oslo"] * 100)
+    frame.loc[3, "age"] = np.nan
+    model = WideClassifier(width=64, categories=["size"], random_state=0).fit(frame, np.arange(300) % 2)
+    assert model.column_readings_ == [
+        ("age", "number, some missing"), ("size", "category, 4 values"), ("town", "category, 3 values"),
+    ]  # fmt: skip

@@ -86,7 +86,7 @@ def _rows(lines: Iterable[str], path: Path) -> NumberedRows:
         head.insert(0, comments[-1])  # the names that numpy.savetxt writes
     numbered = chain(head, numbered)
     cells = _split_at_spaces(numbered, path) if delimiter is None else _split(numbered, delimiter, path)
-    return ((line, row) for line, row in cells if any(row))
+    return ((line, row) for line, row in cells if len(row) > 1 or any(row))  # no blank line
 
 
 def _numbered(lines: Iterable[str], path: Path) -> Iterator[tuple[int, str]]:

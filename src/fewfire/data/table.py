@@ -73,6 +73,14 @@ class Column:
         missing[self.codes >= 0] = ~self.has_value
         return missing
 
+    @property
+    def is_blank(self) -> NDArray[np.bool_]:
+        """In which cells nothing was written, (n,)."""
+        blank = np.zeros(len(self.codes), bool)
+        if "" in self.texts:
+            blank = self.codes == self.texts.index("")
+        return blank
+
     def labels(self, kind: str | None = None) -> NDArray:
         """The cells, none of which is missing, as labels (n,); see `labels_written` for the kind."""
         if self.exact is not None:
@@ -181,6 +189,11 @@ class Table:
         line = f"row {row} (from 0)" if self.lines is None else f"line {self.lines[row]}"
         return f"{line}, {self.column_name(column)} of {self.where}"
 
+    @property
+    def is_blank(self) -> NDArray[np.bool_]:
+        """Which rows have no cell that anything was written in, (n,)."""
+        return np.all([column.is_blank for column in self.columns], axis=0)
+
     def part(self, rows: NDArray[np.bool_]) -> "Table":
         """Some of the rows."""
         lines = None if self.lines is None else np.asarray(self.lines)[rows].tolist()
@@ -253,6 +266,8 @@ def rows_to_train(
             f"Got {n_columns or 'no'} column in {table.where}. "
             "Separate the cells by comma, tab, semicolon or spaces."
         )
+    if (blank := table.is_blank).any() and not blank.all():  # as some programs end a table
+        table = table.part(~blank)
     wanted, left_out = ({table.column_of(name) for name in names} for names in (categories, drop))
     named = [table.column_of(name) for name in targets]
     labels = named or [_target_column(table, left_out=left_out)]

@@ -61,7 +61,8 @@ class WideClassifier(Decisions, WideNetwork):
         By default 5 with Gauss-Newton steps, 20 of gradient descent.
     time_limit : float > 0, optional
         Seconds that a fit should take: it looks at fewer rows, codings and rounds then, takes one step
-        through fewer centres, and leaves out members. What is fitted depends on the speed of the machine.
+        through fewer centres, and leaves out members. What is fitted differs from a fit without
+        a limit, even if that would be in time, and depends on the speed of the machine.
         From 2 seconds on it is kept within a quarter, for up to 2,000 rows.
     tol : float in [0, 1)
         Share by which the loss must decrease to count as better, and by which a Gauss-Newton step must lower

@@ -70,9 +70,9 @@ class CodedTables(BaseEstimator):
     def _dense(self, inputs: Any) -> NDArray:
         """Sparse rows written out, where they fit."""
         if not hasattr(inputs, "toarray"):
-            return np.asarray(inputs)
+            return np.ascontiguousarray(inputs)  # sums have another order in another layout
         self._require_fit(*inputs.shape)
-        return inputs.toarray()
+        return inputs.toarray(order="C")
 
     def _require_fit(self, n_rows: int, n_columns: int) -> None:
         needed, limit = 8 * n_rows * n_columns, self.memory_limit or ROWS_LIMIT

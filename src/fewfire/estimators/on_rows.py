@@ -29,7 +29,7 @@ def plan_on_rows(
     """
     check_parameters(estimator)
     know_columns(estimator, features)
-    inputs = np.asarray(rows, np.float64)
+    inputs = np.ascontiguousarray(rows, np.float64)
     if is_classifier(estimator):
         estimator._learn_classes(labels)
         targets = estimator._labels.targets(labels)

@@ -1,5 +1,6 @@
 """A fitted estimator as a model in one file, which `fewfire predict` reads too; and back, also from a run."""
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from fewfire.prepare.gaps import Gaps
 from fewfire.prepare.member import Member
 from fewfire.prepare.model import Model
 from fewfire.system.words import why
-from fewfire.training import GaussNewton
+from fewfire.training import GaussNewton, GradientDescent
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,6 +35,7 @@ def model_of(estimator: Any, features: Features | None = None) -> Model:
         estimator.boundary_ if is_classifier else 0.5,
         estimator.link_ if is_classifier else None,
         estimator.feature_importances_,
+        estimator.learning_rate_,
     )
 
 
@@ -59,7 +61,12 @@ class SavedModel:
     def column_readings_(self) -> list[tuple[str, str]]:
         """Each column of X and how it was read; of more than 30, how many were read so."""
         check_is_fitted(self, "members_")
-        return _features_of(self).readings[:-1]  # without the target
+        features, one_hot = _features_of(self), self.members_[0].preparation.one_hot
+        lacking = np.array(features.one_hot.numbers)[features.gaps.columns] if features.gaps else []
+        codes = {column: tuple(map(str, known)) for column, known in one_hot.categories.items()}
+        told = replace(features, categories=codes)  # those that are numbers too
+        gaps = Gaps(np.zeros(0), np.flatnonzero(np.isin(told.one_hot.numbers, lacking)))
+        return replace(told, gaps=gaps).readings[:-1]  # without the target
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Self":
@@ -110,8 +117,8 @@ def _take(estimator: Any, model: Model) -> None:
     known: dict[str, Any] = {
         "members_": list(model.members),
         "mean_": model.mean,
-        "optimizer_": GaussNewton.name,
-        "learning_rate_": None,
+        "optimizer_": GaussNewton.name if model.learning_rate is None else GradientDescent.name,
+        "learning_rate_": model.learning_rate,
         "history_": [],
         "feature_importances_": model.importances,
         "_seed": 0,

@@ -240,10 +240,7 @@ def _learned(cells: _Cells, named: bool) -> tuple[list[Any] | None, int]:
     is_number = np.array([cells.is_number(value) for value in values], bool)
     n_missing = int(missing.any())
     if is_number.all() and len(values):
-        truths = not cells.reads_numbers and all(isinstance(value, bool | np.bool_) for value in values)
-        if not declared and not truths:
-            return None, 0
-        return None, len(np.unique(cells.numbers()))
+        return None, len(np.unique(cells.numbers())) if declared else 0
     if len(values) and not declared and not are_texts(int((~is_number).sum()), int(is_number.sum())):
         row = np.flatnonzero(~missing)[np.argmin(is_number)]
         raise DataError(

@@ -43,6 +43,8 @@ class Model:
         How outputs become probabilities; None in a regression, or where outputs were not finite.
     importances : (features.n_columns,) or None
         The share of each column in what was learned of the columns.
+    learning_rate : float or None
+        Of gradient descent; None after Gauss-Newton steps.
     """
 
     members: tuple[Member, ...]
@@ -52,6 +54,7 @@ class Model:
     boundary: float = 0.5
     link: Link | None = None
     importances: Floats | None = None
+    learning_rate: float | None = None
 
     @property
     def network(self) -> TwoLayerNetwork:
@@ -120,7 +123,11 @@ class Model:
         tensors: dict[str, NDArray] = {"mean": self.mean}
         for number, member in enumerate(self.members):
             tensors |= {_prefix(number) + name: array for name, array in member.state().items()}
-        notes: dict[str, Any] = {"features": self.features.state(), "boundary": self.boundary}
+        notes: dict[str, Any] = {
+            "features": self.features.state(),
+            "boundary": self.boundary,
+            "learning_rate": self.learning_rate,
+        }
         if isinstance(self.targets, TargetScaling):
             tensors |= self.targets.state()
         else:
@@ -169,7 +176,7 @@ class Model:
         link = Link(*map(float, notes["link"])) if "link" in notes else None
         model = cls(
             tuple(members), features, targets, tensors["mean"], float(notes["boundary"]), link,
-            tensors.get("importances"),
+            tensors.get("importances"), notes["learning_rate"],
         )  # fmt: skip
         model.require_fitting()
         return model

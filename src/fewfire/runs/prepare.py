@@ -144,6 +144,8 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     member = Member(Preparation(features.one_hot, features.gaps, None, scaling), options.ridge, network)
     link, boundary = LINKS.get(trainer.problem.loss.name, (None, 0.5))
     model = Model((member,), features, coding, np.zeros(network.n_outputs), boundary, link)
+    if isinstance(trainer.method, GradientDescent):
+        model = replace(model, learning_rate=float(trainer.method.learning_rate))
     settings = Settings.of(options, dataset, trainer)
     epochs = options.epochs or EPOCHS
     if held is None:

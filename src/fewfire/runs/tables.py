@@ -92,5 +92,5 @@ def _left(options: TrainOptions) -> int | None:
     if options.memory_limit is None:
         return None
     used = resident_bytes() + SPARE_BYTES
-    require_within(options.memory_limit, used, "data,", "Raise it.", bound="--memory-limit")
+    require_within(options.memory_limit, used, "data and libraries", "Raise it.", bound="--memory-limit")
     return options.memory_limit - used
