@@ -108,8 +108,7 @@ def load_dataset(
     found = train.features or Features(inputs.shape[1])
     test = _read(source, "test")
     if test is None:
-        drawn = labels if labels.ndim == 1 else np.zeros(len(labels))
-        ids, test_ids = split_ids(drawn, test_fraction, seed, str(source))
+        ids, test_ids = split_ids(labels, test_fraction, seed, str(source))
         inputs, test_inputs = inputs[ids], inputs[test_ids]
         labels, test_labels = labels[ids], labels[test_ids]
     else:

@@ -12,7 +12,7 @@ def split_ids(
 
     Parameters
     ----------
-    labels : array (n,)
+    labels : array (n,), or (n, k) of several labels or targets
         One row of every class stays in training, so that no test label is unknown there.
     test_fraction : float, in (0, 1)
         Rounded to whole rows; at least one.
@@ -28,6 +28,8 @@ def split_ids(
     """
     if not 0 < test_fraction < 1:
         raise DataError(f"test_fraction must lie strictly between 0 and 1. Got {test_fraction}. Use 0.2.")
+    if labels.ndim > 1:
+        labels = np.zeros(len(labels))  # no classes
     order = np.random.default_rng(seed).permutation(len(labels))
     kept = np.unique(labels[order], return_index=True)[1]
     if len(kept) == len(labels):

@@ -157,7 +157,8 @@ class WideNetwork(SavedModel, CodedTables):
                 finished = self._train(member, trainer, self._watch(member, held, deadline))
                 if number == 0:
                     self.history_ = [*history, *trainer.history]
-                if deadline.left < before - deadline.left:  # as long as this one took
+                took = before - deadline.left
+                if deadline.is_set and deadline.left < took:  # the next would take as long
                     self.members_ = self.members_[: number + 1]
                     break
                 if not finished:

@@ -1,6 +1,5 @@
 """A fitted estimator as a model in one file, which `fewfire predict` reads too; and back, also from a run."""
 
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,12 +60,9 @@ class SavedModel:
     def column_readings_(self) -> list[tuple[str, str]]:
         """Each column of X and how it was read; of more than 30, how many were read so."""
         check_is_fitted(self, "members_")
-        features, one_hot = _features_of(self), self.members_[0].preparation.one_hot
-        lacking = np.array(features.one_hot.numbers)[features.gaps.columns] if features.gaps else []
-        codes = {column: tuple(map(str, known)) for column, known in one_hot.categories.items()}
-        told = replace(features, categories=codes)  # those that are numbers too
-        gaps = Gaps(np.zeros(0), np.flatnonzero(np.isin(told.one_hot.numbers, lacking)))
-        return replace(told, gaps=gaps).readings[:-1]  # without the target
+        codes = self.members_[0].preparation.one_hot.categories  # those that are numbers too
+        features = _features(self, {column: tuple(map(str, known)) for column, known in codes.items()})
+        return features.readings[:-1]  # without the target
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Self":
@@ -139,22 +135,22 @@ def _take(estimator: Any, model: Model) -> None:
 
 def _features_of(estimator: Any) -> Features:
     """The columns of a table as the estimator saw them: those whose categories are numbers hold numbers."""
-    coding, members = estimator._coding, estimator.members_
-    n_columns, names = estimator.n_features_in_, getattr(estimator, "feature_names_in_", None)
-    one_hot = members[0].preparation.one_hot
+    codes = estimator.members_[0].preparation.one_hot.categories
     categories = {}
-    for column, known in coding.categories.items():
+    for column, known in estimator._coding.categories.items():
         if known is not None:
-            lacking = np.isnan(one_hot.categories[column]).any()
-            categories[column] = (*map(text_of, known), *([""] if lacking else []))
-    features = Features(
-        n_columns, None if names is None else tuple(map(str, names)), {n_columns: None}, categories
-    )
-    gaps, medians = members[0].preparation.gaps, np.zeros(n_columns)
-    medians[one_hot.numbers] = gaps.medians
-    numbers = features.one_hot.numbers
-    lacking = np.isin(numbers, np.array(one_hot.numbers)[gaps.columns])
-    return Features(
-        n_columns, features.names, features.targets, categories,
-        Gaps(medians[numbers], np.flatnonzero(lacking)),
-    )  # fmt: skip
+            categories[column] = (*map(text_of, known), *([""] if np.isnan(codes[column]).any() else []))
+    return _features(estimator, categories)
+
+
+def _features(estimator: Any, categories: dict[int, tuple[str, ...]]) -> Features:
+    """The columns with these categories, and with the gaps of all others."""
+    n_columns, names = estimator.n_features_in_, getattr(estimator, "feature_names_in_", None)
+    preparation = estimator.members_[0].preparation
+    coded = np.array(preparation.one_hot.numbers, np.int64)
+    medians, lacks = np.zeros(n_columns), np.zeros(n_columns, bool)
+    medians[coded], lacks[coded[preparation.gaps.columns]] = preparation.gaps.medians, True
+    numbers = [column for column in range(n_columns) if column not in categories]
+    gaps = Gaps(medians[numbers], np.flatnonzero(lacks[numbers]))
+    named = None if names is None else tuple(map(str, names))
+    return Features(n_columns, named, {n_columns: None}, categories, gaps)

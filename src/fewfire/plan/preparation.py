@@ -236,8 +236,8 @@ def select(
     width : int
         Of each network that will be trained.
     deadline : Deadline
-        By which the networks should be trained too: half of what is left goes to the choice. It looks at
-        fewer rows, then at fewer codings and rounds, and what is chosen depends on the speed of the machine.
+        By which the networks should be trained too: three fifths of what is left go to the choice. It looks
+        at fewer rows, then at fewer codings and rounds; what is chosen depends on the machine's speed.
 
     Notes
     -----

@@ -67,7 +67,7 @@ def texts_seen(texts: Iterable[str]) -> tuple[str, ...]:
     """The categories of a column with these texts, sorted: numbers by size, and a missing one last."""
     seen = sorted(set(texts))
     known = [text for text in seen if not marks_missing(text)]
-    if all(map(_reads_as_number, known)):
+    if all(map(reads_as_number, known)):
         known.sort(key=float)
     return (*known, *[text for text in seen if marks_missing(text)][:1])
 
@@ -95,7 +95,8 @@ def number_text(number: float) -> str:
     return str(int(number)) if number.is_integer() else repr(float(number))
 
 
-def _reads_as_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
+    """Whether Python takes a text for a number."""
     try:
         float(text)
     except ValueError:

@@ -21,6 +21,7 @@ from fewfire.prepare.categories import (
     codes_of,
     codes_of_texts,
     number_text,
+    reads_as_number,
     require_repeating,
 )
 from fewfire.prepare.notation import advice, is_amount
@@ -181,7 +182,7 @@ class _Cells:
 
     def is_number(self, value: Any) -> bool:
         if isinstance(value, str):
-            return self.reads_numbers and _reads_as_number(value)
+            return self.reads_numbers and reads_as_number(value)
         return isinstance(value, Number) and not isinstance(value, complex)
 
     def numbers(self, unseen: float | None = None) -> NDArray[np.float64]:
@@ -264,7 +265,7 @@ def _learned(cells: _Cells, named: bool) -> tuple[list[Any] | None, int]:
 
 def _advice(value: Any) -> str:
     """What to do with a cell that is no number."""
-    if isinstance(value, str) and _reads_as_number(value):
+    if isinstance(value, str) and reads_as_number(value):
         return "Convert that column with astype(float)"
     return "Correct that cell; if all of them are categories, name the column in categories and fit again"
 
@@ -273,14 +274,6 @@ def _is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, Number) and bool(value != value)
-
-
-def _reads_as_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def require_different_names(names: Sequence[str], where: str) -> None:

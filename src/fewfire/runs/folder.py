@@ -29,7 +29,6 @@ from fewfire.system.tensors import sha256
 from fewfire.system.words import why
 from fewfire.training import EpochRecord, GaussNewtonRecord, State
 
-SCALING = "fewfire scaling"  # the kind of file
 KEPT = 2  # checkpoints
 FILES = ("*.safetensors", "settings.json", "history.jsonl", "history.png", "result.json")
 

@@ -23,8 +23,7 @@ def divided(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Data
     DataError
         There are too few rows.
     """
-    labels = dataset.labels if dataset.labels.ndim == 1 else np.zeros(len(dataset.labels))
-    ids, held = split_ids(labels, fraction, seed, f"the training part of {dataset.name}")
+    ids, held = split_ids(dataset.labels, fraction, seed, f"the training part of {dataset.name}")
     kept = replace(dataset, rows=dataset.rows[ids], labels=dataset.labels[ids])
     return kept, replace(kept, test_rows=dataset.rows[held], test_labels=dataset.labels[held])
 
