@@ -173,11 +173,19 @@ class TrainOptions:
         return self.optimizer == GaussNewton.name
 
     @property
+    def n_neurons(self) -> int:
+        """The width, by default that of gradient descent and Gauss-Newton steps."""
+        return self.width or WIDTH
+
+    @property
+    def n_epochs(self) -> int:
+        """The epochs, by default those of gradient descent and Gauss-Newton steps."""
+        return self.epochs or EPOCHS
+
+    @property
     def decay(self) -> Schedule:
         """The schedule of the learning rate."""
-        return schedule_named(
-            self.schedule, self.epochs or EPOCHS, every=self.decay_every, gamma=self.decay_gamma
-        )
+        return schedule_named(self.schedule, self.n_epochs, every=self.decay_every, gamma=self.decay_gamma)
 
     @property
     def method(self) -> Method:
@@ -202,7 +210,7 @@ class TrainOptions:
     def first_threshold(self) -> float:
         """The threshold that the options ask for, as a number."""
         return threshold_of(
-            self.threshold, self.width or WIDTH, fire_rate=self.fire_rate, second_order=self.second_order
+            self.threshold, self.n_neurons, fire_rate=self.fire_rate, second_order=self.second_order
         )
 
     @property
@@ -212,22 +220,12 @@ class TrainOptions:
 
 
 DEFAULTS = {field.name: field.default for field in fields(TrainOptions)}
+OF_STEPS = {"loss", "threshold", "fire_rate", "init", "checkpoint_every", "validation_fraction", "patience"}
 TAKEN_BY = {  # the options that not every optimizer takes
-    name: {field.name for field in fields(method) if field.name in DEFAULTS}  # type: ignore[arg-type]
+    name: {field.name for field in fields(method) if field.name in DEFAULTS} | OF_STEPS  # type: ignore[arg-type]
     for name, method in METHODS.items()
-}
+} | {AS_ESTIMATOR: {"ridge"}}
 TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense"}
-for _name in METHODS:
-    TAKEN_BY[_name] |= {
-        "loss",
-        "threshold",
-        "fire_rate",
-        "init",
-        "checkpoint_every",
-        "validation_fraction",
-        "patience",
-    }
-TAKEN_BY[AS_ESTIMATOR] = {"ridge"}
 # With these "auto" is gradient descent on tables, too.
 BESIDE_ESTIMATOR = TAKEN_BY[GradientDescent.name] | {"epochs", "batch_size"}
 

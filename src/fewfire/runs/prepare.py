@@ -20,7 +20,7 @@ from fewfire.prepare.model import Model
 from fewfire.prepare.preparation import Preparation
 from fewfire.prepare.scores import targets_of
 from fewfire.prepare.targets import AUTO, REGRESSION
-from fewfire.runs.options import EPOCHS, WIDTH, TrainOptions
+from fewfire.runs.options import TrainOptions
 from fewfire.runs.settings import Settings
 from fewfire.runs.validation import HeldOut, UntilNoBetter, divided
 from fewfire.system.machine import set_threads, threads
@@ -112,9 +112,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         The options contradict each other or the data.
     """
     method = GradientDescent.name if options.optimizer == AUTO else options.optimizer
-    options = replace(
-        options, optimizer=method, width=options.width or WIDTH, epochs=options.epochs or EPOCHS
-    )
+    options = replace(options, optimizer=method, width=options.n_neurons, epochs=options.n_epochs)
     held = None
     if options.validation_fraction:
         dataset, held = divided(dataset, options.validation_fraction, options.seed)
@@ -137,7 +135,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         batch_size=options.samples_per_step,
         seed=options.seed,
         memory_limit=memory_limit,
-        epochs=options.epochs or EPOCHS,
+        epochs=options.n_epochs,
         units=coding.scale if isinstance(coding, TargetScaling) else None,
     )
     features = dataset.features
@@ -147,7 +145,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     if isinstance(trainer.method, GradientDescent):
         model = replace(model, learning_rate=float(trainer.method.learning_rate))
     settings = Settings.of(options, dataset, trainer)
-    epochs = options.epochs or EPOCHS
+    epochs = options.n_epochs
     if held is None:
         return Prepared(dataset, model, (trainer,), settings, epochs)
     held_out = HeldOut(model, held.test_rows, held.test_labels, trainer.problem.loss)
@@ -175,7 +173,7 @@ def _loss(name: str, coding: Classes | TargetScaling) -> str:
 def _first_network(options: TrainOptions, n_features: int, n_outputs: int) -> TwoLayerNetwork:
     make = near_kernel_network if options.second_order else TwoLayerNetwork.initialize
     return make(
-        options.width or WIDTH,
+        options.n_neurons,
         n_features,
         n_outputs,
         threshold=options.first_threshold,
@@ -189,7 +187,7 @@ def _left_to_the_index(options: TrainOptions, inputs: Inputs, n_outputs: int) ->
     if options.memory_limit is None:
         return None
     memory = training_memory(
-        width=options.width or WIDTH,
+        width=options.n_neurons,
         n_samples=len(inputs),
         n_features=inputs.n_features,
         n_outputs=n_outputs,

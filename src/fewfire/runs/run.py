@@ -19,7 +19,7 @@ from fewfire.indexes import DriftIndex
 from fewfire.prepare.link import Link
 from fewfire.prepare.model import Model, sides
 from fewfire.prepare.scores import baseline_accuracy, confusion, scores
-from fewfire.prepare.targets import CLASSIFICATION, REGRESSION, TargetScaling
+from fewfire.prepare.targets import TargetScaling
 from fewfire.runs.aside import aside
 from fewfire.runs.folder import Run, RunFolder
 from fewfire.runs.observer import RunObserver
@@ -34,8 +34,6 @@ from fewfire.system.memory import peak_bytes
 from fewfire.system.signals import uninterrupted
 from fewfire.system.words import why
 from fewfire.training import EpochRecord, Observer, Observers, Trainer, train_epochs
-
-ESTIMATORS = {CLASSIFICATION: "WideClassifier", REGRESSION: "WideRegressor"}
 
 
 def train_run(options: TrainOptions, observer: RunObserver | None = None) -> Run:
@@ -144,13 +142,9 @@ def default_folder(name: str) -> Path:
 
 def _prepared(options: TrainOptions, dataset: Dataset, observer: RunObserver) -> Prepared:
     """A run that may begin, by the optimizer that the options name."""
-    if options.optimizer != AS_ESTIMATOR:
-        return prepare(options, dataset)
-    observer.remarked(
-        f"{dataset.name}: choosing coding, features, threshold and ridge by leaving out one of "
-        f"{len(dataset.rows):,} samples at a time, as {ESTIMATORS[dataset.task]} does.\n"
-    )
-    return prepare_as_estimator(options, dataset)
+    if options.optimizer == AS_ESTIMATOR:
+        return prepare_as_estimator(options, dataset, observer.remarked)
+    return prepare(options, dataset)
 
 
 def train_and_save(

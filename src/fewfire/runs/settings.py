@@ -10,7 +10,7 @@ from fewfire.data import Dataset
 from fewfire.data.load import DIGITS
 from fewfire.prepare import TargetScaling
 from fewfire.prepare.model import Model
-from fewfire.runs.options import AS_ESTIMATOR, WIDTH, TrainOptions
+from fewfire.runs.options import AS_ESTIMATOR, TrainOptions
 from fewfire.system import machine
 from fewfire.training import Constant, GradientDescent, Schedule, Trainer
 
@@ -128,11 +128,6 @@ class Settings:
             del asked["threshold"]  # which follows from it, or was chosen
         own = {name: content[name] for name in OWN if name in content}
         return cls(options=TrainOptions(**asked), **own)
-
-    @property
-    def width(self) -> int:
-        """Neurons of each network."""
-        return self.options.width or WIDTH
 
     @property
     def to_resume(self) -> TrainOptions:

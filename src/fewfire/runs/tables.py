@@ -1,12 +1,13 @@
 """A run on a table as the estimators fit one: what is left open is chosen by honest errors."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
 from fewfire.data import Dataset
-from fewfire.prepare.targets import REGRESSION
+from fewfire.prepare.targets import AUTO, REGRESSION
 from fewfire.runs.options import AS_ESTIMATOR, BESIDE_ESTIMATOR, DEFAULTS, TrainOptions
 from fewfire.runs.prepare import SPARE_BYTES, Prepared
 from fewfire.runs.settings import Settings
@@ -23,9 +24,9 @@ def resolved(options: TrainOptions, dataset: Dataset) -> TrainOptions:
     Raises
     ------
     ValueError
-        An option does not go with that optimizer, or scikit-learn is not installed.
+        An option does not go with that optimizer.
     """
-    if options.optimizer != "auto":
+    if options.optimizer != AUTO:
         return options
     left_open = all(getattr(options, name) == DEFAULTS[name] for name in BESIDE_ESTIMATOR)
     several = dataset.task != REGRESSION and dataset.labels.ndim > 1
@@ -33,8 +34,13 @@ def resolved(options: TrainOptions, dataset: Dataset) -> TrainOptions:
     return replace(options, optimizer=AS_ESTIMATOR if fits else GradientDescent.name)
 
 
-def prepare_as_estimator(options: TrainOptions, dataset: Dataset) -> Prepared:
+def prepare_as_estimator(options: TrainOptions, dataset: Dataset, say: Callable[[str], None]) -> Prepared:
     """The networks that `WideClassifier` or `WideRegressor` makes for the rows, and what will train them.
+
+    Parameters
+    ----------
+    say : callable
+        Called with what is being chosen, before it takes its time.
 
     Raises
     ------
@@ -55,6 +61,10 @@ def prepare_as_estimator(options: TrainOptions, dataset: Dataset) -> Prepared:
     from fewfire.estimators.saving import model_of
 
     make = WideRegressor if dataset.task == REGRESSION else WideClassifier
+    say(
+        f"{dataset.name}: choosing coding, features, threshold and ridge by leaving out one of "
+        f"{len(dataset.rows):,} samples at a time, as {make.__name__} does.\n"
+    )
     estimator: Any = make(random_state=options.seed, memory_limit=_left(options), **_given(options))
 
     def surroundings() -> AbstractContextManager[None]:

@@ -251,7 +251,7 @@ def _memory(runs: Mapping[str, Run]) -> Element:
     for name, run in runs.items():
         if run.history:
             held = {"index": run.history[-1].index_bytes}
-            held["weights"] = 4 * run.settings.width * run.settings.n_features
+            held["weights"] = 4 * run.settings.options.n_neurons * run.settings.n_features
             if run.result is not None:
                 held["the whole process at its peak"] = run.result.peak_memory_bytes
             if len(runs) == 1:
