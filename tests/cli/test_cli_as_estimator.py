@@ -11,7 +11,8 @@ from fewfire import WideClassifier, WideRegressor
 from fewfire.data.split import split_ids
 from fewfire.errors import DataError
 from fewfire.prepare.model import Model
-from fewfire.runs import RunFolder, RunObserver, TrainOptions, resume_run, train_run
+from fewfire.runs import RunFolder, TrainOptions, resume_run, train_run
+from interrupting import Interrupting
 
 N_ROWS = 240
 SIZE = ("--width", 256)
@@ -199,17 +200,9 @@ def test_an_interrupted_run_is_saved_and_begins_anew_to_the_same_bits(people_run
     """Epoch 1 is of the first network, 3 of the second."""
     folder = people_run[0]
 
-    class Interrupting(RunObserver):
-        seen = 0
-
-        def epoch_done(self, record, trainer):
-            self.seen += 1
-            if self.seen == epoch:
-                raise KeyboardInterrupt
-
     options = TrainOptions(data=str(folder / "people.csv"), width=256, out=tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
-        train_run(options, Interrupting())
+        train_run(options, Interrupting(epoch))
     run = RunFolder(tmp_path / "run")
     assert run.load_settings().interrupted
     assert not run.checkpoints()

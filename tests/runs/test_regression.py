@@ -8,7 +8,8 @@ import pytest
 
 from command import fewfire
 from fewfire.data import load_dataset
-from fewfire.runs import RunFolder, RunObserver, TrainOptions, resume_run, train_run
+from fewfire.runs import RunFolder, TrainOptions, resume_run, train_run
+from interrupting import Interrupting
 
 METHODS = {
     "sgd": {"optimizer": "sgd", "epochs": 20, "batch_size": 32, "momentum": 0.9},
@@ -80,13 +81,8 @@ def test_the_figures_of_gauss_newton_are_those_of_the_trained_network(run, table
 
 
 def test_an_interrupted_regression_is_resumed_bit_for_bit(run, options, tmp_path):
-    class Interrupting(RunObserver):
-        def epoch_done(self, record, trainer):
-            if record.epoch == 2:
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        train_run(TrainOptions(**options, out=tmp_path / "run"), Interrupting())
+        train_run(TrainOptions(**options, out=tmp_path / "run"), Interrupting(2))
     assert not RunFolder(tmp_path / "run").finished
     resumed = resume_run(tmp_path / "run")
     name = "model.safetensors"

@@ -5,8 +5,9 @@ import pytest
 
 from command import fewfire, train_digits
 from fewfire.data import load_dataset
-from fewfire.runs import RunFolder, RunObserver, TrainOptions, resume_run, train_run
+from fewfire.runs import RunFolder, TrainOptions, resume_run, train_run
 from fewfire.runs.validation import divided
+from interrupting import Interrupting
 
 SMALL = {"data": "digits", "width": 256, "batch_size": 64, "momentum": 0.9, "validation_fraction": 0.2}
 
@@ -41,13 +42,8 @@ def test_training_stops_once_the_loss_is_no_smaller_and_a_resumed_run_stops_ther
     assert losses[-1] >= min(losses[:-1])
     assert np.argmin(losses) == len(losses) - 2
 
-    class Interrupting(RunObserver):
-        def epoch_done(self, record, trainer):
-            if record.epoch == 2:
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        train_run(TrainOptions(**options, out=tmp_path / "run"), Interrupting())
+        train_run(TrainOptions(**options, out=tmp_path / "run"), Interrupting(2))
     resumed = resume_run(tmp_path / "run")
     assert [record.validation_loss for record in resumed.history] == losses
     model = (tmp_path / "run" / "model.safetensors").read_bytes()
