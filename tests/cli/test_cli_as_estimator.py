@@ -10,6 +10,7 @@ from command import fewfire
 from fewfire import WideClassifier, WideRegressor
 from fewfire.data.split import split_ids
 from fewfire.errors import DataError
+from fewfire.estimators import choices, common
 from fewfire.prepare.model import Model
 from fewfire.runs import RunFolder, TrainOptions, resume_run, train_run
 from interrupting import Interrupting
@@ -65,6 +66,25 @@ def test_command_and_estimator_agree_in_every_bit(people_run):
     np.testing.assert_array_equal(loaded.decision_function(new), fitted.decision_function(new))
     result = RunFolder(folder / "run").load_result()
     assert result.test_accuracy == fitted.score(new, frame["target"].iloc[test_ids])
+
+
+def test_they_agree_on_tables_that_are_divided(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "CENTRED_FROM", 100)
+    monkeypatch.setattr(common, "PART_ROWS", 60)
+    monkeypatch.setattr(choices, "TWO_UP_TO", 100)
+    frame = people(2).drop(columns="score")
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    ended = fewfire("train", tmp_path / "people.csv", *SIZE, "--out", tmp_path / "run", "--json")
+    assert ended.code == 0, ended.err
+    ids, test_ids = parts(frame, "target")
+    inputs, target = frame.drop(columns="target"), frame["target"]
+    fitted = WideClassifier(256, random_state=0).fit(inputs.iloc[ids], target.iloc[ids])
+    assert len(fitted.members_) == 4
+    loaded = WideClassifier.load(tmp_path / "run")
+    np.testing.assert_array_equal(
+        loaded.decision_function(inputs.iloc[test_ids]), fitted.decision_function(inputs.iloc[test_ids])
+    )
+    assert ended.figures["train_accuracy"] == fitted.score(inputs.iloc[ids], target.iloc[ids])
 
 
 @pytest.mark.parametrize("named", [(), ("size",)])
@@ -249,7 +269,7 @@ def test_truths_in_a_table_are_numbers(people_run):
 def test_the_run_says_what_is_chosen_and_shows_each_network(people_run):
     ended = people_run[1]
     assert "as WideClassifier does" in ended.out
-    assert "the next network: threshold" in ended.out
+    assert "network 2 of 2: " in ended.out
     assert "test accuracy" in ended.out
 
 

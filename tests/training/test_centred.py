@@ -85,7 +85,7 @@ def test_a_step_that_is_too_long_is_halved(monkeypatch):
 
     solve = centred.CentredRidge.solve
     monkeypatch.setattr(centred.CentredRidge, "solve", lambda *given, **start: 50 * solve(*given, **start))
-    _, trainer, record = trained()
+    _, trainer, record = trained(n_centres=60)
     assert record.loss < 0.5 * np.square(TARGETS).sum(axis=1).mean()
     assert trainer.stepper.steps_taken == 1
 
@@ -95,7 +95,7 @@ def test_no_step_is_taken_that_does_not_pay(monkeypatch):
 
     solve = centred.CentredRidge.solve
     monkeypatch.setattr(centred.CentredRidge, "solve", lambda *given, **start: -solve(*given, **start))
-    start, trainer, _ = trained()
+    start, trainer, _ = trained(n_centres=60)
     assert trainer.network.weights.tobytes() == start.weights.tobytes()
     assert trainer.stepper.steps_taken == 0
 

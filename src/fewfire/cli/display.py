@@ -156,8 +156,9 @@ class TrainingDisplay(RunObserver):
         self._progress.reset(self._task)
         self.built(0.0)
 
-    def went_on(self, trainer: Trainer) -> None:
-        self._say(f"\nthe next network: threshold {trainer.network.threshold:.3f}\n")
+    def went_on(self, trainer: Trainer, number: int, count: int) -> None:
+        rows, threshold = len(trainer.problem), trainer.network.threshold
+        self._say(f"\nnetwork {number} of {count}: {rows:,} samples, threshold {threshold:.3f}\n")
         self._done = self._first = 0
         self._progress.reset(self._task)
 

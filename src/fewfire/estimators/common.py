@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fewfire.core.inputs import Inputs
 from fewfire.estimators.choices import choices_of
 from fewfire.estimators.coded_tables import CodedTables
+from fewfire.estimators.members import Beginning, jobs
 from fewfire.estimators.saving import SavedModel
 from fewfire.estimators.stopping import UntilNothingImproves, held_out
 from fewfire.indexes import rules
@@ -31,6 +31,7 @@ from fewfire.networks.threshold import fire_rate_at
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.plan.preparation import select
+from fewfire.prepare.division import Division, outputs_of
 from fewfire.prepare.member import Member
 from fewfire.prepare.preparation import Preparation
 from fewfire.system.deadline import NEVER, Deadline
@@ -46,6 +47,8 @@ BATCH_SIZE, MOMENTUM = 256, 0.9  # of gradient descent
 CENTRED_FROM, CENTRED_UP_TO = 5_000, 1_000_000  # samples between which training is one step through centres
 FINER_RIDGES = (1.0, 0.2, 0.04, 0.008)  # of the one chosen on fewer samples: more need less
 N_CENTRES, LEAST_CENTRES = 6_000, 500  # with a time limit fewer than the most
+PART_ROWS = 4_000  # of a division, at the most; with a time limit fewer
+PART_RIDGES = (25.0, 5.0, 1.0, 0.2, 0.04)  # of the one chosen on all columns' whole range
 OUTPUTS_AT_ONCE = 5  # of Gauss-Newton steps: so many take as long again
 FOR_ONE = 2.0  # of the time that is left: for the kernel of one network
 CENTRED_OUTPUTS = 31  # at the most, as each output takes a copy of every neuron
@@ -151,19 +154,19 @@ class WideNetwork(SavedModel, CodedTables):
                 inputs, centred = inputs[ids], centred[ids]
                 weights = None if weights is None else weights[ids]
             history = list(self.history_) if self.warm_start else []
-            for number, member in enumerate(self.members_):
+            for number, (member, part) in enumerate(jobs(self, inputs, centred, weights)):
                 before = deadline.left
-                trainer = self._trainer(member, inputs, centred, weights)
+                trainer = self._trainer(member, *part)
                 finished = self._train(member, trainer, self._watch(member, held, deadline))
                 if number == 0:
                     self.history_ = [*history, *trainer.history]
-                took = before - deadline.left
-                if deadline.is_set and deadline.left < took:  # the next would take as long
-                    self.members_ = self.members_[: number + 1]
-                    break
                 if not finished:
                     warnings.warn("Training was interrupted: the network is as it was then.", stacklevel=3)
-                    self.members_ = self.members_[: number + 1]
+                took = before - deadline.left
+                late = deadline.is_set and deadline.left < took  # the next would take as long
+                if not finished or (late and self.division_ is None):
+                    if self.division_ is None:  # a mean of fewer; parts are all needed
+                        self.members_ = self.members_[: number + 1]
                     break
 
     def _codes(self, targets: NDArray) -> NDArray:
@@ -179,10 +182,8 @@ class WideNetwork(SavedModel, CodedTables):
             else:
                 self._begin(inputs, targets, weights, SGD)
             self.optimizer_ = SGD
-            for number, member in enumerate(self.members_):
-                trainer = self._trainer(
-                    member, inputs, targets - self.mean_, weights, momentum=0.0, index=rules.for_one_pass()
-                )
+            for number, (member, part) in enumerate(jobs(self, inputs, targets - self.mean_, weights)):
+                trainer = self._trainer(member, *part, momentum=0.0, index=rules.for_one_pass())
                 trainer.build()
                 trainer.epoch()
                 if number == 0:
@@ -224,32 +225,36 @@ class WideNetwork(SavedModel, CodedTables):
             inputs, targets - self.mean_, sample_weight=weights, width=self.width, seed=self._seed,
             deadline=deadline, **choices_of(self, inputs),
         )  # fmt: skip
-        self._n_centres = N_CENTRES
+        self._n_centres, part_rows = N_CENTRES, PART_ROWS
         if deadline.is_set and self._through_centres:
             pairs = FOR_ONE * deadline.left / selection.seconds_per_pair
-            self._n_centres = int(max(LEAST_CENTRES, min(N_CENTRES, pairs / len(inputs))))
+            affordable = max(LEAST_CENTRES, int(pairs / len(inputs)))
+            self._n_centres, part_rows = min(N_CENTRES, affordable), min(PART_ROWS, affordable)
             steps = len(inputs) ** 2 * (1 + targets.shape[1] / OUTPUTS_AT_ONCE)
             self._through_centres = len(inputs) > CENTRED_FROM or pairs < steps
         make = near_kernel_network if second_order else mirrored_network
         if self._through_centres:
             make = orthogonal_network
-        self.members_ = []
-        for number, chosen in enumerate(selection.members):
-            preparation = chosen.preparation
-            network = make(
-                self.width, preparation.scaling.n_outputs, targets.shape[1], threshold=chosen.threshold,
-                alive_on=Inputs.of(preparation.transform(inputs)) if second_order else None,
-                seed=self._seed + number,
-            )  # fmt: skip
-            self.members_.append(Member(preparation, chosen.ridge, network))
+        beginning = Beginning(make, self.width, targets.shape[1], second_order, self._seed)
+        chosen, self.division_ = selection.members, None
+        if self._divides(len(inputs), len(chosen)):
+            self.division_ = Division.of(chosen[0].preparation, inputs, part_rows)
+            self.members_ = beginning.of_parts(chosen[0], self.division_, inputs, weights, self.constant)
+        else:
+            self.members_ = beginning.members(chosen, inputs)
         self.error_ = selection.error
-        self.feature_importances_ = np.mean([chosen.importances for chosen in selection.members], axis=0)
+        self.feature_importances_ = np.mean([one.importances for one in chosen], axis=0)
         judged = selection.judged
         self._learn_link(
             selection.outputs + self.mean_, targets[judged], None if weights is None else weights[judged]
         )
         self.learning_rate_: float | None = None
         self.history_: list[Any] = []
+
+    def _divides(self, n_samples: int, n_members: int) -> bool:
+        """Whether each network learns a part of the samples, and answers for it alone."""
+        many = self._through_centres and n_samples > CENTRED_FROM
+        return many and n_members == 1 and not self.early_stopping
 
     def _may_be_centred(self, n_samples: int, n_outputs: int) -> bool:
         """Whether one step through centres takes the place of several over batches of samples."""
@@ -279,8 +284,10 @@ class WideNetwork(SavedModel, CodedTables):
         if second_order:
             method = GaussNewton(ridge=ridge)
             if self._through_centres:
-                finer = isinstance(self.ridge, str) and self.time_limit is None
-                ridges = [ridge * share for share in (FINER_RIDGES if finer else (1.0,))]
+                shares = PART_RIDGES if self.division_ is not None else FINER_RIDGES
+                if not isinstance(self.ridge, str) or (self.time_limit and self.division_ is None):
+                    shares = (1.0,)
+                ridges = [ridge * share for share in shares]
                 method = CentredGaussNewton(ridges=ridges, n_centres=self._n_centres)
         else:
             method = GradientDescent(learning_rate=rate, momentum=momentum, nesterov=momentum > 0)
@@ -342,7 +349,7 @@ class WideNetwork(SavedModel, CodedTables):
         """Outputs (n, c), with the mean of the targets."""
         check_is_fitted(self, "members_")
         inputs = self._numbers(X, reset=False)
-        return np.mean([member.outputs(inputs) for member in self.members_], axis=0) + self.mean_
+        return outputs_of(self.members_, self.division_, inputs) + self.mean_
 
 
 def _error(member: Member, inputs: NDArray, targets: NDArray, weights: NDArray | None) -> float:

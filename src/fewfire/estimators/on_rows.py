@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 from fewfire.estimators.checks import check_parameters
+from fewfire.estimators.members import jobs
 from fewfire.estimators.saving import know_columns
 from fewfire.estimators.stopping import UntilNothingImproves
 from fewfire.prepare import Features
@@ -38,8 +39,7 @@ def plan_on_rows(
         estimator._learn_scale(values, None)
         targets = estimator._targets(values)
     estimator._begin(inputs, targets, None)
-    centred = targets - estimator.mean_
     return [
-        (estimator._trainer(member, inputs, centred, None), estimator._watch(member))
-        for member in estimator.members_
+        (estimator._trainer(member, *part), estimator._watch(member))
+        for member, part in jobs(estimator, inputs, targets - estimator.mean_, None)
     ]

@@ -35,6 +35,7 @@ def model_of(estimator: Any, features: Features | None = None) -> Model:
         estimator.link_ if is_classifier else None,
         estimator.feature_importances_,
         estimator.learning_rate_,
+        estimator.division_,
     )
 
 
@@ -109,8 +110,11 @@ def know_columns(estimator: Any, features: Features) -> None:
 def _take(estimator: Any, model: Model) -> None:
     network = model.network
     know_columns(estimator, model.features)
-    estimator.set_params(width=network.width, n_members=len(model.members))
+    estimator.set_params(width=network.width)
+    if model.division is None:
+        estimator.set_params(n_members=len(model.members))
     known: dict[str, Any] = {
+        "division_": model.division,
         "members_": list(model.members),
         "mean_": model.mean,
         "optimizer_": GaussNewton.name if model.learning_rate is None else GradientDescent.name,

@@ -13,6 +13,7 @@ from fewfire.errors import DataError
 from fewfire.networks.two_layer import KIND, TwoLayerNetwork
 from fewfire.prepare.classes import Classes
 from fewfire.prepare.columns import Features
+from fewfire.prepare.division import Division, outputs_of
 from fewfire.prepare.link import Link
 from fewfire.prepare.member import Member
 from fewfire.prepare.targets import TargetScaling
@@ -25,7 +26,9 @@ NOTE = "model"  # in the metadata of the file
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """The mean of some networks: from rows as read to labels as written.
+    """Some networks, of whose outputs the mean counts, or each for its own part of the rows.
+
+    From rows as read to labels as written.
 
     Attributes
     ----------
@@ -35,7 +38,7 @@ class Model:
     targets : Classes or TargetScaling
         What outputs stand for: classes, or real values.
     mean : (c,)
-        Added to the mean of the networks' outputs.
+        Added to the networks' outputs.
     boundary : float
         Above it a single output stands for the second of two classes, and one of several labels for that
         label.
@@ -45,6 +48,8 @@ class Model:
         The share of each column in what was learned of the columns.
     learning_rate : float or None
         Of gradient descent; None after Gauss-Newton steps.
+    division : Division or None
+        Which network answers for which rows; None where their mean answers for all.
     """
 
     members: tuple[Member, ...]
@@ -55,6 +60,7 @@ class Model:
     link: Link | None = None
     importances: Floats | None = None
     learning_rate: float | None = None
+    division: Division | None = None
 
     @property
     def network(self) -> TwoLayerNetwork:
@@ -69,7 +75,7 @@ class Model:
         DataError
             A row is not finite, or the rows are not two-dimensional.
         """
-        return np.mean([member.outputs(rows) for member in self.members], axis=0) + self.mean
+        return outputs_of(self.members, self.division, rows) + self.mean
 
     def labels(self, rows: NDArray) -> NDArray:
         """Predicted labels (n,) of rows; see `outputs` and `labels_of`."""
@@ -134,6 +140,8 @@ class Model:
             notes |= {"classes": self.targets.state(), "several_labels": self.targets.several}
         if self.link is not None:
             notes["link"] = [self.link.sharpness, self.link.doubt]
+        if self.division is not None:
+            tensors |= self.division.state()
         if self.importances is not None:
             tensors["importances"] = self.importances
         write_tensors(path, KIND, tensors, {NOTE: json.dumps(notes)})
@@ -176,7 +184,7 @@ class Model:
         link = Link(*map(float, notes["link"])) if "link" in notes else None
         model = cls(
             tuple(members), features, targets, tensors["mean"], float(notes["boundary"]), link,
-            tensors.get("importances"), notes["learning_rate"],
+            tensors.get("importances"), notes["learning_rate"], Division.from_state(tensors),
         )  # fmt: skip
         model.require_fitting()
         return model
@@ -188,6 +196,8 @@ class Model:
         if isinstance(self.targets, Classes) and len(self.targets) == 2:
             known |= {1}
         n_columns = {member.preparation.one_hot.n_features for member in self.members}
+        if self.division is not None and self.division.n_parts != len(self.members):
+            raise ValueError(f"{len(self.members)} networks for {self.division.n_parts} parts")
         if len(n_outputs) != 1 or not n_outputs <= known or n_columns != {self.features.n_columns}:
             what = "classes" if isinstance(self.targets, Classes) else "targets"
             raise ValueError(

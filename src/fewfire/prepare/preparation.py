@@ -102,6 +102,13 @@ class Preparation:
         """The same coding and statistics; see `InputScaling.along`."""
         return replace(self, scaling=self.scaling.along(directions, constant))
 
+    def around(
+        self, inputs: npt.NDArray, constant: float, sample_weight: npt.NDArray | None = None
+    ) -> "Preparation":
+        """The same coding and directions, centred on these inputs (n, d); see `InputScaling.around`."""
+        columns = coded_columns(inputs, self.one_hot, self.gaps, self.curves)
+        return replace(self, scaling=self.scaling.around(columns, constant, sample_weight))
+
     @property
     def sources(self) -> npt.NDArray[np.int64]:
         """The column of the inputs that each coded column comes from, (D,)."""

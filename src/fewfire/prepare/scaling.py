@@ -117,6 +117,22 @@ class InputScaling:
         """The same statistics, with these directions and this appended feature."""
         return replace(self, directions=directions, constant=constant)
 
+    def around(
+        self, inputs: np.ndarray, constant: float, sample_weight: np.ndarray | None = None
+    ) -> "InputScaling":
+        """The same divisors and directions, centred on these inputs (n, d).
+
+        Parameters
+        ----------
+        constant : float > 0
+            The appended feature, in units of the root mean square norm of the centred rows.
+        sample_weight : (n,), >= 0, optional
+        """
+        moved = replace(self, mean=np.average(inputs, axis=0, weights=sample_weight))
+        squares = np.square(directed(moved.standardized(inputs), self.directions)).sum(axis=1)
+        appended = constant * float(np.sqrt(np.average(squares, weights=sample_weight)))
+        return replace(moved, constant=appended if appended > NO_NORM else 1.0)
+
     @property
     def n_outputs(self) -> int:
         """Columns that `transform` gives, the constant feature among them."""
@@ -196,6 +212,17 @@ def directed(rows: npt.NDArray, directions: npt.NDArray | None) -> npt.NDArray:
         if directions.ndim == 1
         else rows @ directions.T
     )
+
+
+def undirected(direction: npt.NDArray, directions: npt.NDArray | None) -> npt.NDArray:
+    """The vector (d,) whose product with a row is that of this one with the directed row."""
+    if directions is None:
+        return direction
+    if directions.ndim == 2:
+        return directions.T @ direction
+    back = directions.astype(np.float64)
+    back[directions != 0] *= direction
+    return back
 
 
 def _centred(inputs: np.ndarray, centre: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.float64]]:

@@ -26,8 +26,9 @@ class RunObserver(Observer):
     def prepared(self, prepared: "Prepared") -> None:
         """Called once the network is there, before the index is built."""
 
-    def went_on(self, trainer: Trainer) -> None:
-        """Called before the training of a further network of the same model, with its trainer."""
+    def went_on(self, trainer: Trainer, number: int, count: int) -> None:
+        """Called before the training of a further network of so many of a model: its trainer, and the number
+        from 2 on."""
 
     def saved(self, folder: Path, settings: "Settings", history: Sequence[EpochRecord]) -> None:
         """Called once the model is saved: after training, and where it failed or was interrupted, as the

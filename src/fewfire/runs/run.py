@@ -1,6 +1,6 @@
 """A whole run: train, save, checkpoint, test, compare; and how an interrupted one is resumed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -177,10 +177,11 @@ def train_and_save(
     watch, trainer = _StopWatch(), prepared.trainer
     try:
         with prepared.surroundings():
-            for trainer, until in zip(prepared.trainers, prepared.watches, strict=True):
+            jobs = zip(prepared.trainers, prepared.watches, strict=True)
+            for number, (trainer, until) in enumerate(jobs, 1):
                 if trainer is not prepared.trainer:
                     watch.restarted()
-                    observer.went_on(trainer)
+                    observer.went_on(trainer, number, len(prepared.trainers))
                 first = others if trainer is prepared.trainer else ()
                 observers = Observers(watch, *first, until, observer)
                 train_epochs(trainer, prepared.epochs, observers, prepared.held_out)
@@ -325,17 +326,15 @@ def _result(
 ) -> Result:
     """The figures of a run that began at this time; the work is counted before exactness is checked."""
     trainer, dataset = prepared.trainer, prepared.dataset
-    history, index = trainer.history, trainer.index
+    index = trainer.index
     work = sum((one.index.work for one in prepared.trainers), Work())
     steps = sum(record.steps for one in prepared.trainers for record in one.history)
     predicted = prepared.model.labels_of(test.outputs)
     found: dict[str, Any] = scores(predicted, dataset.test_labels)
     has_table = isinstance(index, DriftIndex)
     return Result(
-        train_loss=history[-1].loss,
-        train_accuracy=history[-1].accuracy,
-        train_r2=history[-1].r2,
-        train_rmse=history[-1].rmse,
+        train_loss=_mean_loss(prepared.trainers if prepared.model.division else (trainer,)),
+        **_fitted(prepared),
         fire_rate=work.fired / work.asked,
         work_share=work.share_of_dense(trainer.network.n_features),
         refreshes=work.refreshed,
@@ -360,6 +359,25 @@ def _result(
         exactness=check_exactness(trainer),
         total_seconds=perf_counter() - begin,
     )
+
+
+def _mean_loss(trainers: Sequence[Trainer]) -> float:
+    """The mean loss of the samples at the end, each in its own network's training."""
+    counts = [len(trainer.problem) for trainer in trainers]
+    return float(np.average([trainer.history[-1].loss for trainer in trainers], weights=counts))
+
+
+def _fitted(prepared: Prepared) -> dict[str, Any]:
+    """Scores of the training part: as the first network counted them, or of all parts together."""
+    if prepared.model.division is None:
+        last = prepared.trainer.history[-1]
+        return {"train_accuracy": last.accuracy, "train_r2": last.r2, "train_rmse": last.rmse}
+    found = scores(prepared.model.labels(prepared.dataset.rows), prepared.dataset.labels)
+    return {
+        "train_accuracy": found.get("accuracy"),
+        "train_r2": found.get("R2"),
+        "train_rmse": found.get("RMSE"),
+    }
 
 
 def _comparison(trainer: Trainer, result: Result, steps: int, observer: RunObserver) -> Result:

@@ -55,10 +55,8 @@ class CentredRidge:
 
         self.kernel, self.weights = kernel, weights
         square = kernel[centres].astype(np.float64)
-        diagonal = float(np.trace(square)) / len(square)
-        rounding = float(np.finfo(np.float32).eps) * len(kernel) ** 0.5
-        self.least_ridge = 10 * rounding * diagonal
-        self._outer = _root_of(square, rounding)
+        self.least_ridge = least_ridge(square, len(kernel))
+        self._outer = _root_of(square, _rounding(len(kernel)))
         if weights is None:
             (product,) = get_lapack_funcs(("lauum",), (self._outer,))
             self._inner = product(self._outer)[0]  # T T^T, its upper half
@@ -140,6 +138,15 @@ def least_ridge_error(
             break
         best, alpha, least = ridge, other, error
     return best, alpha
+
+
+def least_ridge(square: Floats, n_rows: int | None = None) -> float:
+    """Ten times what rounding to float32 adds to this kernel in any direction, for as many rows of it."""
+    return 10 * _rounding(n_rows or len(square)) * float(np.trace(square)) / len(square)
+
+
+def _rounding(n_rows: int) -> float:
+    return float(np.finfo(np.float32).eps) * n_rows**0.5
 
 
 def _root_of(square: Floats, rounding: float) -> Floats:
