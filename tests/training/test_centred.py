@@ -13,6 +13,7 @@ from fewfire.training import CentredGaussNewton
 from problems import clustered_problem, clustered_samples
 
 SAMPLES, NEAREST = clustered_samples(n_samples=120, n_features=6)
+NETWORK = orthogonal_network(64, 6, 2, threshold=0.5)
 TARGETS = np.eye(3)[NEAREST % 3] - 1 / 3
 
 
@@ -101,11 +102,11 @@ def test_no_step_is_taken_that_does_not_pay(monkeypatch):
 
 
 def test_the_kernel_keeps_to_the_memory_limit():
-    method, _, needed = CentredGaussNewton(ridges=(1.0,)).sized(100_000, 2, None, 300_000_000)
+    method, _, needed = CentredGaussNewton(ridges=(1.0,)).sized(NETWORK, 100_000, None, 300_000_000)
     assert method.n_centres == 250
     assert needed < 300_000_000
     with pytest.raises(fewfire.MemoryLimitError, match="the kernel of 100,000 samples"):
-        CentredGaussNewton(ridges=(1.0,)).sized(100_000, 2, None, 200_000)
+        CentredGaussNewton(ridges=(1.0,)).sized(NETWORK, 100_000, None, 200_000)
 
 
 @pytest.mark.parametrize(

@@ -6,24 +6,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.networks.threshold import threshold_for_fire_rate
-from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS
+from fewfire.plan import many_outputs
+from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, Selection, select
 from fewfire.prepare.categories import perhaps_categories
+from fewfire.system.deadline import Deadline
 from fewfire.training import GaussNewton, GradientDescent
 
+MOST_STEPPED = 31  # outputs whose hidden weights are trained, as each takes a copy of every neuron
 TWO_UP_TO = 5_000  # samples for which two networks take little time
+
+
+def solves_outputs(estimator: Any) -> bool:
+    """Whether the output weights of so many outputs are solved for, and the neurons stay as drawn."""
+    left_open = estimator.batch_size == "auto" and estimator.max_epochs is None
+    return estimator.optimizer_ == GaussNewton.name and left_open and len(estimator.mean_) > MOST_STEPPED
+
+
+def chosen_for(
+    estimator: Any, inputs: NDArray, targets: NDArray, weights: NDArray | None, deadline: Deadline
+) -> Selection:
+    """What suits these samples (n, d) and centred targets (n, c)."""
+    given = {"sample_weight": weights, "width": estimator.width, "seed": estimator._seed}
+    if solves_outputs(estimator):
+        return many_outputs.select_for_many(inputs, targets, **given, **choices_for_many(estimator, inputs))
+    return select(inputs, targets, deadline=deadline, **given, **choices_of(estimator, inputs))
 
 
 def choices_of(estimator: Any, inputs: NDArray) -> dict[str, Any]:
     """What is left to be chosen."""
-    known = tuple(sorted(estimator._coding.categories))
-    categories = [known]
-    if isinstance(estimator.categories, str):
-        found = [column for column in perhaps_categories(inputs) if column not in known]
-        categories += [(*known, *found)] if found else []
-    if estimator.fire_rate is not None:
-        thresholds: tuple[float, ...] = (threshold_for_fire_rate(estimator.fire_rate),)
-    else:
-        thresholds = THRESHOLDS if isinstance(estimator.threshold, str) else (float(estimator.threshold),)
+    categories = _ways_to_tell(estimator, inputs)
+    thresholds = _thresholds(estimator, THRESHOLDS)
     ridges = RIDGES if isinstance(estimator.ridge, str) else np.array([float(estimator.ridge)])
     constants = CONSTANTS if isinstance(estimator.constant, str) else (float(estimator.constant),)
     if (
@@ -42,3 +54,32 @@ def choices_of(estimator: Any, inputs: NDArray) -> dict[str, Any]:
         "ridges": ridges,
         "constants": constants,
     }
+
+
+def choices_for_many(estimator: Any, inputs: NDArray) -> dict[str, Any]:
+    """What is left to be chosen where there are many outputs, as `select_for_many` takes it."""
+    given: dict[str, Any] = {
+        "n_members": 1 if isinstance(estimator.n_members, str) else estimator.n_members,
+        "categories": _ways_to_tell(estimator, inputs),
+        "thresholds": _thresholds(estimator, many_outputs.THRESHOLDS),
+    }
+    if not isinstance(estimator.ridge, str):
+        given["ridges"] = np.array([float(estimator.ridge)])
+    if not isinstance(estimator.constant, str):
+        given["constants"] = (float(estimator.constant),)
+    return given
+
+
+def _ways_to_tell(estimator: Any, inputs: NDArray) -> list[tuple[int, ...]]:
+    """Which columns hold categories: those that are known to, and perhaps those of few whole numbers."""
+    known = tuple(sorted(estimator._coding.categories))
+    if not isinstance(estimator.categories, str):
+        return [known]
+    found = [column for column in perhaps_categories(inputs) if column not in known]
+    return [known, (*known, *found)] if found else [known]
+
+
+def _thresholds(estimator: Any, usual: tuple[float, ...]) -> tuple[float, ...]:
+    if estimator.fire_rate is not None:
+        return (threshold_for_fire_rate(estimator.fire_rate),)
+    return usual if isinstance(estimator.threshold, str) else (float(estimator.threshold),)

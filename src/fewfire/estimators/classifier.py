@@ -34,9 +34,10 @@ class WideClassifier(Decisions, WideNetwork):
         The share of pairs that fire at first, in place of a threshold.
     optimizer : "auto", "gauss-newton" or "sgd"
         "auto": Gauss-Newton steps up to a million samples, 100,000 for more than 31 outputs; beyond, gradient
-        descent with momentum. Above 5,000 samples they are one step through centres
-        (`fewfire.training.CentredGaussNewton`), but for more than 31 outputs, or where a batch size or a
-        number of epochs is given: then they go over batches of samples.
+        descent with momentum. Above 5,000 samples each network takes one step on a part of them
+        (`fewfire.training.CentredGaussNewton`, `division_`). For more than 31 outputs the output weights are
+        solved for in their place (`OutputRidge`). Where a batch size or a number of epochs is given, steps
+        go over batches of samples.
     ridge : float > 0, or "auto"
         Only for Gauss-Newton steps. It is counted over the fire rate: it means what `alpha` means in kernel
         ridge regression with a kernel of ones on its diagonal.
@@ -90,6 +91,9 @@ class WideClassifier(Decisions, WideNetwork):
     n_features_in_ : int
     feature_names_in_ : (d,), where X is a DataFrame with names
     network_ : TwoLayerNetwork
+        The one that errs least alone, or that of the first part of a division.
+    division_ : Division or None
+        Which network answers for which rows, where not their mean does.
     preparation_ : Preparation
     feature_importances_ : (n_features_in_,)
         The share of each column in the learned features; all alike with features="none".

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fewfire.estimators.choices import choices_of
+from fewfire.estimators.choices import MOST_STEPPED, chosen_for, solves_outputs
 from fewfire.estimators.coded_tables import CodedTables
 from fewfire.estimators.members import Beginning, jobs
 from fewfire.estimators.saving import SavedModel
@@ -26,17 +26,24 @@ from fewfire.networks.near_kernel import (
     near_kernel_network,
     near_kernel_ridge,
     orthogonal_network,
+    readout_network,
 )
 from fewfire.networks.threshold import fire_rate_at
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
-from fewfire.plan.preparation import select
 from fewfire.prepare.division import Division, outputs_of
 from fewfire.prepare.member import Member
 from fewfire.prepare.preparation import Preparation
 from fewfire.system.deadline import NEVER, Deadline
 from fewfire.system.machine import one_blas_thread, using_threads
-from fewfire.training import CentredGaussNewton, GaussNewton, GradientDescent, Trainer, train_epochs
+from fewfire.training import (
+    CentredGaussNewton,
+    GaussNewton,
+    GradientDescent,
+    OutputRidge,
+    Trainer,
+    train_epochs,
+)
 from fewfire.training.methods.gauss_newton import THREADED_ROWS
 from fewfire.training.methods.gradient_descent import DescentStepper
 
@@ -51,7 +58,6 @@ PART_ROWS = 4_000  # of a division, at the most; with a time limit fewer
 PART_RIDGES = (25.0, 5.0, 1.0, 0.2, 0.04)  # of the one chosen on all columns' whole range
 OUTPUTS_AT_ONCE = 5  # of Gauss-Newton steps: so many take as long again
 FOR_ONE = 2.0  # of the time that is left: for the kernel of one network
-CENTRED_OUTPUTS = 31  # at the most, as each output takes a copy of every neuron
 
 
 class WideNetwork(SavedModel, CodedTables):
@@ -221,10 +227,7 @@ class WideNetwork(SavedModel, CodedTables):
         self.mean_ = np.average(targets, axis=0, weights=weights)
         second_order = self.optimizer_ == GAUSS_NEWTON
         self._through_centres = second_order and self._may_be_centred(*targets.shape)
-        selection = select(
-            inputs, targets - self.mean_, sample_weight=weights, width=self.width, seed=self._seed,
-            deadline=deadline, **choices_of(self, inputs),
-        )  # fmt: skip
+        selection = chosen_for(self, inputs, targets - self.mean_, weights, deadline)
         self._n_centres, part_rows = N_CENTRES, PART_ROWS
         if deadline.is_set and self._through_centres:
             pairs = FOR_ONE * deadline.left / selection.seconds_per_pair
@@ -235,6 +238,8 @@ class WideNetwork(SavedModel, CodedTables):
         make = near_kernel_network if second_order else mirrored_network
         if self._through_centres:
             make = orthogonal_network
+        elif solves_outputs(self):
+            make = readout_network
         beginning = Beginning(make, self.width, targets.shape[1], second_order, self._seed)
         chosen, self.division_ = selection.members, None
         if self._divides(len(inputs), len(chosen)):
@@ -260,7 +265,7 @@ class WideNetwork(SavedModel, CodedTables):
         """Whether one step through centres takes the place of several over batches of samples."""
         left_open = self.batch_size == "auto" and self.max_epochs is None
         least = CENTRED_FROM if self.time_limit is None else 0  # one step is the shortest training
-        return left_open and least < n_samples <= CENTRED_UP_TO and n_outputs <= CENTRED_OUTPUTS
+        return left_open and least < n_samples <= CENTRED_UP_TO and n_outputs <= MOST_STEPPED
 
     def _learn_link(self, outputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Learn from outputs of samples that these outputs have not seen, where probabilities are wanted."""
@@ -281,7 +286,9 @@ class WideNetwork(SavedModel, CodedTables):
             rate = self.learning_rate_  # of the first samples: the same for all that come in parts
         second_order = self.optimizer_ == GAUSS_NEWTON
         ridge = near_kernel_ridge(member.ridge, float(np.abs(member.network.output_weights).max()))
-        if second_order:
+        if solves_outputs(self):
+            method = OutputRidge(ridge=member.ridge)
+        elif second_order:
             method = GaussNewton(ridge=ridge)
             if self._through_centres:
                 shares = PART_RIDGES if self.division_ is not None else FINER_RIDGES

@@ -74,6 +74,27 @@ def near_kernel_network(
     return network
 
 
+def readout_network(
+    width: int,
+    n_features: int,
+    n_outputs: int,
+    *,
+    threshold: float,
+    alive_on: Inputs | None = None,
+    seed: int = 0,
+    dtype: DTypeLike = np.float32,
+) -> TwoLayerNetwork:
+    """A network whose output weights are 0, for `fewfire.training.OutputRidge` to find them.
+
+    The parameters, and what is raised, are those of `TwoLayerNetwork.initialize`.
+    """
+    network = TwoLayerNetwork.initialize(
+        width, n_features, n_outputs, threshold=threshold, alive_on=alive_on, seed=seed, dtype=dtype
+    )
+    network.output_weights[:] = 0
+    return network
+
+
 def copies_for(n_outputs: int) -> int:
     """How often each neuron stands in `orthogonal_network`: the least power of 2 above the outputs."""
     return 1 << n_outputs.bit_length()

@@ -56,7 +56,7 @@ def plan_trainer(
     if isinstance(index, str):
         require_one_of(index, [*INDEXES, "auto"], "the index")
     inputs = Inputs.of_any(inputs, network.dtype)
-    method, batch_size, work_bytes = method.sized(len(inputs), network.n_outputs, batch_size, memory_limit)
+    method, batch_size, work_bytes = method.sized(network, len(inputs), batch_size, memory_limit)
     index_limit = None if memory_limit is None else memory_limit - work_bytes
     problem = Problem.of(
         network, inputs, targets, loss=loss, batch_size=batch_size, sample_weight=sample_weight, seed=seed,

@@ -43,9 +43,10 @@ class Preparation:
         categories: Iterable[int] = (),
         *,
         constant: float = 1.0,
+        standardize: bool = True,
         sample_weight: npt.NDArray | None = None,
     ) -> "Preparation":
-        """Learn how to standardize inputs (n, d), NaN where a value is missing.
+        """Learn how to standardize inputs (n, d), or only to centre them; NaN where a value is missing.
 
         See `OneHot.of`, `Gaps.of` and `InputScaling.fit`.
 
@@ -57,7 +58,9 @@ class Preparation:
         one_hot = OneHot.of(inputs, categories)
         gaps = Gaps.of(inputs, one_hot.numbers)
         columns = coded_columns(inputs, one_hot, gaps, None)
-        scaling = InputScaling.fit(columns, standardize=True, constant=constant, sample_weight=sample_weight)
+        scaling = InputScaling.fit(
+            columns, standardize=standardize, constant=constant, sample_weight=sample_weight
+        )
         return cls(one_hot, gaps, None, scaling)
 
     def coded(

@@ -12,6 +12,7 @@ from fewfire.training.methods import (
     GaussNewtonRecord,
     GradientDescent,
     Method,
+    OutputRidge,
     Schedule,
     StepDecay,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Method",
     "Observer",
     "Observers",
+    "OutputRidge",
     "Problem",
     "Schedule",
     "State",

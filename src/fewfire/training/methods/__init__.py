@@ -5,6 +5,7 @@ from fewfire.training.methods.base import Method, Stepper
 from fewfire.training.methods.centred import CentredGaussNewton
 from fewfire.training.methods.gauss_newton import GaussNewton, GaussNewtonRecord
 from fewfire.training.methods.gradient_descent import GradientDescent
+from fewfire.training.methods.output_ridge import OutputRidge
 from fewfire.training.methods.schedules import Constant, Cosine, Schedule, StepDecay
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (GradientDescent, GaussNewton)}
@@ -31,6 +32,7 @@ __all__ = [
     "GaussNewtonRecord",
     "GradientDescent",
     "Method",
+    "OutputRidge",
     "Schedule",
     "StepDecay",
     "Stepper",

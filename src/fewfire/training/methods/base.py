@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.errors import TrainingError
+from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
 from fewfire.training.problem import Problem
@@ -145,7 +146,7 @@ class Method(ABC):
     record_type: ClassVar[type[EpochRecord]] = EpochRecord
 
     def sized(
-        self, n_samples: int, n_outputs: int, batch_size: int | None, memory_limit: int | None
+        self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
     ) -> tuple["Method", int | None, int]:
         """The method, batch size and bytes of work arrays for a problem of this size.
 

@@ -25,6 +25,7 @@ from fewfire.indexes.predict import predicted_outputs
 from fewfire.networks.descent import Descent
 from fewfire.networks.losses import SquaredLoss
 from fewfire.networks.near_kernel import copies_for
+from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.memory import require_within
 from fewfire.system.words import bytes_text
 from fewfire.tangent.centres import CentredRidge, least_ridge_error
@@ -74,7 +75,7 @@ class CentredGaussNewton(Method):
             raise ValueError(f"n_centres must be a whole number >= 1. Got {self.n_centres}. Use 6000.")
 
     def sized(
-        self, n_samples: int, n_outputs: int, batch_size: int | None, memory_limit: int | None
+        self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
     ) -> tuple["CentredGaussNewton", int | None, int]:
         limit = KERNEL_BYTES if memory_limit is None else memory_limit // 3
         count = min(self.n_centres, n_samples, max(1, limit // (4 * n_samples)))

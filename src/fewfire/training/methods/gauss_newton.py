@@ -23,6 +23,7 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.losses import Curvature
+from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import one_blas_thread
 from fewfire.system.memory import require_within
 from fewfire.system.words import bytes_text, require_one_of
@@ -130,12 +131,12 @@ class GaussNewton(Method):
         require_one_of(self.preconditioner, ("auto", *PRECONDITIONERS), "preconditioner")
 
     def sized(
-        self, n_samples: int, n_outputs: int, batch_size: int | None, memory_limit: int | None
+        self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
     ) -> tuple["GaussNewton", int | None, int]:
         limit = MATRIX_LIMIT if memory_limit is None else memory_limit
         if batch_size is None:
             batch_size = min(n_samples, _largest_batch(limit))
-        size = min(batch_size, n_samples)
+        size, n_outputs = min(batch_size, n_samples), network.n_outputs
         preconditioner = self.preconditioner
         if preconditioner == "auto":
             preconditioner = _suited_preconditioner(size, n_outputs, limit)

@@ -1,0 +1,157 @@
+"""One step that solves for the output weights: ridge regression to what the neurons give.
+
+With the hidden weights as they are drawn, the outputs are linear in the output weights A,
+
+    f(x) = phi(x) A,     phi_r(x) = scale max(<w_r, x> - b, 0),
+
+so that one system of m equations serves any number of outputs (docs/theory/many_outputs.md).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.core.fire_set import FireSet
+from fewfire.indexes.predict import predicted_outputs
+from fewfire.networks.losses import SquaredLoss
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.system.memory import require_within
+from fewfire.tangent.whole_ridge import whole_ridge
+from fewfire.training.asking import Asking
+from fewfire.training.methods.base import Method, SolvingStepper, Taken
+from fewfire.training.problem import Problem
+
+ROWS = 2048  # samples whose activations stand side by side
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputRidge(Method):
+    """One step, with the squared loss: the best output weights for the neurons as they are.
+
+    Parameters
+    ----------
+    ridge : float > 0
+        Adds ridge/2 |A|^2 to the sum of the losses.
+
+    Raises
+    ------
+    ValueError
+        The ridge is out of its range.
+
+    Notes
+    -----
+    Cost: n m^2 / 2 + m^3 / 6 + m (n + m) c multiply-adds, or n^2 m / 2 + n^3 / 6 + n (m + n) c for fewer
+    samples than neurons. Memory: 12 bytes per entry of that matrix.
+    """
+
+    name: ClassVar[str] = "output-ridge"
+    ridge: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ridge < np.inf:
+            raise ValueError(f"ridge must be a finite number > 0. Got {self.ridge}. Use 0.1.")
+
+    def sized(
+        self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
+    ) -> tuple["OutputRidge", int | None, int]:
+        needed = 12 * min(network.width, n_samples) ** 2 + 4 * ROWS * network.width
+        require_within(memory_limit, needed, f"the matrix of {network.width:,} neurons", "Raise the limit.")
+        return self, None, needed
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        return {"ridge": self.ridge}
+
+    def stepper(self, problem: Problem, asking: Asking) -> "OutputRidgeStepper":
+        return OutputRidgeStepper(self, problem, asking)
+
+
+class OutputRidgeStepper(SolvingStepper):
+    """Takes the step.
+
+    Raises
+    ------
+    ValueError
+        The loss is another.
+    """
+
+    def __init__(self, method: OutputRidge, problem: Problem, asking: Asking) -> None:
+        super().__init__(problem, asking)
+        if problem.loss.name != SquaredLoss.name:
+            raise ValueError(
+                f"the output weights are solved for with loss='squared'. Got {problem.loss.name!r}. Use "
+                "GradientDescent(train_output_weights=True)."
+            )
+        self.ridge = method.ridge
+
+    @property
+    def description(self) -> str:
+        return f"ridge regression to {self.problem.network.width:,} neurons"
+
+    def end_epoch(self) -> None:
+        self.finished = True
+
+    def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
+        """The step over all samples; see `Stepper.step`."""
+        problem, network, begin = self.problem, self.problem.network, perf_counter()
+        solve = self._by_samples if len(problem) < network.width else self._by_neurons
+        solution = solve()
+        solved = perf_counter()
+        self.require_finite("the output weights", float(np.abs(solution).max()))
+        network.output_weights[:] = solution
+        self.steps_taken += 1
+        outputs = predicted_outputs(network, problem.inputs)
+        self.seconds["forward"] += solved - begin
+        self.seconds["move"] += perf_counter() - solved
+        return float(problem.losses(outputs, ids).mean()), problem.tally(outputs, ids)
+
+    def _by_neurons(self) -> NDArray[np.float64]:
+        """(Phi^T D Phi + ridge)^(-1) Phi^T D Y."""
+        from scipy.linalg import cho_factor, cho_solve
+
+        problem, width = self.problem, self.problem.network.width
+        gram = np.zeros((width, width))
+        right = np.zeros((width, problem.network.n_outputs))
+        for part, rows in self._activations():
+            if problem.sample_weight is not None:
+                rows *= np.sqrt(problem.sample_weight[part], dtype=rows.dtype)
+            gram += rows @ rows.T
+            right += rows @ self._weighed_targets(part).astype(rows.dtype)
+        gram.flat[:: width + 1] += self.ridge
+        factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        return cho_solve(factor, right, overwrite_b=True, check_finite=False)
+
+    def _by_samples(self) -> NDArray[np.float64]:
+        """Phi^T (Phi Phi^T + ridge D^(-1))^(-1) Y."""
+        problem = self.problem
+        rows = np.concatenate([rows for _, rows in self._activations()], axis=1)
+        weights = problem.sample_weight
+        alpha = whole_ridge(
+            (rows.T @ rows).astype(np.float32),
+            problem.targets.astype(np.float64),
+            [self.ridge],
+            weights=None if weights is None else weights.astype(np.float64),
+        )
+        return rows @ alpha
+
+    def _weighed_targets(self, part: NDArray[np.int64]) -> NDArray:
+        targets, weights = self.problem.targets[part], self.problem.sample_weight
+        return targets if weights is None else targets * np.sqrt(weights[part])[:, None]
+
+    def _activations(self) -> Iterator[tuple[NDArray[np.int64], NDArray]]:
+        """Some samples after others, with phi of all neurons, (m, samples)."""
+        for first in range(0, len(self.problem), ROWS):
+            part = np.arange(first, min(first + ROWS, len(self.problem)))
+            yield part, activations(self.problem.network, self.asking.batch(part)[1])
+
+
+def activations(network: TwoLayerNetwork, fires: FireSet) -> NDArray:
+    """phi (m, samples), 0 where a neuron does not fire."""
+    rows = np.zeros((network.width, fires.n_samples), network.dtype)
+    above = fires.values - network.dtype.type(network.threshold)
+    rows[fires.neurons(), fires.samples] = network.scale * above
+    return rows
