@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fewfire.errors import DataError
 from fewfire.estimators import WideClassifier, WideRegressor, choices, common
 from fewfire.training import CentredGaussNewton
 
@@ -17,19 +18,6 @@ def _large_from_200(monkeypatch):
     monkeypatch.setattr(common, "CENTRED_FROM", 200)
     monkeypatch.setattr(common, "PART_ROWS", 110)
     monkeypatch.setattr(choices, "TWO_UP_TO", 200)
-
-
-@pytest.fixture
-def methods(monkeypatch):
-    """The methods of all trainers that are planned."""
-    seen, plan = [], common.plan_trainer
-
-    def planned(*given, **settings):
-        seen.append(type(settings["method"]).__name__)
-        return plan(*given, **settings)
-
-    monkeypatch.setattr(common, "plan_trainer", planned)
-    return seen
 
 
 def test_classes_and_values_are_learned_in_one_step(methods):
@@ -49,6 +37,19 @@ def test_a_row_is_answered_by_the_network_of_its_part():
     for part, (member, ids) in enumerate(zip(model.members_, model.division_.parts(ROWS), strict=True)):
         np.testing.assert_allclose(member.outputs(ROWS[ids])[:, 0] + model.mean_, scaled[ids], atol=1e-6)
         assert (model.division_.places(ROWS[ids]) == part).all()
+
+
+def test_few_rows_are_predicted_where_most_parts_have_none():
+    model = WideRegressor(**SMALL).fit(ROWS, VALUES)
+    alone = np.concatenate([model.predict(row[None]) for row in ROWS[:20]])
+    np.testing.assert_allclose(alone, model.predict(ROWS)[:20], rtol=1e-5)
+
+
+def test_a_row_that_is_too_large_is_named_by_its_number_in_the_table():
+    model, rows = WideRegressor(**SMALL, features="none").fit(ROWS, VALUES), ROWS.copy()
+    rows[57, 1] = 1e200
+    with pytest.raises(DataError, match=r"too large in row 57 \(from 0\)"):
+        model.predict(rows)
 
 
 def test_it_is_the_same_for_any_number_of_threads_and_after_a_file(tmp_path):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from fewfire import WideClassifier, WideRegressor
-from fewfire.estimators import common
 
 RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.standard_normal((400, 6))
@@ -13,19 +12,6 @@ CLASSES = np.square(ROWS[:, None] - CENTRES).sum(axis=2).argmin(axis=1)
 CLASSES[:40] = range(40)
 LABELS = (ROWS @ CENTRES.T > 1.5).astype(int)
 SMALL = {"width": 1024, "random_state": 0}
-
-
-@pytest.fixture
-def methods(monkeypatch):
-    """The methods of all trainers that are planned."""
-    seen, plan = [], common.plan_trainer
-
-    def planned(*given, **settings):
-        seen.append(type(settings["method"]).__name__)
-        return plan(*given, **settings)
-
-    monkeypatch.setattr(common, "plan_trainer", planned)
-    return seen
 
 
 def test_many_classes(methods, tmp_path):
@@ -57,11 +43,20 @@ def test_many_targets_and_more_samples_later():
     assert model.score(ROWS, values) > 0.9
 
 
-def test_who_asks_for_steps_gets_them(methods):
-    WideClassifier(**SMALL, max_epochs=1).fit(ROWS, CLASSES)
+@pytest.mark.parametrize("settings", [{"max_epochs": 1}, {"features": "diagonal"}])
+def test_who_asks_for_steps_or_learned_columns_gets_them(settings, methods):
+    WideClassifier(**SMALL, **settings).fit(ROWS, CLASSES)
     assert methods == ["GaussNewton"] * 2
 
 
 def test_it_is_the_same_for_any_number_of_threads():
     outputs = [WideClassifier(**SMALL, n_threads=k).fit(ROWS, CLASSES).predict_proba(ROWS) for k in (1, 3)]
     np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("count", [400, 100])  # more samples than neurons, and fewer
+def test_a_ridge_below_what_rounding_allows_is_raised(count):
+    rows = ROWS[:count, :2]
+    values = np.sin(rows[:, :1] * np.arange(40) / 20)
+    model = WideRegressor(256, ridge=1e-9, random_state=0).fit(rows, values)
+    assert model.score(rows, values) > 0.99

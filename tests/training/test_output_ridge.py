@@ -71,5 +71,5 @@ def test_what_it_refuses():
     network = readout_network(64, 6, 40, threshold=0.5)
     with pytest.raises(ValueError, match="loss='squared'. Got 'softmax'"):
         plan_trainer(network, SAMPLES, TARGETS, method=OutputRidge(ridge=1.0), loss="softmax")
-    with pytest.raises(fewfire.MemoryLimitError, match="the matrix of 64 neurons"):
+    with pytest.raises(fewfire.MemoryLimitError, match="the matrices of 64 neurons"):
         plan_trainer(network, SAMPLES, TARGETS, method=OutputRidge(ridge=1.0), memory_limit=1000)

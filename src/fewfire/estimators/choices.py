@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fewfire.networks.threshold import threshold_for_fire_rate
 from fewfire.plan import many_outputs
-from fewfire.plan.preparation import CONSTANTS, RIDGES, THRESHOLDS, Selection, select
+from fewfire.plan.preparation import AUTO, CONSTANTS, NONE, RIDGES, THRESHOLDS, Selection, select
 from fewfire.prepare.categories import perhaps_categories
 from fewfire.system.deadline import Deadline
 from fewfire.training import GaussNewton, GradientDescent
@@ -19,6 +19,7 @@ TWO_UP_TO = 5_000  # samples for which two networks take little time
 def solves_outputs(estimator: Any) -> bool:
     """Whether the output weights of so many outputs are solved for, and the neurons stay as drawn."""
     left_open = estimator.batch_size == "auto" and estimator.max_epochs is None
+    left_open &= estimator.features in (AUTO, NONE)  # no directions of columns are learned
     return estimator.optimizer_ == GaussNewton.name and left_open and len(estimator.mean_) > MOST_STEPPED
 
 

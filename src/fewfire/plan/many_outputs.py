@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.networks.threshold import fire_rate_at
-from fewfire.plan.preparation import Chosen, Selection
+from fewfire.plan.preparation import RIDGES, Chosen, Selection
 from fewfire.prepare.preparation import Preparation
+from fewfire.tangent.centres import least_ridge
 from fewfire.tangent.leave_one_out import leave_one_out, left_out
 
 Floats = NDArray[np.float64]
-RIDGES = 10.0 ** np.arange(-5, 1.01, 0.5)  # over the mean square of what a neuron gives
 CONSTANTS, THRESHOLDS = (0.3, 1.0), (0.0, 1.0)
 LOOKED_AT, FOR_RIDGE, JUDGED = 1000, 4000, 500  # samples
 
@@ -66,21 +66,20 @@ def select_for_many(
     ids = order[:LOOKED_AT]
     weights = None if sample_weight is None else sample_weight[ids]
     looks = []
-    for columns, standardize, constant in product(categories, (True, False), constants):
-        preparation = Preparation.fit(
-            inputs, columns, constant=constant, standardize=standardize, sample_weight=sample_weight
-        )
-        units = preparation.transform(inputs[ids])
-        for threshold in thresholds:
-            kernel = _kernel(units, threshold, width, seed)
-            errors = leave_one_out(kernel, targets[ids], ridges, weights)
-            best = int(errors.argmin())
-            looks.append(Look(preparation, threshold, float(ridges[best]), float(errors[best])))
+    for columns, standardize in product(categories, (True, False)):
+        way = Preparation.fit(inputs, columns, standardize=standardize, sample_weight=sample_weight)
+        for constant in constants:
+            preparation = replace(way, scaling=replace(way.scaling, constant=constant * way.scaling.constant))
+            pulls = _pulls(preparation.transform(inputs[ids]), width, seed)
+            for threshold in thresholds:
+                errors = leave_one_out(_kernel(pulls, threshold), targets[ids], ridges, weights)
+                best = int(errors.argmin())
+                looks.append(Look(preparation, threshold, float(ridges[best]), float(errors[best])))
     seconds = (perf_counter() - begin) / len(looks) / len(ids) ** 2
     look = min(looks, key=lambda one: one.error)
     ids = order[:FOR_RIDGE]
     weights = None if sample_weight is None else sample_weight[ids]
-    kernel = _kernel(look.preparation.transform(inputs[ids]), look.threshold, width, seed)
+    kernel = _kernel(_pulls(look.preparation.transform(inputs[ids]), width, seed), look.threshold)
     look, outputs = _finer(look, kernel, targets[ids], weights, ridges)
     chosen = Chosen(
         look.preparation,
@@ -106,9 +105,9 @@ def _finer(
     """
     count = min(JUDGED, len(kernel))
     judging = None if weights is None else weights[-count:]
-    best, missed = look, np.empty(0)
+    best, missed, least = look, np.empty(0), least_ridge(kernel)
     for ridge in ridges[ridges <= look.ridge][::-1]:
-        other = left_out(kernel, targets, float(ridge), count, weights)
+        other = left_out(kernel, targets, max(float(ridge), least), count, weights)
         error = float(np.average(np.square(other).mean(axis=1), weights=judging))
         if len(missed) and error >= best.error:
             break
@@ -116,8 +115,12 @@ def _finer(
     return best, targets[-count:] - missed
 
 
-def _kernel(units: NDArray, threshold: float, width: int, seed: int) -> Floats:
-    """Phi Phi^T of as many neurons as the network has, over its expected diagonal."""
-    neurons = np.random.default_rng(seed).standard_normal((width, units.shape[1]), np.float32)
-    given = np.maximum(units @ neurons.T - np.float32(threshold), 0)
-    return (given @ given.T).astype(np.float64) / (width * mean_square(threshold))
+def _pulls(units: NDArray, width: int, seed: int) -> NDArray[np.float32]:
+    """<w_r, x> (n, width) of as many neurons as the network has."""
+    return units @ np.random.default_rng(seed).standard_normal((width, units.shape[1]), np.float32).T
+
+
+def _kernel(pulls: NDArray[np.float32], threshold: float) -> Floats:
+    """Phi Phi^T, over its expected diagonal."""
+    given = np.maximum(pulls - np.float32(threshold), 0)
+    return (given @ given.T).astype(np.float64) / (pulls.shape[1] * mean_square(threshold))

@@ -5,15 +5,15 @@ the first and k^2 times less for the second, and each part sees its own rows nea
 centred on them. docs/theory/large_tables.md has what was measured.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.prepare.member import Member
-from fewfire.prepare.preparation import Preparation
-from fewfire.prepare.scaling import directed, undirected
+from fewfire.prepare.preparation import CHUNK_ROWS, Preparation
+from fewfire.prepare.scaling import directed, require_finite_norms
 from fewfire.system.machine import one_blas_thread
 
 Floats = NDArray[np.float64]
@@ -28,7 +28,7 @@ class Division:
     Attributes
     ----------
     preparation : Preparation
-        Whose standardized columns (D,) are cut.
+        Whose standardized columns (D,) are cut, but for those of weight 0.
     directions : (n_cuts, D)
     bounds : (n_cuts,)
         A row x goes to the first side of a cut if its direction^T x <= its bound, else to the second.
@@ -52,13 +52,18 @@ class Division:
         most : int, >= 1
             Rows of a part; more only where they are all alike.
 
+        Raises
+        ------
+        DataError
+            A row is not finite or too large.
+
         Notes
         -----
-        Cost: log2(n / most) times n k^2, for k directions.
+        Cost: log2(n / most) times n k^2, for k directions. Memory: the columns that are cut, in float64.
         """
-        rows, weights = preparation.standardized(inputs), preparation.scaling.directions
-        directions: list[Floats] = []
-        bounds: list[float] = []
+        rows = np.concatenate([rows for _, rows in _chunks(preparation, inputs)])
+        weights = _weights(preparation)
+        cuts: list[tuple[Floats, float]] = []
         sides: list[list[int]] = []
         n_parts = 0
 
@@ -68,32 +73,36 @@ class Division:
             if cut is None:
                 n_parts += 1
                 return -n_parts
-            number = len(sides)
-            direction, bound = cut
-            directions.append(direction)
-            bounds.append(bound)
-            sides.append([0, 0])
-            first = _along(rows[ids], direction) <= bound
+            number = len(cuts)
+            cuts.append(cut)
+            sides.append([])
+            first = _along(rows[ids], cut[0]) <= cut[1]
             sides[number] = [divided(ids[first]), divided(ids[~first])]
             return number
 
         divided(np.arange(len(rows)))
-        known = np.array(directions).reshape(len(sides), rows.shape[1])
-        return cls(preparation, known, np.array(bounds), np.array(sides, np.int32).reshape(-1, 2))
+        directions = np.array([direction for direction, _ in cuts]).reshape(len(cuts), rows.shape[1])
+        bounds = np.array([bound for _, bound in cuts])
+        return cls(preparation, directions, bounds, np.array(sides, np.int32).reshape(-1, 2))
 
     @property
     def n_parts(self) -> int:
         return len(self.sides) + 1
 
     def places(self, inputs: NDArray) -> Ids:
-        """The part (n,) of each row of inputs (n, d); a row's does not depend on the other rows."""
+        """The part (n,) of each row of inputs (n, d); a row's does not depend on the other rows.
+
+        Raises
+        ------
+        DataError
+            A row is not finite or too large, or there are other columns than in training.
+        """
         places = np.full(len(inputs), 0 if len(self.sides) else -1, np.int64)
-        with np.errstate(over="ignore", invalid="ignore"):  # a row that is too large is refused in its part
-            rows = self.preparation.standardized(inputs)
+        for part, rows in _chunks(self.preparation, inputs):
             for cut, (direction, bound) in enumerate(zip(self.directions, self.bounds, strict=True)):
-                here = np.flatnonzero(places == cut)
+                here = np.flatnonzero(places[part] == cut)
                 first = _along(rows[here], direction) <= bound
-                places[here] = np.where(first, *self.sides[cut])
+                places[part][here] = np.where(first, *self.sides[cut])
         return -1 - places
 
     def parts(self, inputs: NDArray) -> list[Ids]:
@@ -119,6 +128,24 @@ class Division:
         return cls(Preparation.from_state(own), own["cut directions"], own["cut bounds"], sides)
 
 
+def _weights(preparation: Preparation) -> Floats | None:
+    """The directions of a preparation without those columns that count for nothing: (D,), (k, D) or None."""
+    directions = preparation.scaling.directions
+    return directions if directions is None or directions.ndim == 2 else directions[directions != 0]
+
+
+def _chunks(preparation: Preparation, inputs: NDArray) -> Iterator[tuple[slice, Floats]]:
+    """Standardized columns (rows, D) of some inputs after others: coded columns may take far more room."""
+    directions = preparation.scaling.directions
+    kept = slice(None) if directions is None or directions.ndim == 2 else directions != 0
+    for first in range(0, max(1, len(inputs)), CHUNK_ROWS):
+        part = slice(first, first + CHUNK_ROWS)
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = preparation.standardized(inputs[part])[:, kept]
+            require_finite_norms(np.square(rows).sum(axis=1), first)
+        yield part, rows
+
+
 def _cut(rows: Floats, weights: Floats | None) -> tuple[Floats, float] | None:
     """The direction (D,) in which weighed rows differ most, and their median; None where they are all alike.
 
@@ -126,8 +153,9 @@ def _cut(rows: Floats, weights: Floats | None) -> tuple[Floats, float] | None:
     """
     centred = directed(rows - rows.mean(axis=0), weights)
     with one_blas_thread():  # the same cut for any number of threads
-        principal = np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    direction = undirected(principal, weights)
+        direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    if weights is not None:
+        direction = weights * direction if weights.ndim == 1 else weights.T @ direction
     along = _along(rows, direction)
     bound = float(np.median(along))
     if bound == along.max():
@@ -146,5 +174,6 @@ def outputs_of(members: Sequence[Member], division: Division | None, inputs: NDA
         return np.mean([member.outputs(inputs) for member in members], axis=0)
     outputs = np.empty((len(inputs), members[0].network.n_outputs))
     for member, ids in zip(members, division.parts(inputs), strict=True):
-        outputs[ids] = member.outputs(inputs[ids])
+        if len(ids):
+            outputs[ids] = member.outputs(inputs[ids])
     return outputs

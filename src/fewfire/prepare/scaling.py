@@ -142,7 +142,14 @@ class InputScaling:
         return int(kept) + 1
 
     def standardized(self, inputs: np.ndarray) -> npt.NDArray[np.float64]:
-        """Inputs (n, d), centred and divided."""
+        """Inputs (n, d), centred and divided.
+
+        Raises
+        ------
+        DataError
+            Another number of features than in training.
+        """
+        self._require_columns(inputs)
         return (inputs - self.mean) / self.scale
 
     def transform(self, inputs: np.ndarray, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
@@ -165,24 +172,14 @@ class InputScaling:
         DataError
             Another number of features than in training, or a row that is not finite or too large.
         """
-        n_features = len(self.mean)
-        if inputs.ndim != 2 or inputs.shape[1] != n_features:
-            raise DataError(
-                f"Inputs must have the {n_features} features of training. "
-                f"Got shape {inputs.shape}. Give the same columns."
-            )
+        self._require_columns(inputs)
         unit_rows = np.empty((len(inputs), self.n_outputs), dtype)
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):
             for centred in _centred(inputs, self.mean):
                 centred = directed(centred / self.scale, self.directions)
                 norms = np.sqrt(np.square(centred).sum(axis=1) + np.square(self.constant))
-                if not np.isfinite(norms).all():
-                    raise DataError(
-                        "The norm of every row must be finite. Got values that are not finite or "
-                        f"too large in row {start + int(np.argmin(np.isfinite(norms)))} (from 0). "
-                        "Remove that row, or bring its values to the scale of training."
-                    )
+                require_finite_norms(norms, start)
                 stop = start + len(centred)
                 rows = np.column_stack([centred, np.full(len(centred), self.constant)]) / norms[:, None]
                 if unit_rows.dtype == np.float32 and self.n_outputs >= CODED_FROM:
@@ -191,6 +188,13 @@ class InputScaling:
                 unit_rows[start:stop] = rows
                 start = stop
         return unit_rows
+
+    def _require_columns(self, inputs: np.ndarray) -> None:
+        if inputs.ndim != 2 or inputs.shape[1] != len(self.mean):
+            raise DataError(
+                f"Inputs must have the {len(self.mean)} features of training. "
+                f"Got shape {inputs.shape}. Give the same columns."
+            )
 
     def state(self) -> dict[str, np.ndarray]:
         """The statistics as arrays under the names mean, scale, constant and, where there are, directions."""
@@ -214,15 +218,15 @@ def directed(rows: npt.NDArray, directions: npt.NDArray | None) -> npt.NDArray:
     )
 
 
-def undirected(direction: npt.NDArray, directions: npt.NDArray | None) -> npt.NDArray:
-    """The vector (d,) whose product with a row is that of this one with the directed row."""
-    if directions is None:
-        return direction
-    if directions.ndim == 2:
-        return directions.T @ direction
-    back = directions.astype(np.float64)
-    back[directions != 0] *= direction
-    return back
+def require_finite_norms(norms: npt.NDArray[np.float64], first: int) -> None:
+    """Raise DataError that names the first row whose norm is not finite; the numbers begin with `first`."""
+    finite = np.isfinite(norms)
+    if not finite.all():
+        raise DataError(
+            "The norm of every row must be finite. Got values that are not finite or "
+            f"too large in row {first + int(np.argmin(finite))} (from 0). "
+            "Remove that row, or bring its values to the scale of training."
+        )
 
 
 def _centred(inputs: np.ndarray, centre: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.float64]]:

@@ -20,6 +20,7 @@ from fewfire.indexes.predict import predicted_outputs
 from fewfire.networks.losses import SquaredLoss
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.memory import require_within
+from fewfire.tangent.centres import least_ridge
 from fewfire.tangent.whole_ridge import whole_ridge
 from fewfire.training.asking import Asking
 from fewfire.training.methods.base import Method, SolvingStepper, Taken
@@ -35,7 +36,8 @@ class OutputRidge(Method):
     Parameters
     ----------
     ridge : float > 0
-        Adds ridge/2 |A|^2 to the sum of the losses.
+        Adds ridge/2 |A|^2 to the sum of the losses. It is raised to ten times what rounding to float32 adds
+        to the matrix of the system.
 
     Raises
     ------
@@ -45,7 +47,8 @@ class OutputRidge(Method):
     Notes
     -----
     Cost: n m^2 / 2 + m^3 / 6 + m (n + m) c multiply-adds, or n^2 m / 2 + n^3 / 6 + n (m + n) c for fewer
-    samples than neurons. Memory: 12 bytes per entry of that matrix.
+    samples than neurons. Memory: 12 bytes per entry of the matrix of neurons; for fewer samples 24 per entry
+    of that of samples, and 8 per activation.
     """
 
     name: ClassVar[str] = "output-ridge"
@@ -58,8 +61,14 @@ class OutputRidge(Method):
     def sized(
         self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
     ) -> tuple["OutputRidge", int | None, int]:
-        needed = 12 * min(network.width, n_samples) ** 2 + 4 * ROWS * network.width
-        require_within(memory_limit, needed, f"the matrix of {network.width:,} neurons", "Raise the limit.")
+        width, item = network.width, network.dtype.itemsize
+        needed = item * ROWS * width + (8 + item) * width**2
+        if n_samples < width:  # all activations at one time, and three matrices of pairs of samples
+            needed = 2 * item * n_samples * width + 24 * n_samples**2
+        require_within(
+            memory_limit, needed, f"the matrices of {width:,} neurons",
+            "Take fewer neurons, or raise the limit.",
+        )  # fmt: skip
         return self, None, needed
 
     @property
@@ -98,8 +107,7 @@ class OutputRidgeStepper(SolvingStepper):
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
         """The step over all samples; see `Stepper.step`."""
         problem, network, begin = self.problem, self.problem.network, perf_counter()
-        solve = self._by_samples if len(problem) < network.width else self._by_neurons
-        solution = solve()
+        solution = self._by_samples() if len(problem) < network.width else self._by_neurons()
         solved = perf_counter()
         self.require_finite("the output weights", float(np.abs(solution).max()))
         network.output_weights[:] = solution
@@ -117,11 +125,13 @@ class OutputRidgeStepper(SolvingStepper):
         gram = np.zeros((width, width))
         right = np.zeros((width, problem.network.n_outputs))
         for part, rows in self._activations():
+            targets = problem.targets[part].astype(rows.dtype)
             if problem.sample_weight is not None:
-                rows *= np.sqrt(problem.sample_weight[part], dtype=rows.dtype)
+                roots = np.sqrt(problem.sample_weight[part]).astype(rows.dtype)
+                rows, targets = rows * roots, roots[:, None] * targets
             gram += rows @ rows.T
-            right += rows @ self._weighed_targets(part).astype(rows.dtype)
-        gram.flat[:: width + 1] += self.ridge
+            right += rows @ targets
+        gram.flat[:: width + 1] += max(self.ridge, least_ridge(gram, len(problem)))
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         return cho_solve(factor, right, overwrite_b=True, check_finite=False)
 
@@ -137,10 +147,6 @@ class OutputRidgeStepper(SolvingStepper):
             weights=None if weights is None else weights.astype(np.float64),
         )
         return rows @ alpha
-
-    def _weighed_targets(self, part: NDArray[np.int64]) -> NDArray:
-        targets, weights = self.problem.targets[part], self.problem.sample_weight
-        return targets if weights is None else targets * np.sqrt(weights[part])[:, None]
 
     def _activations(self) -> Iterator[tuple[NDArray[np.int64], NDArray]]:
         """Some samples after others, with phi of all neurons, (m, samples)."""
