@@ -1,6 +1,6 @@
 """`WideClassifier` and `WideRegressor` on large tables, beside histogram boosting.
 
-    python benchmarks/large_tables.py      a quarter of an hour on two cores
+    python benchmarks/large_tables.py      half an hour on two cores
 
 The sets: covertype with 40,000 and 80,000 rows for training and 20,000 for testing; a table of up to 500,000
 rows and 30 columns made here; a smooth function of eight columns with 10,000 rows, beside a support vector
