@@ -35,6 +35,26 @@ def test_columns_that_hardly_vary_count_only_where_they_are_standardized():
     np.testing.assert_array_equal(chosen.scaling.scale, 1)
 
 
+def test_the_ridge_of_labels_is_the_one_whose_first_place_is_most_often_right():
+    random = np.random.default_rng(2)
+    rows = random.standard_normal((600, 100))
+    scores = rows @ random.standard_normal((100, 40)) + 10 * random.standard_normal((600, 40))
+    labels = np.argsort(-scores - 8 * np.exp(-np.arange(40) / 3))[:, :2]  # some are frequent
+    targets = np.zeros((600, 40))
+    np.put_along_axis(targets, labels, 1, axis=1)
+    means = targets.mean(axis=0)
+
+    def right(found):
+        places = (found.outputs + means).argmax(axis=1)
+        return targets[found.judged, places].mean()
+
+    by_errors = select_for_many(rows, targets - means, width=512)
+    by_place = select_for_many(rows, targets - means, means=means, width=512)
+    assert right(by_place) > right(by_errors)
+    assert by_place.members[0].ridge < by_errors.members[0].ridge
+    assert by_place.error > by_errors.error
+
+
 def test_what_is_given_is_taken():
     found = select_for_many(
         ROWS, TARGETS, constants=(0.5,), thresholds=(0.7,), ridges=np.array([0.2]), n_members=2, width=256,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
 
 from fewfire.networks.threshold import threshold_for_fire_rate
 from fewfire.plan import many_outputs
@@ -29,7 +30,10 @@ def chosen_for(
     """What suits these samples (n, d) and centred targets (n, c)."""
     given = {"sample_weight": weights, "width": estimator.width, "seed": estimator._seed}
     if solves_outputs(estimator):
-        return many_outputs.select_for_many(inputs, targets, **given, **choices_for_many(estimator, inputs))
+        means = estimator.mean_ if is_classifier(estimator) else None
+        return many_outputs.select_for_many(
+            inputs, targets, means=means, **given, **choices_for_many(estimator, inputs)
+        )
     return select(inputs, targets, deadline=deadline, **given, **choices_of(estimator, inputs))
 
 

@@ -21,7 +21,7 @@ from fewfire.tangent.leave_one_out import leave_one_out, left_out
 
 Floats = NDArray[np.float64]
 CONSTANTS, THRESHOLDS = (0.3, 1.0), (0.0, 1.0)
-LOOKED_AT, FOR_RIDGE, JUDGED = 1000, 4000, 500  # samples
+LOOKED_AT, FOR_RIDGE, JUDGED = 1000, 4000, 2000  # samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,7 @@ def select_for_many(
     inputs: NDArray,
     targets: Floats,
     *,
+    means: NDArray | None = None,
     sample_weight: NDArray | None = None,
     categories: Sequence[Sequence[int]] = ((),),
     constants: Sequence[float] = CONSTANTS,
@@ -54,6 +55,9 @@ def select_for_many(
     inputs : (n, d)
     targets : (n, c)
         Centred.
+    means : (c,), optional
+        What was taken from the targets, where these are 1 for the classes or labels that a sample has: the
+        ridge is then the one whose largest output is most often right, and not that of least squared error.
     sample_weight, categories, constants, thresholds, ridges, n_members, width, seed
         See `fewfire.plan.preparation.select`. Each way to tell categories is tried with standardized columns
         and with columns that are only centred, as suits counts of words.
@@ -80,7 +84,7 @@ def select_for_many(
     ids = order[:FOR_RIDGE]
     weights = None if sample_weight is None else sample_weight[ids]
     kernel = _kernel(_pulls(look.preparation.transform(inputs[ids]), width, seed), look.threshold)
-    look, outputs = _finer(look, kernel, targets[ids], weights, ridges)
+    look, outputs = _finer(look, kernel, targets[ids], means, weights, ridges)
     chosen = Chosen(
         look.preparation,
         look.threshold,
@@ -97,7 +101,12 @@ def mean_square(threshold: float) -> float:
 
 
 def _finer(
-    look: Look, kernel: Floats, targets: Floats, weights: NDArray | None, ridges: NDArray
+    look: Look,
+    kernel: Floats,
+    targets: Floats,
+    means: NDArray | None,
+    weights: NDArray | None,
+    ridges: NDArray,
 ) -> tuple[Look, Floats]:
     """The ridge chosen anew among more samples, downwards: the more there are, the less it must be.
 
@@ -105,14 +114,19 @@ def _finer(
     """
     count = min(JUDGED, len(kernel))
     judging = None if weights is None else weights[-count:]
-    best, missed, least = look, np.empty(0), least_ridge(kernel)
+    best, found, lowest, least = look, np.empty(0), np.inf, least_ridge(kernel)
     for ridge in ridges[ridges <= look.ridge][::-1]:
-        other = left_out(kernel, targets, max(float(ridge), least), count, weights)
-        error = float(np.average(np.square(other).mean(axis=1), weights=judging))
-        if len(missed) and error >= best.error:
+        missed = left_out(kernel, targets, max(float(ridge), least), count, weights)
+        error = float(np.average(np.square(missed).mean(axis=1), weights=judging))
+        outputs, judged = targets[-count:] - missed, error
+        if means is not None:
+            first = (outputs + means).argmax(axis=1)[:, None]
+            right = np.take_along_axis(targets[-count:] + means, first, axis=1)[:, 0]
+            judged = 1 - float(np.average(right, weights=judging))
+        if judged >= lowest:
             break
-        best, missed = replace(look, ridge=float(ridge), error=error), other
-    return best, targets[-count:] - missed
+        best, found, lowest = replace(look, ridge=float(ridge), error=error), outputs, judged
+    return best, found
 
 
 def _pulls(units: NDArray, width: int, seed: int) -> NDArray[np.float32]:
