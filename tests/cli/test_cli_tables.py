@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from command import fewfire
+from fewfire import WideClassifier, load_dataset
 from fewfire.prepare.scores import scores
 from fewfire.runs.folder import RunFolder
 
@@ -96,7 +97,7 @@ def several(tmp_path_factory):
 
 
 def test_several_labels_are_learned_by_the_logistic_loss_and_judged_by_precision(several, tmp_path):
-    ended = fewfire("train", several, *SMALL, "--epochs", 20, "--out", tmp_path / "run")
+    ended = fewfire("train", several, *SMALL, "--loss", "logistic", "--epochs", 20, "--out", tmp_path / "run")
     assert ended.code == 0, ended.err
     figures = ended.figures
     assert figures["loss"] == "logistic"
@@ -113,6 +114,15 @@ def test_several_labels_are_learned_by_the_logistic_loss_and_judged_by_precision
     assert lines[0] == ",".join(f"prediction {k}" for k in range(1, 6))
     assert len(lines) == 51
     assert f"precision at 1 on the labels given: {figures['precision_at_1']:.4f}\n" in ended.out
+
+
+def test_several_labels_are_learned_as_the_estimator_does(several, tmp_path):
+    assert fewfire("train", several, "--width", 64, "--out", tmp_path / "run").code == 0
+    words = load_dataset(several)
+    fitted = WideClassifier(64, random_state=0).fit(words.inputs, words.labels.astype(int))
+    loaded = WideClassifier.load(tmp_path / "run")
+    of_test = fitted.decision_function(words.test_inputs)
+    np.testing.assert_array_equal(loaded.decision_function(words.test_inputs), of_test)
 
 
 def test_the_squared_loss_and_gauss_newton_take_several_labels_too(several, tmp_path):

@@ -24,7 +24,7 @@ Ids = NDArray[np.int64]
 MOST_ROUNDS, MOST_RISES = 4, 2  # of the error, in a row: then no more rounds
 LARGEST_RIDGE = 0.1  # of the fit whose gradients are taken: a larger one says little but the mean
 NO_SHARE = 1e-4  # of the sum of squares: a direction of less is dropped
-JUDGED, HALVES, FEW, CENTRES = 500, 900, 40, 2000  # rows
+JUDGED, HALVES, FEW, CENTRES, HALVED_FROM = 500, 900, 40, 2000, 5000  # rows
 
 
 @dataclass(frozen=True)
@@ -153,13 +153,16 @@ def _errors(judged: Samples, directions: Floats, constant: float, threshold: flo
     return leave_one_out(wide_kernel(units @ units.T, threshold), judged.targets, ridges, judged.weights)
 
 
-def next_directions(samples: Samples, directions: Floats, setting: Setting) -> Floats:
+def next_directions(
+    samples: Samples, directions: Floats, setting: Setting, n_centres: int = CENTRES
+) -> Floats:
     """The root of the average outer product of the gradients, with a sum of squares of D.
 
-    Beyond 2,000 rows the regression is through the first of them as centres, where its gradients are taken.
+    Of more rows than centres the first are centres: the regression is through them, and its gradients are
+    taken there.
     """
     units, constant = samples.units(directions, setting.constant)
-    centres = samples[np.arange(min(len(units), CENTRES))]
+    centres = samples[np.arange(min(len(units), n_centres))]
     dual = _dual(samples, units, len(centres.rows), setting)
     rows, full = directed(centres.rows, directions), directions.ndim == 2
     moments = mean_outer_gradients(
@@ -205,10 +208,13 @@ def _root(before: Floats, moments: Floats) -> Floats:
 
 
 def replayed(samples: Samples, start: Floats, settings: Sequence[Setting]) -> Floats:
-    """The directions after rounds with these settings."""
-    directions = start
-    for setting in settings:
-        directions = next_directions(samples, directions, setting)
+    """The directions after rounds with these settings; of many rows a half is enough before the last."""
+    directions, count = start, len(samples.rows)
+    for left, setting in enumerate(settings, start=1 - len(settings)):
+        if left and count >= HALVED_FROM:
+            directions = next_directions(samples[np.arange(count // 2)], directions, setting, CENTRES // 2)
+        else:
+            directions = next_directions(samples, directions, setting)
     return directions
 
 

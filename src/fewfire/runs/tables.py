@@ -14,12 +14,14 @@ from fewfire.runs.settings import Settings
 from fewfire.system.memory import require_within, resident_bytes
 from fewfire.training import GradientDescent
 
+MOST_LABELS = 2_000  # and columns, for which one system of equations takes less time than descent
+
 
 def resolved(options: TrainOptions, dataset: Dataset) -> TrainOptions:
     """The options with the optimizer that "auto" stands for: the estimators' choice on tables.
 
-    Gradient descent takes its place where an option is given that only gradient descent knows, and for rows
-    with several labels, pictures and words.
+    Gradient descent takes its place where an option is given that only gradient descent knows, for pictures,
+    and for rows with several of more than 2,000 labels, or as many columns.
 
     Raises
     ------
@@ -30,7 +32,8 @@ def resolved(options: TrainOptions, dataset: Dataset) -> TrainOptions:
         return options
     left_open = all(getattr(options, name) == DEFAULTS[name] for name in BESIDE_ESTIMATOR)
     several = dataset.task != REGRESSION and dataset.labels.ndim > 1
-    fits = dataset.tabular and left_open and not several
+    some = several and max(dataset.labels.shape[1], dataset.rows.shape[1]) <= MOST_LABELS
+    fits = left_open and (some or (dataset.tabular and not several))
     return replace(options, optimizer=AS_ESTIMATOR if fits else GradientDescent.name)
 
 
