@@ -20,7 +20,13 @@ RESULT = {
     "training_seconds": 60.04, "steps": 2340,
     "peak_memory_bytes": 5_000_000_000, "seconds_per_step": 0.025, "dense_seconds_per_step": 0.25,
     "dense_step": "hand-written, transposed", "speedup": 10.0, "whole_run_speedup": 8.04,
-    "max_weight_difference": 1.2e-6, "compared_steps": 40,
+    "max_weight_difference": 1.2e-6, "compared_steps": 40, "bfloat16_step": "bfloat16 autocast",
+    "bfloat16_seconds_per_step": 0.125, "bfloat16_speedup": 5.0, "bfloat16_whole_run_speedup": 4.04,
+    "pure_bfloat16_seconds_per_step": 0.1, "pure_bfloat16_speedup": 4.0,
+    "dense_trials": {
+        "hand-written, transposed": 0.25, "torch.compile": None, "bfloat16 autocast": 0.125,
+        "pure bfloat16": 0.1,
+    },
     "exactness": {"pairs": 2**26, "fired": 1_500_000, "equal": True},
 }  # fmt: skip
 PROBLEM = clustered_problem()
@@ -108,8 +114,12 @@ def test_results_fit_80_columns(tmp_path):
         f"saved in          {tmp_path / ('long' * 30)}\n"
         "\n"
         "a step            25.00 ms\n"
-        "dense PyTorch     250.00 ms (hand-written, transposed)\n"
-        "faster            10.0 x a step, 8.0 x the whole run\n"
+        "dense float32     250.00 ms: 10.0 x a step, 8.0 x the whole run\n"
+        "dense bfloat16    125.00 ms: 5.0 x a step, 4.0 x the whole run\n"
+        "pure bfloat16     100.00 ms: 4.0 x a step\n"
+        "ways tried        100.00 ms pure bfloat16\n"
+        "                  125.00 ms bfloat16 autocast\n"
+        "                  250.00 ms hand-written, transposed\n"
         "weights apart     1.2e-06 at the most, after 40 steps\n"
     )
     assert max(len(line) for line in text.splitlines() if "saved" not in line) <= 80

@@ -322,7 +322,9 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     assert ended.code == 0, ended.err
     figures = ended.figures
     assert figures.keys() == SETTINGS | FIGURES | OTHERS | TABLE | EXACTNESS | CHOICE | COUNTED | COMPARED | {
-        "dense_step", "dense_trials", "compared_steps", "whole_run_speedup",
+        "dense_step", "dense_trials", "compared_steps", "whole_run_speedup", "bfloat16_step",
+        "bfloat16_seconds_per_step", "bfloat16_speedup", "bfloat16_whole_run_speedup",
+        "pure_bfloat16_seconds_per_step", "pure_bfloat16_speedup",
     }  # fmt: skip
     assert figures == json.loads((tmp_path / "run" / "result.json").read_text())
     assert figures["compared_steps"] == 3
@@ -334,7 +336,10 @@ def test_comparing_with_dense_reports_it_and_leaves_the_saved_model(digits_run, 
     )
     assert figures["dense_step"] in figures["dense_trials"]
     assert 0 < figures["max_weight_difference"] < 0.1  # a pair within rounding of the threshold may part
-    assert re.search(r"faster +[\d.]+ x a step, [\d.]+ x the whole run", ended.err)
+    for row in (r"dense float32", r"dense bfloat16"):
+        assert re.search(rf"{row} +[\d.]+ ms: [\d.]+ x a step, [\d.]+ x the whole run\n", ended.err)
+    assert re.search(r"pure bfloat16 +[\d.]+ ms: [\d.]+ x a step\n", ended.err)
+    assert re.search(r"ways tried +[\d.]+ ms ", ended.err)
     assert model_bytes(tmp_path / "run") == model_bytes(run.path)
 
 

@@ -85,6 +85,8 @@ def test_a_page_of_several_runs_sets_them_side_by_side():
     assert page.rows("test accuracy")[:3] == ["0.9877"] * 3
     assert page.rows("step, than dense PyTorch")[:3] == ["–", "–", "10.0 × faster"]
     assert "10.0 times as fast a step as dense PyTorch (torch.compile), 8.0 times the whole run" in page.text
+    assert page.rows("step, than bfloat16")[:3] == ["–", "–", "5.0 × faster"]
+    assert "Beside products of bfloat16 (bfloat16) 5.0 and 4.0 times." in page.text
     start = page.texts.index("Settings")
     shared = page.texts.index("Settings that all runs share")
     differing = page.texts[start:shared]

@@ -29,7 +29,8 @@ RESULT: dict[str, Any] = {
 }  # fmt: skip
 COMPARED = {
     "speedup": 10.04, "whole_run_speedup": 8.0, "dense_step": "torch.compile",
-    "max_weight_difference": 1.2e-6, "compared_steps": 40,
+    "max_weight_difference": 1.2e-6, "compared_steps": 40, "bfloat16_step": "bfloat16",
+    "bfloat16_speedup": 5.04, "bfloat16_whole_run_speedup": 4.0,
 }  # fmt: skip
 VOID = {"meta", "link"}
 

@@ -12,10 +12,12 @@ import torch
 from fewfire import Trainer, TwoLayerNetwork, set_threads
 from fewfire.torch import DENSE_STEPS, compare_dense
 from fewfire.torch import comparison as compare
-from fewfire.torch.rivals import Autograd, Compiled, HandWritten
+from fewfire.torch.rivals import FLOAT32, PURE_BFLOAT16, Autograd, Compiled, HandWritten
 from fewfire.training import Cosine, StepDecay
 
-EAGER = [name for name in DENSE_STEPS if name != "torch.compile"]
+EAGER = [name for name, step in DENSE_STEPS.items() if step.takes_float64 and name != "torch.compile"]
+ONE_DNN = ["oneDNN", "oneDNN forward"]
+ROUNDED = [name for name, step in DENSE_STEPS.items() if step.precision != FLOAT32]
 RATE = 0.7
 EPS = {dtype: float(np.finfo(dtype).eps) for dtype in (np.float32, np.float64)}
 
@@ -75,10 +77,13 @@ def distance(dense, network: TwoLayerNetwork) -> float:
     return max(float(np.abs(theirs.detach().numpy() - ours).max()) for theirs, ours in pairs)
 
 
-@pytest.mark.parametrize("way", EAGER)
+@pytest.mark.parametrize(
+    ("way", "dtype"),
+    [(way, dtype) for way in EAGER for dtype in (np.float32, np.float64)]
+    + [(way, np.float32) for way in ONE_DNN],
+)
 @pytest.mark.parametrize("loss", ["squared", "softmax", "logistic"])
 @pytest.mark.parametrize("output_weights", [False, True], ids=["", "output-weights"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_each_way_takes_the_step_that_fewfire_takes(way, loss, output_weights, dtype):
     trainer = trainer_of(dtype, loss, output_weights=output_weights)
     start = trainer.network.copy()
@@ -106,6 +111,31 @@ def test_many_steps_on_batches_of_two_sizes_stay_together(way):
             take(dense, trainer, ids)
     assert len(sizes) == 2
     assert distance(dense, trainer.network) < 1e-12
+
+
+@pytest.mark.parametrize("way", ROUNDED)
+@pytest.mark.parametrize("output_weights", [False, True], ids=["", "output-weights"])
+@pytest.mark.parametrize("rules", [{}, {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}], ids=str)
+def test_ways_of_bfloat16_go_where_fewfire_goes_at_eight_bits(way, output_weights, rules):
+    """Their weights part by little beside how far they move, or beside what bfloat16 can hold."""
+    trainer = trainer_of(np.float32, "softmax", output_weights=output_weights, **rules)
+    trainer.epoch()
+    start = trainer.network.copy()
+    dense = dense_of(way, trainer)
+    kept = torch.bfloat16 if DENSE_STEPS[way].precision == PURE_BFLOAT16 else torch.float32
+    assert {dense.weights.dtype, dense.output_weights.dtype} == {kept}
+    for ids in trainer.problem.batches(2):
+        trainer.step(ids)
+        take(dense, trainer, ids)
+    trainer.settle()
+    pairs = [(dense.weights, trainer.network.weights, start.weights)]
+    if output_weights:
+        pairs.append((dense.output_weights, trainer.network.output_weights, start.output_weights))
+    for theirs, ours, before in pairs:
+        apart = np.linalg.norm(theirs.detach().float().numpy() - ours)
+        moved, size = np.linalg.norm(ours - before), np.linalg.norm(ours)
+        assert 0 < apart <= (size / 128 if kept == torch.bfloat16 else moved / 10)
+        assert moved > size / 128
 
 
 @pytest.mark.parametrize("way", EAGER)
@@ -264,6 +294,32 @@ def test_any_other_failure_is_not_hidden(monkeypatch):
     monkeypatch.setattr(Autograd, "__call__", broken)
     with pytest.raises(RuntimeError, match="broken"):
         compare_dense(trainer_of(), 2, ways=["autograd"])
+
+
+def test_the_fastest_of_each_precision_is_compared_with(monkeypatch):
+    monkeypatch.setattr(compare, "TURN_SECONDS", 0)
+    ways = [*EAGER, *ONE_DNN, *ROUNDED]
+    comparison = compare_dense(trainer_of(np.float32), 6, ways=ways)
+    trials = comparison.dense_trials
+    assert all(seconds is not None for seconds in trials.values())
+    assert comparison.dense_step == min([*EAGER, *ONE_DNN], key=lambda way: trials[way])
+    assert comparison.bfloat16_step == min(["bfloat16", "bfloat16 autocast"], key=lambda way: trials[way])
+    assert comparison.bfloat16_speedup == comparison.bfloat16_seconds_per_step / comparison.seconds_per_step
+    pure = comparison.pure_bfloat16_seconds_per_step
+    assert comparison.pure_bfloat16_speedup == pure / comparison.seconds_per_step
+    assert comparison.max_weight_difference < 1e-5
+
+
+def test_a_network_of_float64_has_rivals_of_float64_alone():
+    comparison = compare_dense(trainer_of(), 2, ways=["autograd", *ONE_DNN, *ROUNDED])
+    assert [way for way, seconds in comparison.dense_trials.items() if seconds] == ["autograd"]
+    assert comparison.bfloat16_step is comparison.bfloat16_speedup is None
+    assert comparison.pure_bfloat16_speedup is None
+
+
+def test_a_way_in_full_precision_must_be_named():
+    with pytest.raises(ValueError, match=r"must hold one in full precision\. Got \['bfloat16'\]"):
+        compare_dense(trainer_of(np.float32), 2, ways=["bfloat16"])
 
 
 @pytest.mark.slow

@@ -272,15 +272,26 @@ def print_result(console: Console, result: Result, folder: Path) -> None:
 
 
 def print_comparison(console: Console, result: Result) -> None:
-    """The figures of a comparison with dense PyTorch."""
+    """The figures of a comparison with dense PyTorch: of each precision the fastest way, and all that ran."""
     figures = result.as_dict()
-    ours, dense = 1e3 * result.seconds_per_step, 1e3 * figures["dense_seconds_per_step"]
-    speedup, whole = figures["speedup"], figures["whole_run_speedup"]
+
+    def beside(name: str, seconds: str, precision: str) -> list[tuple[str, str]]:
+        """The row of a precision, whose figures' names begin with it, if some way of it could run."""
+        if (speedup := figures.get(f"{precision}speedup")) is None:
+            return []
+        whole = figures.get(f"{precision}whole_run_speedup")
+        of_run = "" if whole is None else f", {whole:.1f} x the whole run"
+        return [(name, f"{1e3 * figures[seconds]:.2f} ms: {speedup:.1f} x a step{of_run}")]
+
+    ran = sorted((seconds, way) for way, seconds in (result.dense_trials or {}).items() if seconds)
     _print_rows(
         console,
-        ("a step", f"{ours:.2f} ms"),
-        ("dense PyTorch", f"{dense:.2f} ms ({result.dense_step})"),
-        ("faster", f"{speedup:.1f} x a step, {whole:.1f} x the whole run"),
+        ("a step", f"{1e3 * result.seconds_per_step:.2f} ms"),
+        *beside("dense float32", "dense_seconds_per_step", ""),
+        *beside("dense bfloat16", "bfloat16_seconds_per_step", "bfloat16_"),
+        *beside("pure bfloat16", "pure_bfloat16_seconds_per_step", "pure_bfloat16_"),
+        *((("" if number else "ways tried"), f"{1e3 * seconds:.2f} ms {way}")
+          for number, (seconds, way) in enumerate(ran)),
         ("weights apart", f"{result.max_weight_difference:.1e} at the most, after {result.compared_steps} "
                           "steps"),
     )  # fmt: skip

@@ -7,7 +7,11 @@ from typing import Any
 from fewfire.diagnose.exactness import Exactness
 from fewfire.runs.kinds import record_of
 
-COMPARED = ("dense_step", "dense_trials", "compared_steps", "whole_run_speedup")
+COMPARED = (
+    "dense_step", "dense_trials", "compared_steps", "whole_run_speedup", "bfloat16_step",
+    "bfloat16_seconds_per_step", "bfloat16_speedup", "bfloat16_whole_run_speedup",
+    "pure_bfloat16_seconds_per_step", "pure_bfloat16_speedup",
+)  # fmt: skip
 PRECISIONS = ("precision_at_1", "precision_at_3", "precision_at_5")
 OF_CLASSES = ("baseline_accuracy", "confusion")
 OF_REGRESSION = ("train_r2", "train_rmse", "test_r2", "test_rmse")
@@ -49,8 +53,9 @@ class Result:
     exactness : Exactness or None
         None where the index is the exhaustive one or does not claim to be exact.
     dense_seconds_per_step, speedup, max_weight_difference, dense_step, dense_trials, compared_steps,
-    whole_run_speedup
-        Of a comparison with dense PyTorch, else None.
+    whole_run_speedup, bfloat16_step, bfloat16_seconds_per_step, bfloat16_speedup,
+    bfloat16_whole_run_speedup, pure_bfloat16_seconds_per_step, pure_bfloat16_speedup
+        Of a comparison with dense PyTorch, else None; those of bfloat16 for networks of float32.
     """
 
     train_loss: float
@@ -89,6 +94,12 @@ class Result:
     dense_trials: Mapping[str, float | None] | None = None
     compared_steps: int | None = None
     whole_run_speedup: float | None = None
+    bfloat16_step: str | None = None
+    bfloat16_seconds_per_step: float | None = None
+    bfloat16_speedup: float | None = None
+    bfloat16_whole_run_speedup: float | None = None
+    pure_bfloat16_seconds_per_step: float | None = None
+    pure_bfloat16_speedup: float | None = None
 
     @property
     def scores(self) -> dict[str, float]:

@@ -388,9 +388,11 @@ def _comparison(trainer: Trainer, result: Result, steps: int, observer: RunObser
     compared = compare_dense(trainer, steps, observer.comparing)
     figures: dict[str, Any] = compared.as_dict()
     run_seconds = result.build_seconds + result.training_seconds
+    rounded = compared.bfloat16_seconds_per_step
     return replace(
         result,
         whole_run_speedup=compared.dense_seconds_per_step * result.steps / run_seconds,
+        bfloat16_whole_run_speedup=None if rounded is None else rounded * result.steps / run_seconds,
         **figures,
     )
 

@@ -82,6 +82,8 @@ ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("peak memory", "peak_memory_bytes", bytes_text),
     ("step, than dense PyTorch", "speedup", "{:.1f} × faster".format),
     ("run, than dense PyTorch", "whole_run_speedup", "{:.1f} × faster".format),
+    ("step, than bfloat16", "bfloat16_speedup", "{:.1f} × faster".format),
+    ("run, than bfloat16", "bfloat16_whole_run_speedup", "{:.1f} × faster".format),
 ]
 
 

@@ -216,10 +216,16 @@ def _work(runs: Mapping[str, Run]) -> Element:
 def _beside_dense(result: Result) -> list[Element | str]:
     if result.speedup is None:
         return []
+    rounded = ""
+    if result.bfloat16_speedup is not None:
+        rounded = (
+            f" Beside products of bfloat16 ({result.bfloat16_step}) {result.bfloat16_speedup:.1f} and "
+            f"{result.bfloat16_whole_run_speedup:.1f} times."
+        )
     return [
         f"By the clock {result.speedup:.1f} times as fast a step as dense PyTorch "
         f"({result.dense_step}), {result.whole_run_speedup:.1f} times the whole run; weights "
-        f"{result.max_weight_difference:.1e} apart after {result.compared_steps} steps."
+        f"{result.max_weight_difference:.1e} apart after {result.compared_steps} steps.{rounded}"
     ]
 
 
