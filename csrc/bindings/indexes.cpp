@@ -69,12 +69,14 @@ struct DriftArrays {
 
 // The weights in eight bits as the Python class ScreenedIndex holds them.
 ScreenedWeights screened_weights(Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
-                                 Cube<float> terms) {
+                                 Cube<float> terms, Vector<double> drifts, double slack) {
   const auto features = static_cast<int64_t>(4 * bytes.shape(1));
   return {{columns.data(), static_cast<int64_t>(columns.shape(0)), features},
           bytes.data(),
           offsets.data(),
-          terms.data()};
+          terms.data(),
+          drifts.data(),
+          slack};
 }
 
 // Correlation trees as their Python class holds them.
@@ -143,19 +145,19 @@ void bind_screened(nb::module_& m) {
   m.def(
       "screened_refresh",
       [](WeightArrays<T>& w, Vector<const double> lengths, Vector<const int32_t> columns, Cube<int8_t> bytes,
-         Matrix<int32_t> offsets, Cube<float> terms) {
-        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+         Matrix<int32_t> offsets, Cube<float> terms, Vector<double> drifts, double slack) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms, drifts, slack);
         GilReleased released;
         screened_refresh<T>(screened, w.view(), lengths.data());
       },
       "w"_a, "lengths"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(), "offsets"_a.noconvert(),
-      "terms"_a.noconvert());
+      "terms"_a.noconvert(), "drifts"_a.noconvert(), "slack"_a);
 
   m.def(
       "screened_bounds",
       [](In x, Cube<float> bounds, Vector<const int32_t> columns, Cube<int8_t> bytes, Matrix<int32_t> offsets,
-         Cube<float> terms) {
-        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+         Cube<float> terms, Vector<double> drifts, double slack) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms, drifts, slack);
         GilReleased released;
         const ScreenedInputs<T> inputs(screened.columns, rows(x));
         const auto count = static_cast<int64_t>(x.shape(0));
@@ -164,19 +166,20 @@ void bind_screened(nb::module_& m) {
         });
       },
       "x"_a.noconvert(), "bounds"_a.noconvert(), "columns"_a.noconvert(), "bytes"_a.noconvert(),
-      "offsets"_a.noconvert(), "terms"_a.noconvert());
+      "offsets"_a.noconvert(), "terms"_a.noconvert(), "drifts"_a.noconvert(), "slack"_a);
 
   m.def(
       "screened_fire_set",
       [](WeightArrays<T>& w, const SampleArrays<T>& x, T threshold, Vector<const int32_t> columns,
-         Cube<int8_t> bytes, Matrix<int32_t> offsets, Cube<float> terms) {
-        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms);
+         Cube<int8_t> bytes, Matrix<int32_t> offsets, Cube<float> terms, Vector<double> drifts,
+         double slack) {
+        const ScreenedWeights screened = screened_weights(columns, bytes, offsets, terms, drifts, slack);
         return found_by<T>(w.rows.shape(0), [&](FireWork& work) {
           return screened_fire_set<T>(screened, w.view(), x.view(), threshold, work);
         });
       },
       "w"_a, "x"_a, "threshold"_a, "columns"_a.noconvert(), "bytes"_a.noconvert(), "offsets"_a.noconvert(),
-      "terms"_a.noconvert());
+      "terms"_a.noconvert(), "drifts"_a.noconvert(), "slack"_a);
 }
 
 template <class T>

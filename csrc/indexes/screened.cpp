@@ -9,8 +9,7 @@
 namespace fewfire {
 namespace {
 
-constexpr int64_t kTogether =
-    16;  // rows of the weights, whose bytes fill a cache line for each four features
+constexpr int64_t kTogether = 16;  // rows of the weights a task: their bytes share cache lines
 constexpr int64_t kSamplesPerTask = 64;
 constexpr int64_t kChunk = 48;         // samples whose bounds are written before they are filtered
 constexpr int kZero = 128;             // the unsigned byte that stands for 0
@@ -58,40 +57,43 @@ Quantised quantise(const ScreenedColumns& columns, const T* row, int64_t stride,
 
 // With |w - w^| = lost_w and the like: <w, x> - <w^, x^> = <w - w^, x> + <w^, x - x^> is at most
 // lost_w rest_x + |w^| lost_x. Terms 1 and 2 of a row of the weights are lost_w and |w| + lost_w >= |w^|,
-// those of an input rest_x and lost_x plus all rounding, which is relative to |w| |x|.
+// those of an input rest_x and lost_x plus all rounding, which is relative to |w| |x|. Term 3 is the drift
+// since, with what rounding may add to it, and |x|.
 
 template <class T>
 void screened_refresh(const ScreenedWeights& screened, const Weights<T>& w, const double* lengths) {
   const ScreenedColumns& columns = screened.columns;
   const int64_t features = columns.features, levels = most_levels(features);
+  const double rounded = 1 + rounding<T>(w.stride()) + 2 * rounding<float>(kTerms);
   parallel_for((w.count() + kTogether - 1) / kTogether, [&](int64_t task) {
-    const int64_t first = task * kTogether, count = std::min(kTogether, w.count() - first);
-    if (!w.coast.on() &&
-        std::all_of(lengths + first, lengths + first + count, [](double length) { return length == 0; }))
-      return;
     static thread_local std::vector<int8_t> bytes;
     static thread_local std::vector<T> room;
-    room.resize(w.room(1));
-    bytes.assign(kTogether * w.stride(), 0);
-    const int64_t block = first / kBlock, lane = first % kBlock;
-    float* terms = screened.terms + block * kTerms * kBlock + lane;
-    for (int64_t i = 0; i < count; ++i) {
-      const T* row = w.row(first + i, room.data());
-      int8_t* mine = bytes.data() + i * w.stride();
-      const Quantised q = quantise(columns, row, w.stride(), levels, mine);
+    const int64_t first = task * kTogether, last = std::min(first + kTogether, w.count());
+    for (int64_t r = first; r < last; ++r) {
+      const int64_t block = r / kBlock, lane = r % kBlock;
+      float* terms = screened.terms + block * kTerms * kBlock + lane;
+      screened.drifts[r] += lengths[r];
+      if (!w.coast.on() && screened.drifts[r] <= screened.slack) {
+        if (lengths[r] != 0) terms[3 * kBlock] = round_up<float>(screened.drifts[r] * rounded);
+        continue;
+      }
+      room.resize(w.room(1));
+      bytes.resize(w.stride());
+      const T* row = w.row(r, room.data());
+      const Quantised q = quantise(columns, row, w.stride(), levels, bytes.data());
       int32_t sum = 0;
-      for (int64_t f = 0; f < features; ++f) sum += mine[f];
-      screened.offsets[first + i] = -kZero * sum;
-      terms[i] = q.scale;
-      terms[kBlock + i] = round_up<float>(q.lost);
-      terms[2 * kBlock + i] = round_up<float>(q.norm + q.lost + kTiny);
+      for (int64_t f = 0; f < features; ++f) sum += bytes[f];
+      screened.offsets[r] = -kZero * sum;
+      screened.drifts[r] = 0;
+      terms[0] = q.scale;
+      terms[kBlock] = round_up<float>(q.lost);
+      terms[2 * kBlock] = round_up<float>(q.norm + q.lost + kTiny);
+      terms[3 * kBlock] = 0;
       for (int64_t c = 0; c < columns.n_floats; ++c)
-        terms[(3 + c) * kBlock + i] = static_cast<float>(row[columns.floats[c]]);
+        terms[(4 + c) * kBlock] = static_cast<float>(row[columns.floats[c]]);
+      int8_t* packed = screened.bytes + block * features * kBlock + 4 * lane;
+      for (int64_t f = 0; f < features; f += 4) std::memcpy(packed + f * kBlock, bytes.data() + f, 4);
     }
-    int8_t* packed = screened.bytes + block * features * kBlock + 4 * lane;
-    for (int64_t f = 0; f < features; f += 4)
-      for (int64_t i = 0; i < kTogether; ++i)
-        std::memcpy(packed + f * kBlock + 4 * i, bytes.data() + i * w.stride() + f, 4);
   });
 }
 
@@ -112,8 +114,9 @@ ScreenedInputs<T>::ScreenedInputs(const ScreenedColumns& columns, const Rows<con
       mine[0] = q.scale;
       mine[1] = round_up<float>(q.rest);
       mine[2] = round_up<float>(q.lost + relative * q.norm + kTiny);
+      mine[3] = round_up<float>(q.norm);
       for (int64_t c = 0; c < columns.n_floats; ++c)
-        mine[3 + c] = static_cast<float>(x[i][columns.floats[c]]);
+        mine[4 + c] = static_cast<float>(x[i][columns.floats[c]]);
     }
   });
 }

@@ -2,7 +2,8 @@
 //
 // A row is a few columns in float32, of which the inputs have the largest entries (a constant feature), and
 // the rest in bytes times a scale of its own. Products of bytes are whole numbers, exact in any order; what
-// the bytes and float32 lose is bounded for each row, and those bounds are added to the product.
+// the bytes and float32 lose is bounded for each row, and those bounds are added to the product. So is how
+// far a neuron has moved since its row was rounded: most are rounded again only after many steps.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace fewfire {
 // Which columns stay in float32, and of how many the others are.
 struct ScreenedColumns {
   const int32_t* floats;  // ascending
-  int64_t n_floats;       // kTerms - 3 at the most
+  int64_t n_floats;       // kTerms - 4 at the most
   int64_t features;       // bytes a row: the features, rounded up to a multiple of 4
 };
 
@@ -29,10 +30,12 @@ struct ScreenedWeights {
   int8_t* bytes;     // (blocks, features / 4, 64, 4)
   int32_t* offsets;  // (blocks, 64) what is too much in a product, because the bytes of inputs are not signed
   float* terms;      // (blocks, kTerms, 64)
+  double* drifts;    // (m) how far each neuron may have moved since its row was rounded
+  double slack;      // beyond which it is rounded anew
 };
 
-// Takes in the rows of the weights; not those that stand together with none whose length is not 0
-// (but all, where they coast).
+// Takes in that each neuron moved by its length, and rounds the rows anew whose drift exceeds the slack (all,
+// where they coast).
 template <class T>
 void screened_refresh(const ScreenedWeights& screened, const Weights<T>& w, const double* lengths);
 

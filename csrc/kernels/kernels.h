@@ -19,7 +19,7 @@ constexpr int64_t kBlock = 64;
 constexpr int64_t kGroupSize = 16;
 
 // Products in float32 that follow each product of bytes: its scale, two of the error band, five columns.
-constexpr int kTerms = 8;
+constexpr int kTerms = 9;
 
 template <class T>
 struct Kernels {

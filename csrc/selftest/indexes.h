@@ -137,15 +137,19 @@ struct ScreenedIndex {
   std::vector<int8_t> bytes;
   std::vector<int32_t> offsets, columns{0};
   std::vector<float> terms;
+  std::vector<double> drifts;
   ScreenedWeights weights;
 
-  explicit ScreenedIndex(const Shape& shape)
+  ScreenedIndex(const Shape& shape, double slack)
       : blocks((shape.width + kBlock - 1) / kBlock),
         features((shape.n_features + 3) / 4 * 4),
         bytes(blocks * features * kBlock),
         offsets(blocks * kBlock),
         terms(blocks * kTerms * kBlock),
-        weights{{columns.data(), 1, features}, bytes.data(), offsets.data(), terms.data()} {}
+        drifts(shape.width),
+        weights{
+            {columns.data(), 1, features}, bytes.data(), offsets.data(), terms.data(), drifts.data(), slack} {
+  }
 
   FireSet<T> fire_set(Coasting<T>& w, const SampleSet<T>& batch, T threshold, FireWork& work) const {
     return screened_fire_set<T>(weights, w.view(), batch.view(), threshold, work);

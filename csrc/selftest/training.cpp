@@ -136,8 +136,9 @@ std::vector<T> walk(const Shape& shape, bool coded, bool coasts) {
   for (const CorrelationIndex<T>& kind : trees) kind.refresh(w);
 
   FireSet<T> ahead;  // found by the step before
-  ScreenedIndex<T> screened(shape);
-  screened_refresh<T>(screened.weights, w.view(), std::vector<double>(shape.width, 1).data());
+  ScreenedIndex<T> screened(shape, 0.5);
+  const std::vector<double> everywhere(shape.width, std::numeric_limits<double>::infinity());
+  screened_refresh<T>(screened.weights, w.view(), everywhere.data());
 
   const double rates[] = {0.01, 0.1, 1, 10, 0.01, 1000, 1};
   std::vector<SampleSet<T>> batches;

@@ -367,6 +367,8 @@ def screened_fire_set(
     bytes: NDArray[np.int8],
     offsets: _Ids,
     terms: _Floats32,
+    drifts: _Doubles,
+    slack: float,
 ) -> _Found: ...
 def screened_refresh(
     w: _Weights,
@@ -375,6 +377,8 @@ def screened_refresh(
     bytes: NDArray[np.int8],
     offsets: _Ids,
     terms: _Floats32,
+    drifts: _Doubles,
+    slack: float,
 ) -> None: ...
 def screened_bounds(
     x: _Floats,
@@ -383,6 +387,8 @@ def screened_bounds(
     bytes: NDArray[np.int8],
     offsets: _Ids,
     terms: _Floats32,
+    drifts: _Doubles,
+    slack: float,
 ) -> None: ...
 def drift_fire_set(state: _DriftState, batch: _DriftBatch, w: _Weights, threshold: float) -> _Found: ...
 def drift_refresh(

@@ -13,6 +13,7 @@ from fewfire.indexes import (
     index_for_new_inputs,
 )
 from fewfire.indexes.rules import SCREENED_FEATURES, SCREENED_SAMPLES
+from fewfire.indexes.screened import SLACK
 from fewfire.prepare import InputScaling
 from fewfire.system import machine
 from problems import clustered_problem, clustered_samples, random_step
@@ -130,6 +131,28 @@ def test_after_a_step_it_is_as_if_it_were_built_anew():
     index.moved(random_step(problem, batch, index.fire_set(batch), 100.0, np.random.default_rng(0)))
     new = screened(network, problem.inputs)
     assert index.bounds(problem.inputs).tobytes() == new.bounds(problem.inputs).tobytes()
+
+
+def test_rows_are_rounded_anew_only_once_they_have_moved_far(dtype):
+    problem = clustered_problem(width=100, dtype=dtype)
+    network, random = problem.network, np.random.default_rng(0)
+    index = screened(network, problem.inputs)
+    slack = SLACK * np.sqrt(np.mean(np.square(network.weights, dtype=np.float64)))
+    expected, moves, rounded_anew = np.zeros(network.width), 0, 0
+    for _ in range(60):
+        batch = problem.inputs.batch(random.integers(0, len(problem.inputs), 5))
+        step = random_step(problem, batch, index.fire_set(batch), 0.3, random)
+        index.moved(step)
+        expected += step.lengths
+        moves += int(np.count_nonzero(step.lengths))
+        too_far = expected > slack
+        rounded_anew += int(too_far.sum())
+        expected[too_far] = 0
+        np.testing.assert_allclose(index.drifts, expected, rtol=1e-12)
+        index.check_invariants()
+        assert index.fire_set(problem.everything).identical(exhaustive_fire_set(network, problem.everything))
+    assert 0 < rounded_anew < moves / 2
+    assert (expected > 0).any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

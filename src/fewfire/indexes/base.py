@@ -179,3 +179,11 @@ def require_ids(index: Index, batch: Inputs, inputs: Inputs) -> NDArray[np.int32
             "ask the exhaustive index."
         )
     return ids
+
+
+def typical_size(weights: NDArray) -> float:
+    """The root mean square of some weights, as large as a standard deviation of the pre-activations of rows
+    of norm 1; 1 where it is out of all measure."""
+    with np.errstate(over="ignore"):
+        sigma = float(np.sqrt(np.mean(np.square(weights, dtype=np.float64))))
+    return sigma if 1e-18 < sigma < 1e18 else 1.0

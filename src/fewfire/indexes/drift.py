@@ -20,7 +20,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
 from fewfire.core.view import core_class
 from fewfire.indexes.arrangement import COUNTED_SAMPLES, busiest_first
-from fewfire.indexes.base import Index, Progress, fitting, require_built, require_ids
+from fewfire.indexes.base import Index, Progress, fitting, require_built, require_ids, typical_size
 from fewfire.indexes.drift_check import check_velocities, decoded, sketch_now
 from fewfire.indexes.drift_record import DRIFT, MOTION, as_core
 from fewfire.indexes.sketch import PAIR_OVERHEAD, sketch_directions, sketch_of
@@ -138,7 +138,7 @@ class DriftIndex(Index):
         self._directions = padded(directions.T if momentum else directions.T[:0], dtype)
         self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
 
-        self._resolution = self._codes.per_sigma / _typical_size(layer.weights[:SAMPLED_NEURONS])
+        self._resolution = self._codes.per_sigma / typical_size(layer.weights[:SAMPLED_NEURONS])
         self._state = core_class("DriftState", dtype)(
             order=self._order, table=self._table, reference=self._reference, drift=as_core(self._drift),
             sketch=self._sketch, perps=self._perps, slacks=self._slacks, reach=self._reach,
@@ -362,10 +362,3 @@ def _table_within(limit: int | None, n_blocks: int, needed: Callable[[int, Codes
         "Raise the limit, or use the exhaustive index.",
     )
     return HALF_BYTES, (limit - beside) // (least - beside)
-
-
-def _typical_size(weights: NDArray) -> float:
-    """The root mean square of some weights; 1 where it is out of all measure."""
-    with np.errstate(over="ignore"):
-        sigma = float(np.sqrt(np.mean(np.square(weights, dtype=np.float64))))
-    return sigma if 1e-18 < sigma < 1e18 else 1.0

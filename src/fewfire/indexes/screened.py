@@ -2,10 +2,10 @@
 
 Weights and inputs are rounded to bytes with a scale for each row. A product of bytes is a whole number, exact
 in any order and four times as fast as float32 where the machine multiplies bytes (VNNI); what rounding to
-bytes loses is bounded for each row. docs/theory/screened.md derives it.
+bytes loses is bounded for each row, and so is what a neuron moved since. docs/theory/screened.md derives it.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,12 +14,13 @@ from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty
-from fewfire.indexes.base import Index, Progress, fitting, require_built, require_within_limit
+from fewfire.indexes.base import Index, Progress, fitting, require_built, require_within_limit, typical_size
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
 
-TERMS = 8  # float32 numbers kept of each row: its scale, two of the error band, FLOAT_COLUMNS
-FLOAT_COLUMNS = TERMS - 3
+TERMS = 9  # float32 numbers kept of each row: its scale, two of the error band, its drift, FLOAT_COLUMNS
+FLOAT_COLUMNS = TERMS - 4
+SLACK = 0.2  # standard deviations of the pre-activations that a neuron may move before it is rounded anew
 SAMPLED_ROWS = 1024  # that tell which columns are large
 
 
@@ -33,9 +34,10 @@ class ScreenedIndex(Index):
 
     Notes
     -----
-    Memory: one byte per weight, and 36 bytes per neuron. Build: one pass over the weights.
+    Memory: one byte per weight, and 48 bytes per neuron. Build: one pass over the weights.
     A fire set costs m B d multiply-adds of bytes, then d of float32 for each pair that may fire within the
-    error of the bytes.
+    error of the bytes. A step costs d for each neuron that has moved a fifth of a standard deviation of the
+    pre-activations since it was rounded, and a few operations for each other one.
 
     The few columns in which the inputs are largest, such as a constant feature, stay in float32: beside them
     the bytes of the others would be coarse. They are chosen by the inputs that the index is built on; with
@@ -49,21 +51,28 @@ class ScreenedIndex(Index):
         inputs = fitting(layer, inputs)
         blocks, fours = -(-layer.width // BLOCK), -(-layer.n_features // 4)
         needed = blocks * BLOCK * (4 * fours + 4 + 4 * TERMS) + 4 * min(FLOAT_COLUMNS, layer.n_features)
+        needed += 8 * layer.width
         require_within_limit(self, needed, "exhaustive")
         self._columns = largest_columns(inputs)
         self._bytes = aligned_empty((blocks, fours, 4 * BLOCK), np.int8)
         self._offsets = np.zeros((blocks, BLOCK), np.int32)
         self._terms = np.zeros((blocks, TERMS, BLOCK), np.float32)
+        self._drifts = np.zeros(layer.width)
+        self._slack = SLACK * typical_size(layer.weights[:SAMPLED_ROWS])
         self._inputs, self._layer = inputs, layer
-        self._refresh(np.ones(layer.width))
+        self._refresh(np.full(layer.width, np.inf))
 
-    def _screened(self) -> dict[str, NDArray]:
+    def _arrays(self) -> dict[str, NDArray]:
         return {
             "columns": self._columns,
             "bytes": self._bytes,
             "offsets": self._offsets,
             "terms": self._terms,
+            "drifts": self._drifts,
         }
+
+    def _screened(self) -> dict[str, Any]:
+        return {**self._arrays(), "slack": self._slack}
 
     def _refresh(self, lengths: NDArray[np.float64]) -> None:
         layer = require_built(self._layer, self)
@@ -81,7 +90,12 @@ class ScreenedIndex(Index):
 
     @property
     def nbytes(self) -> int:
-        return 0 if self._layer is None else sum(array.nbytes for array in self._screened().values())
+        return 0 if self._layer is None else sum(array.nbytes for array in self._arrays().values())
+
+    @property
+    def drifts(self) -> NDArray[np.float64]:
+        """Upper bounds on how far each neuron has moved since its row was rounded, (m,)."""
+        return self._drifts
 
     def bounds(self, batch: Inputs) -> NDArray[np.float32]:
         """Upper bounds on all pre-activations, (m, n); NaN or infinity where nothing is known.
