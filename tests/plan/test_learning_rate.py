@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 
 from fewfire import Inputs, TwoLayerNetwork, reference
+from fewfire.indexes import index_for_new_inputs
 from fewfire.networks.losses import loss_named
 from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.tangent.empirical import firing_kernel, largest_eigenvalue
+from fewfire.tangent.gram import FiringGram
 from problems import clustered_problem
 from strategies import seeds
 from trainers import descent_trainer
@@ -172,3 +174,54 @@ def test_the_rate_is_that_of_the_worst_batch(worst):
 
     assert rate(samples, 10) == rate(samples[batches[worst]], 10)
     assert rate(np.eye(40), 10) > 5 * rate(samples, 10)
+
+
+def problem_of_many_labels(n_samples=150, width=300, n_labels=200):
+    """Rows of few ones, three labels each, that a few topics tell; a dozen neurons fire on a row."""
+    random = np.random.default_rng(0)
+    topics, shares = random.standard_normal((6, 40)), random.dirichlet(np.full(6, 0.1), n_samples)
+    rows = (random.random((n_samples, 40)) < 1 / (1 + np.exp(2 - 2 * shares @ topics))).astype(float) + 1e-3
+    scores = shares @ random.standard_normal((6, n_labels)) + 0.1 * random.standard_normal(
+        (n_samples, n_labels)
+    )
+    labels = (scores >= np.sort(scores, axis=1)[:, -3:-2]).astype(float)
+    network = TwoLayerNetwork.initialize(width, 40, n_labels, threshold=1.7, dtype=np.float64)
+    return network, Inputs.of(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float64), labels
+
+
+@pytest.mark.parametrize("output_weights", [False, True], ids=["one-layer", "both-layers"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+def test_many_outputs_are_judged_as_they_are_coupled(output_weights, weighted):
+    network, inputs, _ = problem_of_many_labels(40, 100, 15)
+    weights = np.linspace(0.2, 3, len(inputs)) if weighted else np.ones(len(inputs))
+    gram = FiringGram(network, inputs, index_for_new_inputs(network.layer, inputs).fire_set(inputs))
+    coupled = gram.matrix()
+    if output_weights:
+        of_outputs = firing_kernel(network, inputs, output_weights=True) - firing_kernel(network, inputs)
+        for output in range(15):
+            coupled[:, output, :, output] += of_outputs
+    roots = np.sqrt(weights)
+    coupled *= roots[:, None, None, None] * roots[:, None]
+    exact = len(inputs) / np.linalg.eigvalsh(coupled.reshape(15 * len(inputs), -1))[-1]
+    rate = stable_learning_rate(
+        network, inputs, loss_named("squared"), len(inputs),
+        sample_weight=weights if weighted else None, output_weights=output_weights,
+    )  # fmt: skip
+    assert 0.9 * exact < rate < 1.05 * exact
+    alone = largest_eigenvalue(gram.shared() * roots * roots[:, None])
+    assert rate < 0.7 * len(inputs) / alone
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared"])
+def test_a_thousand_labels_do_not_diverge(loss):
+    """At the rate of one output, 30 times as large, neurons are thrown out of reach of all samples."""
+    losses, fires = [], []
+    for factor in (1, 30):
+        network, inputs, labels = problem_of_many_labels(n_labels=1000)
+        rate = stable_learning_rate(network, inputs, loss_named(loss), len(inputs))
+        trainer = descent_trainer(network, inputs, labels, loss=loss, learning_rate=factor * rate)
+        trainer.build()
+        losses.append(np.array([trainer.epoch().loss for _ in range(20)]))
+        fires.append(trainer.history[-1].fire_rate)
+    assert np.all(np.diff(losses[0]) <= 1e-6 * losses[0][0])
+    assert fires[1] < 0.1 * fires[0]
