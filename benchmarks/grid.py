@@ -1,6 +1,6 @@
 """Where does dense win? The ratio of a dense step to ours over width, features, batch size and fire rate.
 
-    python benchmarks/grid.py      about ten minutes on two cores
+    python benchmarks/grid.py      about half an hour on two cores, most of which torch.compile takes
 
 Random inputs on the unit sphere, 2,048 samples, one epoch, then steps in turn.
 """
@@ -22,7 +22,7 @@ for width, n_features, batch, fire_rate in product(WIDTHS, FEATURES, BATCHES, FI
     trainer = plan_trainer(network, unit_rows(N_SAMPLES, n_features), one_hot(N_SAMPLES), batch_size=batch)
     trainer.build()
     record = trainer.epoch()
-    comparison = compare_dense(trainer, STEPS, ways=("hand-written", "hand-written, transposed"))
+    comparison = compare_dense(trainer, STEPS)
     figures.append(
         {
             "width": width,
@@ -35,7 +35,7 @@ for width, n_features, batch, fire_rate in product(WIDTHS, FEATURES, BATCHES, FI
     )
     print(
         f"width {width:>6,}  features {n_features:>3}  batch {batch:>3}  fires {fire_rate:>4.0%}: "
-        f"{comparison.speedup:6.2f} x",
+        f"{comparison.speedup:6.2f} / {comparison.bfloat16_speedup:6.2f} x",
         flush=True,
     )
 save("grid", "python benchmarks/grid.py", figures)

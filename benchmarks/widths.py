@@ -1,6 +1,6 @@
 """Work share and time per step over widths 2^12 .. 2^18, beside dense PyTorch.
 
-    python benchmarks/widths.py [FOLDER]      about ten minutes on two cores, 9 GB
+    python benchmarks/widths.py [FOLDER]      about twenty minutes on two cores, 9 GB
 
 Fashion-MNIST, the paper's threshold, batch 256; 16,384 samples, so that the table of the widest fits; two
 epochs, then steps in turn.
@@ -32,7 +32,7 @@ for power in range(12, 19):
     built = trainer.index.work.copy()
     for _ in range(EPOCHS):
         record = trainer.epoch()
-    comparison = compare_dense(trainer, STEPS, ways=("hand-written", "hand-written, transposed"))
+    comparison = compare_dense(trainer, STEPS)
     row = {
         "width": 2**power,
         "threshold": network.threshold,
@@ -47,7 +47,7 @@ for power in range(12, 19):
     print(
         f"width {row['width']:>7,}: fires {row['fire_rate']:.2%}, work {row['work_share']:.2%}, "
         f"{1e3 * row['seconds_per_step']:.1f} ms, dense {1e3 * row['dense_seconds_per_step']:.1f} ms, "
-        f"{row['speedup']:.1f} x",
+        f"{row['speedup']:.1f} / {row['bfloat16_speedup']:.1f} x",
         flush=True,
     )
     del trainer, network

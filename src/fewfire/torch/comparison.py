@@ -102,6 +102,7 @@ def compare_dense(
     batches = trainer.problem.batches(len(trainer.history) + 1)
     batches = [ids for ids in batches if len(ids) == len(batches[0])]  # torch.compile compiles for one size
     torch.set_num_threads(threads())
+    torch.compiler.reset()  # which compiles for a few shapes, and then no more
     say("trying ways to write the dense step")
     trials = {name: _trial(name, trainer, batches[0]) for name in ways}
     rivals = {
