@@ -175,6 +175,7 @@ def measure(case: Case, folder: Path) -> dict[str, Any]:
         "peak_memory_bytes": peak,
         "index_bytes": trainer.index.nbytes,
         "table_bits": trainer.index.table_bits,
+        "retired_share": trainer.index.retired_share,
         "fire_rate": spent.fired / spent.asked,
         "near_rate": spent.near / spent.asked,
         "dot_rate": spent.dots / spent.asked,

@@ -5,6 +5,7 @@
 #include "bindings/gil.h"
 #include "bindings/views.h"
 #include "core/codes.h"
+#include "core/pages.h"
 #include "core/pool.h"
 #include "kernels/instruction_set.h"
 #include "kernels/words.h"
@@ -58,6 +59,10 @@ void bind(nb::module_& m) {
 }  // namespace
 
 void bind_core(nb::module_& m) {
+  m.def(
+      "give_back",
+      [](Vector<uint8_t> bytes) { give_back(bytes.data(), static_cast<int64_t>(bytes.shape(0))); },
+      "bytes"_a.noconvert());
   m.def("threads", &threads);
   m.def("set_threads", &set_threads, "count"_a);
   m.def("instruction_set", &instruction_set);

@@ -45,6 +45,7 @@ struct DriftArrays {
   Vector<T> perps, slacks;
   Vector<uint8_t> reach;
   double largest_norm, resolution, zero;
+  int64_t n_searched;         // blocks
   Matrix<double> motion;      // has no rows where nothing coasts
   Matrix<T> velocity_sketch;  // nor these two without momentum
   Matrix<const T> directions;
@@ -61,6 +62,7 @@ struct DriftArrays {
             reach.data(),
             largest_norm,
             {resolution, zero},
+            n_searched,
             motion.shape(0) > 0 ? reinterpret_cast<Motion*>(motion.data()) : nullptr,
             rows(velocity_sketch),
             rows(directions)};
@@ -197,15 +199,15 @@ void bind_drift(nb::module_& m) {
       .def(nb::new_([](Vector<const int32_t> order, Cube<uint8_t> table, Matrix<int16_t> reference,
                        Matrix<double> drift, Matrix<T> sketch, Vector<T> perps, Vector<T> slacks,
                        Vector<uint8_t> reach, double largest_norm, double resolution, double zero,
-                       Matrix<double> motion, Matrix<T> velocity_sketch, In directions) {
-             return new DriftArrays<T>{order, table,  reference,       drift,        sketch,
-                                       perps, slacks, reach,           largest_norm, resolution,
-                                       zero,  motion, velocity_sketch, directions};
+                       int64_t n_searched, Matrix<double> motion, Matrix<T> velocity_sketch, In directions) {
+             return new DriftArrays<T>{order, table,      reference, drift,           sketch,
+                                       perps, slacks,     reach,     largest_norm,    resolution,
+                                       zero,  n_searched, motion,    velocity_sketch, directions};
            }),
            nb::kw_only(), "order"_a.noconvert(), "table"_a.noconvert(), "reference"_a.noconvert(),
            "drift"_a.noconvert(), "sketch"_a.noconvert(), "perps"_a.noconvert(), "slacks"_a.noconvert(),
-           "reach"_a.noconvert(), "largest_norm"_a, "resolution"_a, "zero"_a, "motion"_a.noconvert(),
-           "velocity_sketch"_a.noconvert(), "directions"_a.noconvert());
+           "reach"_a.noconvert(), "largest_norm"_a, "resolution"_a, "zero"_a, "n_searched"_a,
+           "motion"_a.noconvert(), "velocity_sketch"_a.noconvert(), "directions"_a.noconvert());
 
   m.def(
       "drift_refresh",
@@ -357,6 +359,24 @@ void bind_weight_tree(nb::module_& m) {
       "tree"_a, "lengths"_a.noconvert());
 }
 
+void bind_code_table(nb::module_& m) {
+  m.def(
+      "beyond_reach",
+      [](Cube<uint8_t> table, Vector<const uint8_t> reach, Vector<uint8_t> silent) {
+        GilReleased released;
+        beyond_reach(code_table(table), static_cast<int64_t>(table.shape(0)), reach.data(), silent.data());
+      },
+      "table"_a.noconvert(), "reach"_a.noconvert(), "silent"_a.noconvert());
+
+  m.def(
+      "copy_columns",
+      [](Cube<uint8_t> table, Vector<const int64_t> from, Vector<const int64_t> to) {
+        GilReleased released;
+        copy_columns(code_table(table), from.data(), to.data(), static_cast<int64_t>(from.shape(0)));
+      },
+      "table"_a.noconvert(), "from_"_a.noconvert(), "to"_a.noconvert());
+}
+
 // How the core lays out the records whose arrays Python makes: offsets in bytes, by field.
 void bind_records(nb::module_& m) {
   nb::dict drift, motion;
@@ -398,6 +418,7 @@ void bind(nb::module_& m) {
 
 void bind_indexes(nb::module_& m) {
   bind_fire_lists(m);
+  bind_code_table(m);
   bind_records(m);
   nb::class_<CorrelationWork>(m, "CorrelationWork")
       .def_ro("recomputed", &CorrelationWork::recomputed)

@@ -37,8 +37,8 @@ struct Motion {
 };
 
 // What the index knows of the neurons, in its own order: those that have a table, whole blocks, from the
-// first on. The others are searched exhaustively. Weights are given as rows in that order too; fire sets
-// never are.
+// first on; then those that are searched exhaustively; and last those that are retired, which fire on no
+// sample and never move. Weights are given as rows in that order too; fire sets never are.
 template <class T>
 struct DriftState {
   CodeTable table;          // distance codes
@@ -50,6 +50,7 @@ struct DriftState {
   uint8_t* reach;           // likewise: codes up to this may fire
   double largest_norm;      // of the samples
   DistanceCode code;
+  int64_t n_searched;          // blocks that are not retired
   Motion* motion = nullptr;    // (m) where weights coast
   Rows<T> velocity_sketch{};   // (m, k) P V, tracked; with momentum
   Rows<const T> directions{};  // (k, d) P; with momentum

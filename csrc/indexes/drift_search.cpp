@@ -29,6 +29,7 @@ class DriftFilters {
         work_(work) {}
 
   void search(FireSearch<T>& search, int64_t block) const {
+    if (block >= state_.n_searched) return search.found_none(block);
     if (block >= state_.n_tabled()) {
       search.search(
           block,

@@ -110,6 +110,13 @@ class FireSearch {
     work_.dot_ns[block] = watch.lap();
   }
 
+  // In place of a search, where no neuron of a block can fire.
+  void found_none(int64_t block) {
+    (*found_)[block].clear();
+    const int64_t end = std::min((block + 1) * kBlock, w_.count());
+    for (int64_t position = block * kBlock; position < end; ++position) out_.begins[w_.id(position) + 1] = 0;
+  }
+
   // Puts what the blocks found into the order of the neurons.
   FireSet<T> finish() {
     for (int64_t r = 0; r < w_.count(); ++r) out_.begins[r + 1] += out_.begins[r];

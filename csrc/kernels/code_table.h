@@ -47,10 +47,22 @@ class CodeColumn {
         highest_(static_cast<int>(table.highest())) {}
   int operator[](int64_t sample) const { return first_[sample * line_bytes_] >> shift_ & highest_; }
 
+  void set(int64_t sample, int code) const {
+    uint8_t& byte = first_[sample * line_bytes_];
+    byte = static_cast<uint8_t>((byte & ~(highest_ << shift_)) | code << shift_);
+  }
+
  private:
-  const uint8_t* first_;
+  uint8_t* first_;
   int64_t line_bytes_;
   int shift_, highest_;
 };
+
+// Which neurons of the first n_blocks have only codes beyond their reach: 1 each, else 0. A block whose
+// neurons are all within reach somewhere is left as soon as that is seen.
+void beyond_reach(const CodeTable& table, int64_t n_blocks, const uint8_t* reach, uint8_t* silent);
+
+// Gives the codes of the neurons at `from` to those at `to`, which are others.
+void copy_columns(const CodeTable& table, const int64_t* from, const int64_t* to, int64_t count);
 
 }  // namespace fewfire

@@ -1,10 +1,12 @@
-// The lists of who may fire on what.
+// The lists of who may fire on what, and columns of the table.
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "core/pool.h"
 #include "indexes/fire_lists.h"
+#include "kernels/code_table.h"
 #include "selftest/checks.h"
 
 namespace fewfire::selftest {
@@ -39,6 +41,34 @@ void check_fire_lists() {
       for (int64_t i = 0; i < n; ++i) same &= lists.of_sample(i) == by_sample[i];
       check(same, "both families of lists hold what they were given");
     }
+  }
+}
+
+void check_code_table() {
+  std::mt19937 random(5);
+  for (int64_t line_bytes : {kBlock, kBlock / 2}) {
+    where = "code table, " + std::to_string(line_bytes) + " bytes per line";
+    constexpr int64_t blocks = 3, n = 1500, columns = blocks * kBlock;
+    std::vector<uint8_t> data(blocks * n * line_bytes), reach(columns, 2), silent(columns);
+    const CodeTable table{data.data(), n, line_bytes};
+    const auto column = [&](int64_t c) { return CodeColumn(table, c / kBlock, c % kBlock); };
+    const auto is_silent = [&](int64_t c) {
+      int least = column(c)[0];
+      for (int64_t s = 0; s < n; ++s) least = std::min(least, column(c)[s]);
+      return least > reach[c];
+    };
+    for (int64_t c = 0; c < columns; ++c)
+      for (int64_t s = 0; s < n; ++s) column(c).set(s, static_cast<int>(random() % 13 + (c % 3 ? 3 : 0)));
+    beyond_reach(table, blocks, reach.data(), silent.data());
+    bool same = true;
+    for (int64_t c = 0; c < columns; ++c) same &= silent[c] == is_silent(c);
+    check(same, "who is beyond reach everywhere");
+
+    const std::vector<int64_t> from{columns - 1, columns - 5, 70}, to{0, 3, 33};
+    copy_columns(table, from.data(), to.data(), 3);
+    for (size_t j = 0; j < from.size(); ++j)
+      for (int64_t s = 0; s < n; ++s) same &= column(from[j])[s] == column(to[j])[s];
+    check(same, "columns are copied");
   }
 }
 

@@ -110,6 +110,7 @@ struct DriftIndex {
               reach.data(),
               *std::max_element(samples.norms.begin(), samples.norms.end()),
               kind.code,
+              (shape.width + kBlock - 1) / kBlock,
               coasts ? motion.data() : nullptr,
               velocity_sketch.rows(),
               directions.view()} {

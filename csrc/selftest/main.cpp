@@ -35,6 +35,7 @@ int main() {
   using namespace fewfire::selftest;
   check_pool();
   check_fire_lists();
+  check_code_table();
   check_structures();
   check_halfspaces();
   check_all_ways();

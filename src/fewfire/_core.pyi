@@ -146,6 +146,7 @@ class DriftState_float32:
         largest_norm: float,
         resolution: float,
         zero: float,
+        n_searched: int,
         motion: _Doubles,
         velocity_sketch: _Floats32,
         directions: _Floats32,
@@ -284,6 +285,7 @@ class DriftState_float64:
         largest_norm: float,
         resolution: float,
         zero: float,
+        n_searched: int,
         motion: _Doubles,
         velocity_sketch: _Floats64,
         directions: _Floats64,
@@ -406,6 +408,9 @@ def drift_settle(state: _DriftState, w: _Weights) -> None: ...
 def drift_step(
     state: _DriftState, descent: _Descent, batch: _DriftBatch, next: _DriftBatch
 ) -> tuple[_Found, int]: ...
+def beyond_reach(table: NDArray[np.uint8], reach: NDArray[np.uint8], silent: NDArray[np.uint8]) -> None: ...
+def copy_columns(table: NDArray[np.uint8], from_: _Begins, to: _Begins) -> None: ...
+def give_back(bytes: NDArray[np.uint8]) -> None: ...
 def structured_lines(
     signs: _Floats,
     scales: _Floats,

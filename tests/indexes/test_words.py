@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fewfire import Inputs, TwoLayerNetwork, _core
 from fewfire.indexes import DriftIndex
+from index_factories import WholeDrift
 from problems import clustered_samples
 from strategies import seeds
 
@@ -69,11 +70,11 @@ def test_a_neuron_beyond_any_use_has_no_effect_on_the_others():
     samples, _ = clustered_samples(20, 5)
     weights = np.random.default_rng(0).standard_normal((70, 5))
     network = TwoLayerNetwork(weights, np.ones((70, 1)), 2.0)
-    index = DriftIndex()
+    index = WholeDrift()
     index.build(network.layer, Inputs.of(samples))
     before = index._table[:, :, index._order[:64] != 7].copy()
     network.weights[7] *= 1e20
-    index._refresh(np.arange(2))
+    index._refresh(network.layer, np.arange(2))
     place = list(index._order).index(7)
     assert np.all(index._table[place // 64, :, place % 64] == 0)
     np.testing.assert_array_equal(index._table[:, :, index._order[:64] != 7][0], before[0])

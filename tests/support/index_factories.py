@@ -18,14 +18,22 @@ from fewfire.indexes import (
     ScreenedIndex,
     WeightTreeIndex,
 )
+from fewfire.networks.layer import Layer
 from problems import let_coast, rule_of
 
 Factory = Callable[[TwoLayerNetwork, Inputs], Index]  # an index for this problem, not yet built
 
 
+class WholeDrift(DriftIndex):
+    """A drift index that leaves out no silent neuron: it goes on to hold what the limit is compared with."""
+
+    def _retire(self, layer: Layer) -> None:
+        pass
+
+
 def drift_in_half_bytes(network: TwoLayerNetwork, inputs: Inputs) -> DriftIndex:
     """A drift index with a byte too little memory for a table of bytes."""
-    index = DriftIndex()
+    index = WholeDrift()
     index.build(network.layer, inputs)
     return DriftIndex(memory_limit=index.nbytes - 1)
 
@@ -37,7 +45,7 @@ def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> Drif
     part = TwoLayerNetwork(np.ones((tabled, network.n_features)), np.ones((tabled, 1)), 0, network.dtype)
     if (rule := rule_of(network)) is not None:
         let_coast(part, rule)
-    index = drift_in_half_bytes(part, inputs)
+    index = WholeDrift(memory_limit=drift_in_half_bytes(part, inputs).memory_limit)
     index.build(part.layer, inputs)
     places_in_order = 4 * (network.width - min(tabled, network.width))
     return DriftIndex(memory_limit=index.nbytes + places_in_order)

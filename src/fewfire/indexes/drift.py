@@ -50,6 +50,7 @@ PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the 
 PRODUCT_COST = 0.2
 BUILD_CHUNK = 16  # blocks written between two signs of progress
 BUILD_SAMPLES = 4096  # the same, where all blocks are written at once
+WORTH_RETIRING = 1 / 8  # of the table, or it is not worth the pass over it
 SAMPLED_NEURONS = 4096  # whose weights tell how large a standard deviation is
 
 
@@ -75,7 +76,9 @@ class DriftIndex(Index):
     table_bits : int
         Bits per pair in the table: 8 or 4.
     tabled_share : float
-        Share of the neurons that have a table.
+        Share of the neurons searched that have a table.
+    retired_share : float
+        Share of the neurons that are not searched at all, for they fire on no sample and never will.
     seconds : dict
         Where time went: filters, dots, moves, drift (each as if shared by all threads) and refresh.
 
@@ -123,44 +126,55 @@ class DriftIndex(Index):
         self.work.multiplied += layer.width * min(n, COUNTED_SAMPLES)
 
         self._codes, tabled = self._table_within_limit(layer)
-        rows = min(tabled * BLOCK, m)
-        self.table_bits, self.tabled_share = self._codes.bits, rows / m
+        self._resolution = self._codes.per_sigma / typical_size(layer.weights[:SAMPLED_NEURONS])
         self._table = aligned_empty((tabled, n, BLOCK * self._codes.bits // 8), np.uint8)
+        self._velocities = layer.velocities
+        self._directions = padded(directions.T if self._momentum else directions.T[:0], dtype)
+        self._lay_out(layer, m)
+        self._write_lines(layer, progress)
+        if not layer.coasts:
+            self._retire(layer)
+        self._layer = layer
+
+    def _lay_out(self, layer: Layer, n_searched: int) -> None:
+        """Make room for what is known of the neurons that have a line in the table, in their order."""
+        tabled, dtype = len(self._table), layer.dtype
+        rows = min(tabled * BLOCK, layer.width)
+        self._n_searched = n_searched
         self._reference = np.zeros((rows, layer.weight_rows.shape[1]), np.int16)
         self._sketch = padded_zeros(rows, self.k, dtype)
         self._perps, self._slacks = np.zeros((2, tabled * BLOCK), dtype)
         self._drift = np.zeros(rows, DRIFT)
         self._reach = np.zeros(tabled * BLOCK, np.uint8)
-        velocities = self._velocities = layer.velocities
         self._motion = np.zeros(rows if layer.coasts else 0, MOTION)
-        momentum = velocities is not None and len(velocities.rows) > 0
-        self._velocity_sketch = padded_zeros(rows if momentum else 0, self.k, dtype)
-        self._directions = padded(directions.T if momentum else directions.T[:0], dtype)
+        self._velocity_sketch = padded_zeros(rows if self._momentum else 0, self.k, dtype)
         self._wasted = np.zeros(tabled)  # multiply-adds on silent pairs since the last refresh
-
-        self._resolution = self._codes.per_sigma / typical_size(layer.weights[:SAMPLED_NEURONS])
         self._state = core_class("DriftState", dtype)(
             order=self._order, table=self._table, reference=self._reference, drift=as_core(self._drift),
             sketch=self._sketch, perps=self._perps, slacks=self._slacks, reach=self._reach,
             largest_norm=self._largest_norm, resolution=self._resolution, zero=float(self._codes.firing),
-            motion=as_core(self._motion), velocity_sketch=self._velocity_sketch, directions=self._directions,
+            n_searched=-(-n_searched // BLOCK), motion=as_core(self._motion),
+            velocity_sketch=self._velocity_sketch, directions=self._directions,
         )  # fmt: skip
-        self._layer = layer
-        structure = layer.structure
+
+    def _write_lines(self, layer: Layer, progress: Progress | None) -> None:
+        """Make the present weights the reference."""
+        structure, tabled = layer.structure, len(self._table)
         if structure is not None and layer.settled and structure.made(layer.weight_rows):
-            self._build_fast(structure, progress)
+            self._write_structured(layer, structure, progress)
             return
         for first in range(0, tabled, BUILD_CHUNK):
-            self._refresh(np.arange(first, min(first + BUILD_CHUNK, tabled)))
+            self._refresh(layer, np.arange(first, min(first + BUILD_CHUNK, tabled)))
             if progress is not None:
                 progress(min(first + BUILD_CHUNK, tabled) / tabled)
 
-    def _build_fast(self, structure: StructuredWeights, progress: Progress | None) -> None:
-        """Make the present weights the reference where they are still those of a structure."""
-        inputs = self._inputs
-        layer, n, tabled = require_built(self._layer, self), len(inputs), len(self._table)
+    def _write_structured(
+        self, layer: Layer, structure: StructuredWeights, progress: Progress | None
+    ) -> None:
+        """The same where the present weights are still those of a structure."""
+        inputs, n = self._inputs, len(self._inputs)
         # A refresh on no samples: everything but the lines.
-        self._rewrite(np.arange(tabled), 0)
+        self._rewrite(layer, np.arange(len(self._table)), 0)
         places = structure.places[self._order]
         lost = np.zeros(layer.width)  # of each row in words, by its place in the structure
         lost[places[: len(self._drift)]] = self._drift["bound"]
@@ -174,6 +188,32 @@ class DriftIndex(Index):
             if progress is not None:
                 progress((first + count) / n)
         self.work.multiplied += layer.width * n * structure.additions // layer.n_features
+
+    def _retire(self, layer: Layer) -> None:
+        """Leave out the neurons that fire on no sample: they have no gradient, so they never will.
+
+        docs/theory/silent_neurons.md. A neuron is seen to be silent by its codes, all beyond its reach. Those
+        that fire and stand in the last blocks take the places of silent ones in the first.
+        """
+        rows = len(self._drift)
+        silent = np.zeros(len(self._reach), np.uint8)
+        _core.beyond_reach(self._table, self._reach, silent)
+        silent[rows:] = 1
+        tabled = -(-np.count_nonzero(silent == 0) // BLOCK)
+        if len(self._table) - tabled < WORTH_RETIRING * len(self._table):
+            return
+        kept, last = np.split(np.arange(len(silent)), [tabled * BLOCK])
+        moved = last[silent[last] == 0]
+        places = kept[silent[kept] == 1][: len(moved)]
+        _core.copy_columns(self._table, moved, places)
+        kept[places] = moved
+        retired = np.setdiff1d(np.arange(rows), kept)
+        order = self._order
+        self._order = np.concatenate([order[kept], order[rows:], order[retired]])
+        _core.give_back(self._table[tabled:].ravel())
+        self._table = self._table[:tabled]
+        self._lay_out(layer, layer.width - len(retired))
+        self._rewrite(layer, np.arange(tabled), 0)
 
     def _table_within_limit(self, layer: Layer) -> tuple[Codes, int]:
         """How the pairs are coded, and how many blocks of 64 neurons have a table."""
@@ -201,15 +241,14 @@ class DriftIndex(Index):
                 self._drift, self._reach, self._motion, self._velocity_sketch, self._directions,
                 self._order, self._wasted]  # fmt: skip
 
-    def _refresh(self, blocks: NDArray[np.int64]) -> None:
+    def _refresh(self, layer: Layer, blocks: NDArray[np.int64]) -> None:
         """Make the present weights of these blocks their reference."""
-        self._rewrite(blocks, len(self._inputs))
+        self._rewrite(layer, blocks, len(self._inputs))
         self._wasted[blocks] = 0
         self.work.multiplied += len(blocks) * BLOCK * len(self._inputs)
 
-    def _rewrite(self, blocks: NDArray[np.int64], n: int) -> None:
+    def _rewrite(self, layer: Layer, blocks: NDArray[np.int64], n: int) -> None:
         """Refer to the present weights of these blocks, and write their lines of the first n samples."""
-        layer = require_built(self._layer, self)
         _core.drift_refresh(self._state, layer.core_view, self._words[:n], self._word_units[:n],
                             self._word_limits, self._inputs.inverse_norms[:n], layer.threshold,
                             blocks)  # fmt: skip
@@ -269,11 +308,28 @@ class DriftIndex(Index):
         if self.k:
             wasted += (found.near - found.fired) * (self.k + PAIR_OVERHEAD)
         self._wasted += wasted[:tabled]
-        in_table = min(tabled * BLOCK, layer.width) * n_samples
+        in_table = len(self._drift) * n_samples
         self.work.checked += in_table
-        self.work.multiplied += layer.width * n_samples - in_table
+        self.work.multiplied += self._n_searched * n_samples - in_table
         self.work.sketch_products += int(found.sketched.sum()) * self.k
         return self._fire_set_of(found, n_samples)
+
+    @property
+    def table_bits(self) -> int:
+        return self._codes.bits
+
+    @property
+    def tabled_share(self) -> float:
+        return len(self._drift) / max(1, self._n_searched)
+
+    @property
+    def retired_share(self) -> float:
+        layer = require_built(self._layer, self)
+        return 1 - self._n_searched / layer.width
+
+    @property
+    def _momentum(self) -> bool:
+        return self._velocities is not None and len(self._velocities.rows) > 0
 
     @property
     def _price(self) -> float:
@@ -289,7 +345,7 @@ class DriftIndex(Index):
         due = np.flatnonzero(self._wasted >= self._price)
         if len(due):
             start = perf_counter()
-            self._refresh(due)
+            self._refresh(require_built(self._layer, self), due)
             self.work.refreshed += len(due)
             self.seconds["refresh"] += perf_counter() - start
 
@@ -329,6 +385,10 @@ class DriftIndex(Index):
             distances = (np.arange(2**self.table_bits) - 1 - self._codes.firing) / self._resolution
             distances[0] = np.nan  # compares as neither: proves nothing
             assert not (silence + slack < distances[codes] * norms).any(), "a code promises too much"
+
+            retired = layer.weights[self._order[self._n_searched :]].astype(np.float64)
+            fires = retired @ samples.T > layer.threshold + 1e-5 * norms
+            assert not fires.any(), "a neuron that is left out fires"
 
             fires = present @ samples.T - layer.threshold > slack
             reached = codes <= self._reach[:tabled, None]
