@@ -3,6 +3,11 @@
 #include <atomic>
 #include <stdexcept>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace fewfire {
 
 #define FEWFIRE_DECLARE(set)                     \
@@ -17,6 +22,7 @@ FEWFIRE_DECLARE(avx512)
 FEWFIRE_DECLARE(avx512_vnni)
 #elif defined(__aarch64__)
 FEWFIRE_DECLARE(neon)
+FEWFIRE_DECLARE(neon_dot)
 #endif
 #undef FEWFIRE_DECLARE
 
@@ -28,6 +34,19 @@ struct Level {
   const Kernels<float>* float_kernels;
   const Kernels<double>* double_kernels;
 };
+
+#if defined(__aarch64__)
+// Whether the processor has dot products of bytes, as far as the system tells.
+bool multiplies_bytes() {
+#if defined(__linux__)
+  return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+#elif defined(__APPLE__)
+  return true;  // every processor of theirs with a 64-bit macOS
+#else
+  return false;
+#endif
+}
+#endif
 
 const std::vector<Level>& levels() {
   static const std::vector<Level> all = [] {
@@ -44,7 +63,10 @@ const std::vector<Level>& levels() {
       out.push_back({"avx512", avx512, &isa_avx512::kernels_float, &isa_avx512::kernels_double});
     out.push_back({"avx2", avx2, &isa_avx2::kernels_float, &isa_avx2::kernels_double});
 #elif defined(__aarch64__)
-    out.push_back({"neon", true, &isa_neon::kernels_float, &isa_neon::kernels_double});
+    if (multiplies_bytes())  // the same bits, as above
+      out.push_back({"neon", true, &isa_neon_dot::kernels_float, &isa_neon_dot::kernels_double});
+    else
+      out.push_back({"neon", true, &isa_neon::kernels_float, &isa_neon::kernels_double});
 #endif
     out.push_back({"base", true, &isa_base::kernels_float, &isa_base::kernels_double});
     return out;

@@ -9,6 +9,7 @@ namespace fewfire::selftest {
 
 extern int64_t passed;
 extern std::string where;  // what is being checked, for the message
+extern uint64_t checksum;  // of the weights that fused multiply-adds lead to: the same on every machine
 
 // How many threads compute, in turn. One thread races with none: under the thread sanitizer three alone.
 #ifdef __SANITIZE_THREAD__

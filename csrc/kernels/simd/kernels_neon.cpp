@@ -1,11 +1,11 @@
-// The leaf kernels for 64-bit Arm, whose baseline has NEON and fused multiply-add: the plain body,
-// rounded once per multiply-add.
-#define FEWFIRE_FUSED
+// The leaf kernels for 64-bit Arm, whose baseline has NEON and fused multiply-add.
+#include <arm_neon.h>
+
 #include "kernels/kernels.h"
 
 namespace fewfire::isa_neon {
 
-#include "kernels/simd/vec_plain.h"
+#include "kernels/simd/vec_neon.h"
 
 #include "kernels/simd/body.h"
 

@@ -1,5 +1,5 @@
-// Vec<T>: 64 bytes of lanes in plain C++, for the compiler to vectorise. With FEWFIRE_FUSED it rounds
-// once per multiply-add, as every other instruction set does; on 64-bit Arm that is one NEON instruction.
+// Vec<T>: 64 bytes of lanes in plain C++, for the compiler to vectorise. It rounds twice per multiply-add,
+// where every other instruction set rounds once.
 template <class T>
 struct Vec {
   static constexpr int lanes = 64 / sizeof(T);
@@ -30,22 +30,8 @@ struct Vec {
   Vec operator*(const Vec& o) const {
     return each([&](int l) { return v[l] * o.v[l]; });
   }
-  static float multiply_add(float a, float b, float c) {
-#ifdef FEWFIRE_FUSED
-    return __builtin_fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-  }
-  static double multiply_add(double a, double b, double c) {
-#ifdef FEWFIRE_FUSED
-    return __builtin_fma(a, b, c);
-#else
-    return a * b + c;
-#endif
-  }
   static Vec fma(const Vec& a, const Vec& b, const Vec& c) {
-    return each([&](int l) { return multiply_add(a.v[l], b.v[l], c.v[l]); });
+    return each([&](int l) { return a.v[l] * b.v[l] + c.v[l]; });
   }
   static Vec positive(const Vec& a) {
     return each([&](int l) { return a.v[l] > 0 ? a.v[l] : 0; });
