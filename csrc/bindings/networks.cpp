@@ -87,6 +87,14 @@ void bind(nb::module_& m) {
       "fires"_a, "a"_a.noconvert(), "threshold"_a, "scale"_a, "outputs"_a.noconvert());
 
   m.def(
+      "input_gradients",
+      [](const FireArrays<T>& fires, In a, In residual, WeightArrays<T>& w, T scale, Matrix<T> gradients) {
+        GilReleased released;
+        input_gradients<T>(fires.view(), rows(a), rows(residual), w.view(), scale, rows(gradients));
+      },
+      "fires"_a, "a"_a.noconvert(), "residual"_a.noconvert(), "w"_a, "scale"_a, "gradients"_a.noconvert());
+
+  m.def(
       "forward_of_all",
       [](In w, const SampleArrays<T>& x, T threshold, T scale, In a, int64_t n_outputs, Matrix<T> outputs) {
         GilReleased released;

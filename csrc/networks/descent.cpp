@@ -12,35 +12,28 @@ namespace fewfire {
 
 namespace {
 
-// Outputs are partial sums over groups of neurons, then over the groups in order. As many groups as keep the
-// partial sums within 16 million numbers, 64 at the most: a function of the shapes alone.
-int64_t groups_of(int64_t neurons, int64_t size) {
+constexpr int64_t kOutputGroups = 64, kGradientGroups = 16;  // at the most
+
+// Sums over neurons are partial sums over groups of them, then over the groups in order. As many groups as
+// keep the partial sums within 16 million numbers: a function of the shapes alone.
+int64_t groups_of(int64_t neurons, int64_t size, int64_t most) {
   return std::max<int64_t>(
-      1, std::min<int64_t>({64, (neurons + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
+      1, std::min<int64_t>({most, (neurons + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
 }
 
-}  // namespace
-
-template <class T>
-void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs) {
-  const int64_t size = outputs.count * outputs.stride;
-  const int64_t groups = groups_of(a.count, size);
-  const int64_t group = (a.count + groups - 1) / groups;
+// out = scale * sum_r of what add(r, partial) adds to rows of the shape of `out`.
+template <class T, class Add>
+void sum_over_neurons(int64_t neurons, int64_t most_groups, T scale, const Rows<T>& out, Add add) {
+  const int64_t size = out.count * out.stride;
+  const int64_t groups = groups_of(neurons, size, most_groups);
+  const int64_t group = (neurons + groups - 1) / groups;
   static thread_local std::vector<T> sums_of_groups;  // kept: fresh memory would cost more than the sums
   sums_of_groups.resize(std::max<size_t>(sums_of_groups.size(), groups * size));
   T* partial = sums_of_groups.data();
   parallel_for(groups, [&](int64_t g) {
-    const Kernels<T>& kernel = kernels<T>();
-    static thread_local std::vector<T> activations;
     std::fill_n(partial + g * size, size, T{0});
-    const int64_t end = std::min((g + 1) * group, a.count);
-    for (int64_t r = g * group; r < end; ++r) {
-      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
-      activations.resize(std::max<size_t>(activations.size(), count));
-      for (int64_t j = 0; j < count; ++j) activations[j] = fires.values[begin + j] - threshold;
-      kernel.scatter_row(a[r], a.stride, fires.samples + begin, activations.data(), count,
-                         partial + g * size);
-    }
+    const int64_t end = std::min((g + 1) * group, neurons);
+    for (int64_t r = g * group; r < end; ++r) add(r, partial + g * size);
   });
   constexpr int64_t strip = 1024;
   parallel_for((size + strip - 1) / strip, [&](int64_t task) {
@@ -48,14 +41,42 @@ void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T sc
     T sums[strip] = {};
     for (int64_t g = 0; g < groups; ++g)
       for (int64_t i = 0; i < count; ++i) sums[i] += partial[g * size + first + i];
-    for (int64_t i = 0; i < count; ++i) outputs.data[first + i] = scale * sums[i];
+    for (int64_t i = 0; i < count; ++i) out.data[first + i] = scale * sums[i];
+  });
+}
+
+}  // namespace
+
+template <class T>
+void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs) {
+  sum_over_neurons(a.count, kOutputGroups, scale, outputs, [&](int64_t r, T* partial) {
+    static thread_local std::vector<T> activations;
+    const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+    activations.resize(std::max<size_t>(activations.size(), count));
+    for (int64_t j = 0; j < count; ++j) activations[j] = fires.values[begin + j] - threshold;
+    kernels<T>().scatter_row(a[r], a.stride, fires.samples + begin, activations.data(), count, partial);
+  });
+}
+
+template <class T>
+void input_gradients(const FireView<T>& fires, const Rows<const T>& a, const Rows<const T>& residual,
+                     const Weights<T>& w, T scale, const Rows<T>& gradients) {
+  sum_over_neurons(a.count, kGradientGroups, scale, gradients, [&](int64_t r, T* partial) {
+    static thread_local std::vector<T> pulls, room;
+    const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+    if (count == 0) return;
+    pulls.resize(std::max<size_t>(pulls.size(), count));
+    room.resize(std::max<size_t>(room.size(), w.stride()));
+    const int32_t* ids = fires.samples + begin;
+    kernels<T>().dots(a[r], residual.data, residual.stride, ids, count, pulls.data());
+    kernels<T>().scatter_row(w.row(r, room.data()), w.stride(), ids, pulls.data(), count, partial);
   });
 }
 
 template <class T>
 void forward_of_all(const Rows<const T>& w, const Rows<const T>& x, T threshold, T scale,
                     const Rows<const T>& a, int64_t n_outputs, const Rows<T>& outputs) {
-  const int64_t groups = groups_of(a.count, outputs.count * outputs.stride);
+  const int64_t groups = groups_of(a.count, outputs.count * outputs.stride, kOutputGroups);
   const int64_t group = (a.count + groups - 1) / groups;
   parallel_for((x.count + kBlock - 1) / kBlock, [&](int64_t block) {
     static thread_local PackedBlock<T> packed;
@@ -151,6 +172,8 @@ void settle(const Rows<T>& w, const Coast<T>& coast) {
 
 #define FEWFIRE_INSTANTIATE(T)                                                                         \
   template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&);               \
+  template void input_gradients(const FireView<T>&, const Rows<const T>&, const Rows<const T>&,        \
+                                const Weights<T>&, T, const Rows<T>&);                                 \
   template void forward_of_all(const Rows<const T>&, const Rows<const T>&, T, T, const Rows<const T>&, \
                                int64_t, const Rows<T>&);                                               \
   template struct Descent<T>;                                                                          \

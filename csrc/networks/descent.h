@@ -15,7 +15,13 @@ namespace fewfire {
 template <class T>
 void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs);
 
-// The same outputs of all pairs, bit for bit, without a search: faster where much fires.
+// gradients[i] = scale * sum_r <a_r, residual_i> w_r over the neurons that fire on i: the derivative of the
+// loss by the inputs.
+template <class T>
+void input_gradients(const FireView<T>& fires, const Rows<const T>& a, const Rows<const T>& residual,
+                     const Weights<T>& w, T scale, const Rows<T>& gradients);
+
+// The outputs of `forward` from all pairs, bit for bit, without a search: faster where much fires.
 template <class T>
 void forward_of_all(const Rows<const T>& w, const Rows<const T>& x, T threshold, T scale,
                     const Rows<const T>& a, int64_t n_outputs, const Rows<T>& outputs);

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate, threshold_of
+from fewfire.networks.threshold import (
+    auto_threshold,
+    fire_rate_at,
+    paper_threshold,
+    threshold_for_fire_rate,
+    threshold_of,
+)
 
 
 @given(fire_rate=st.floats(1e-9, 0.5))
@@ -51,13 +57,30 @@ def test_what_was_asked_for_is_resolved_in_one_place(second_order):
     assert threshold_of("paper", 300, second_order=second_order) == paper
     found = threshold_of("paper", 300, fire_rate=0.02, second_order=second_order)
     assert found == threshold_for_fire_rate(0.02)
+    assert threshold_of("auto", 300, fire_rate=0.02, left_out="auto") == threshold_for_fire_rate(0.02)
+    auto = auto_threshold(10**5, second_order=second_order)
+    assert threshold_of("auto", 10**5, second_order=second_order) == auto
+
+
+@given(width=st.integers(1, 10**7))
+def test_auto_is_the_paper_s_threshold_or_a_higher_one_at_which_enough_neurons_fire(width):
+    threshold, paper = auto_threshold(width), paper_threshold(width)
+    assert threshold >= paper
+    assert threshold == paper or width * fire_rate_at(threshold) >= 0.99 * max(160, 0.0025 * width)
+    assert auto_threshold(width, second_order=True) == paper_threshold(width, second_order=True)
+
+
+def test_auto_differs_from_the_paper_s_threshold_in_wide_networks():
+    assert auto_threshold(4096) == paper_threshold(4096)
+    assert fire_rate_at(auto_threshold(16_384)) == pytest.approx(160 / 16_384)
+    assert fire_rate_at(auto_threshold(10**6)) == pytest.approx(0.0025)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"asked": 1.0, "fire_rate": 0.1}, "give a threshold or a fire rate, not both. Got threshold=1.0"),
-        ({"asked": "auto"}, "threshold must be a number or 'paper'. Got 'auto'"),
+        ({"asked": "high"}, "threshold must be a number, 'auto' or 'paper'. Got 'high'"),
     ],
 )
 def test_what_is_no_threshold_is_a_clear_error(settings, message):

@@ -130,7 +130,7 @@ def test_a_threshold_and_a_fire_rate_cannot_both_be_had():
 
 @pytest.mark.parametrize("threshold", ["papers", None, [0.5]])
 def test_a_threshold_must_be_a_number_or_paper(threshold):
-    with pytest.raises(ValueError, match="threshold must be a number or 'paper'. Got "):
+    with pytest.raises(ValueError, match="threshold must be a number, 'auto' or 'paper'. Got "):
         TwoLayerNetwork.initialize(1, 1, 1, threshold=threshold)
 
 

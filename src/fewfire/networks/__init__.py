@@ -1,10 +1,16 @@
 """Networks: their parameters, their losses, and how a step moves them."""
 
 from fewfire.networks.descent import Descent, Step
+from fewfire.networks.gradients import input_gradients
 from fewfire.networks.layer import Layer
 from fewfire.networks.losses import LOSSES, Curvature, LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
 from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge, orthogonal_network
-from fewfire.networks.threshold import fire_rate_at, paper_threshold, threshold_for_fire_rate
+from fewfire.networks.threshold import (
+    auto_threshold,
+    fire_rate_at,
+    paper_threshold,
+    threshold_for_fire_rate,
+)
 from fewfire.networks.two_layer import TwoLayerNetwork
 
 __all__ = [
@@ -18,7 +24,9 @@ __all__ = [
     "SquaredLoss",
     "Step",
     "TwoLayerNetwork",
+    "auto_threshold",
     "fire_rate_at",
+    "input_gradients",
     "near_kernel_network",
     "near_kernel_ridge",
     "orthogonal_network",

@@ -49,9 +49,13 @@ class Momentum:
         """Whether a neuron moves that does not fire."""
         return self.momentum > 0 or self.weight_decay > 0
 
+    def is_stable(self, rate: float) -> bool:
+        """Whether decay alone does not turn weights around."""
+        return rate * self.weight_decay < 1
+
     def require_stable(self, rate: float) -> None:
-        """Raise ValueError where decay alone would turn weights around."""
-        if rate * self.weight_decay >= 1:
+        """Raise ValueError where it does."""
+        if not self.is_stable(rate):
             raise ValueError(
                 "learning_rate * weight_decay must be less than 1. Got "
                 f"{rate:g} * {self.weight_decay:g}. Use less of either."

@@ -8,6 +8,9 @@ import math
 from numbers import Real
 from statistics import NormalDist
 
+FIRING_SHARE = 0.0025  # of the neurons, on a sample, at the threshold "auto"
+FIRING = 160  # at least
+
 
 def paper_threshold(width: int, *, second_order: bool = False) -> float:
     """b = sqrt(0.4 ln m), at which at most m^(4/5) neurons fire on a sample.
@@ -18,6 +21,19 @@ def paper_threshold(width: int, *, second_order: bool = False) -> float:
     Weinstein, Zhuo, arXiv 2208.04508.
     """
     return math.sqrt((0.48 if second_order else 0.4) * math.log(width))
+
+
+def auto_threshold(width: int, *, second_order: bool = False) -> float:
+    """The paper's threshold, or a higher one at which 0.25 % of the neurons fire on a sample, 160 at least.
+
+    A step costs what fires, and a wide network at the paper's threshold fires more than training needs: at
+    the same time the higher one is ahead on most data (docs/decisions/0027-threshold-and-rate.md). Narrower
+    than some 7,000 neurons the two are the same, and for Gauss-Newton training they always are.
+    """
+    paper = paper_threshold(width, second_order=second_order)
+    if second_order:
+        return paper
+    return max(paper, threshold_for_fire_rate(min(0.5, max(FIRING_SHARE, FIRING / width))))
 
 
 def threshold_for_fire_rate(fire_rate: float) -> float:
@@ -50,6 +66,9 @@ def fire_rate_at(threshold: float) -> float:
     return 1 - NormalDist().cdf(threshold)
 
 
+BY_NAME = {"auto": auto_threshold, "paper": paper_threshold}
+
+
 def require_one_of_both(threshold: float | str, fire_rate: float | None, *, left_out: str) -> None:
     """Raise ValueError where a fire rate is given beside a threshold that is not left out."""
     if fire_rate is not None and threshold != left_out:
@@ -60,30 +79,39 @@ def require_one_of_both(threshold: float | str, fire_rate: float | None, *, left
 
 
 def threshold_of(
-    asked: float | str, width: int, *, fire_rate: float | None = None, second_order: bool = False
+    asked: float | str,
+    width: int,
+    *,
+    fire_rate: float | None = None,
+    second_order: bool = False,
+    left_out: str = "paper",
 ) -> float:
-    """The threshold that was asked for: a number, "paper", or the one of a fire rate.
+    """The threshold that was asked for: a number, a name, or the one of a fire rate.
 
     Parameters
     ----------
-    asked : float >= 0, or "paper"
-        See `paper_threshold`.
+    asked : float >= 0, "auto" or "paper"
+        See `auto_threshold` and `paper_threshold`.
     width : int
     fire_rate : float in (0, 0.5], optional
         In place of a threshold; see `threshold_for_fire_rate`.
     second_order : bool
         Whether Gauss-Newton steps will train the network.
+    left_out : "auto" or "paper"
+        What the threshold is where only a fire rate was asked for.
 
     Raises
     ------
     ValueError
-        Both a threshold and a fire rate are given, or the threshold is neither a number nor "paper".
+        Both a threshold and a fire rate are given, or the threshold is neither a number nor a name.
     """
-    require_one_of_both(asked, fire_rate, left_out="paper")
+    require_one_of_both(asked, fire_rate, left_out=left_out)
     if fire_rate is not None:
         return threshold_for_fire_rate(fire_rate)
-    if asked == "paper":
-        return paper_threshold(width, second_order=second_order)
+    if isinstance(asked, str) and asked in BY_NAME:
+        return BY_NAME[asked](width, second_order=second_order)
     if not isinstance(asked, Real):
-        raise ValueError(f"threshold must be a number or 'paper'. Got {asked!r}. Use 'paper' if in doubt.")
+        raise ValueError(
+            f"threshold must be a number, 'auto' or 'paper'. Got {asked!r}. Use 'auto' if in doubt."
+        )
     return float(asked)

@@ -124,7 +124,7 @@ class TwoLayerNetwork:
         Parameters
         ----------
         width, n_features, n_outputs : int, >= 1
-        threshold : float >= 0, or "paper" for sqrt(0.4 ln m)
+        threshold : float >= 0, "paper" for sqrt(0.4 ln m), or "auto" for the threshold of `fewfire train`
         fire_rate : float in (0, 0.5], optional
             Choose the threshold at which this share of pairs fires on unit-norm inputs, instead.
         init : "gaussian" or "structured"

@@ -9,11 +9,13 @@ from fewfire.core.inputs import Inputs
 from fewfire.indexes import INDEXES, Index, index_named
 from fewfire.networks.losses import Loss
 from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.plan.best_rate import best_rate
 from fewfire.plan.index import choose_index
 from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.system.words import require_one_of
 from fewfire.training.methods import GradientDescent, Method, method_named
 from fewfire.training.problem import Problem
+from fewfire.training.rates import BestRate
 from fewfire.training.trainer import Trainer
 
 log = logging.getLogger("fewfire")
@@ -62,8 +64,9 @@ def plan_trainer(
         network, inputs, targets, loss=loss, batch_size=batch_size, sample_weight=sample_weight, seed=seed,
         units=units,
     )  # fmt: skip
+    measured = None
     if isinstance(method, GradientDescent):
-        method = with_learning_rate(method, problem)
+        method, measured = with_learning_rate(method, problem, memory_limit=index_limit)
     choice = None
     if index == "auto":
         if not isinstance(method, GradientDescent):
@@ -76,20 +79,25 @@ def plan_trainer(
         index = choice.name
     if isinstance(index, str):
         index = index_named(index, index_limit)
-    return Trainer(problem, method, index, choice=choice)
+    return Trainer(problem, method, index, choice=choice, best_rate=measured)
 
 
-def with_learning_rate(method: GradientDescent, problem: Problem) -> GradientDescent:
-    """The same method with the largest safe learning rate where its own is "auto".
+def with_learning_rate(
+    method: GradientDescent, problem: Problem, *, memory_limit: int | None = None
+) -> tuple[GradientDescent, BestRate | None]:
+    """The same method with a number for its learning rate, and how that was measured, if it was.
 
     Raises
     ------
+    MemoryLimitError
+        The memory limit is less than the index of a trial needs.
     ValueError
         At that rate decay alone would turn weights around.
     """
-    if method.learning_rate != "auto":
-        return method
-    rate = stable_learning_rate(
+    asked = method.learning_rate
+    if not isinstance(asked, str):
+        return method, None
+    safe = stable_learning_rate(
         problem.network,
         problem.inputs,
         problem.loss,
@@ -99,4 +107,9 @@ def with_learning_rate(method: GradientDescent, problem: Problem) -> GradientDes
         momentum=method.momentum,
         seed=problem.seed,
     )
-    return replace(method, learning_rate=rate)
+    method = replace(method, learning_rate=safe)
+    if asked == "auto":
+        return method, None
+    measured = best_rate(problem, method, memory_limit=memory_limit)
+    log.info("%s", measured)
+    return replace(method, learning_rate=measured.rate), measured

@@ -189,6 +189,24 @@ class InputScaling:
                 start = stop
         return unit_rows
 
+    def pull_back(self, inputs: np.ndarray, gradients: np.ndarray) -> npt.NDArray[np.float64]:
+        """The derivative by the inputs (n, d) of what has these derivatives (n, n_outputs) by `transform`.
+
+        With s = (c, constant) / N: the part of a gradient along s goes, and the rest is divided by N.
+        Rounding to 2^-15 counts as none.
+
+        Parameters
+        ----------
+        inputs : array (n, d)
+        gradients : array (n, n_outputs)
+        """
+        directed_rows = directed(self.standardized(inputs), self.directions)
+        centred = np.column_stack([directed_rows, np.full(len(inputs), self.constant)])
+        squares = np.square(centred).sum(axis=1, keepdims=True)
+        along = (gradients * centred).sum(axis=1, keepdims=True) / squares
+        of_directed = ((gradients - along * centred) / np.sqrt(squares))[:, :-1]
+        return undirected(of_directed, self.directions) / self.scale
+
     def _require_columns(self, inputs: np.ndarray) -> None:
         if inputs.ndim != 2 or inputs.shape[1] != len(self.mean):
             raise DataError(
@@ -216,6 +234,17 @@ def directed(rows: npt.NDArray, directions: npt.NDArray | None) -> npt.NDArray:
         if directions.ndim == 1
         else rows @ directions.T
     )
+
+
+def undirected(gradients: npt.NDArray, directions: npt.NDArray | None) -> npt.NDArray:
+    """The derivative by rows of what has this derivative by `directed` of them."""
+    if directions is None:
+        return gradients
+    if directions.ndim == 2:
+        return gradients @ directions
+    spread = np.zeros((len(gradients), len(directions)))
+    spread[:, directions != 0] = gradients * directions[directions != 0]
+    return spread
 
 
 def require_finite_norms(norms: npt.NDArray[np.float64], first: int) -> None:

@@ -5,6 +5,7 @@ from fewfire.training.epochs import train_epochs
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods import (
     METHODS,
+    Adversarial,
     CentredGaussNewton,
     Constant,
     Cosine,
@@ -22,6 +23,7 @@ from fewfire.training.trainer import Trainer
 
 __all__ = [
     "METHODS",
+    "Adversarial",
     "CentredGaussNewton",
     "Constant",
     "Cosine",

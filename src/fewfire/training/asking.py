@@ -39,15 +39,18 @@ class Asking:
         self._is_stale = True
 
     def fire_set(self, batch: Inputs) -> FireSet:
-        """Who fires now on a batch of the training set."""
+        """Who fires now on a batch: of the training set, or new where the index is open."""
+        self.freshen()
+        return self.index.fire_set(batch)
+
+    def freshen(self) -> None:
+        """Build the index anew where the layer moved without its being told."""
         if self._is_stale:
             self.build()
-        return self.index.fire_set(batch)
 
     def batch(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
         """The samples with these ids and who fires on them: found by the step before, or now."""
-        if self._is_stale:
-            self.build()
+        self.freshen()
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] is ids:
             return ahead[1:]

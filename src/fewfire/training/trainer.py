@@ -22,6 +22,7 @@ from fewfire.training.checkpoint import State
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods.base import Method, Taken
 from fewfire.training.problem import Problem
+from fewfire.training.rates import BestRate
 
 
 class Trainer:
@@ -38,10 +39,12 @@ class Trainer:
         One that is not built yet, or not on this problem.
     choice : Choice, optional
         Why this index, where fewfire chose it.
+    best_rate : BestRate, optional
+        Why this learning rate, where fewfire measured it.
 
     Attributes
     ----------
-    problem, method, choice : as given
+    problem, method, choice, best_rate : as given
     asking : Asking
         The session with the index.
     stepper : Stepper
@@ -66,9 +69,15 @@ class Trainer:
     """
 
     def __init__(
-        self, problem: Problem, method: Method, index: Index, *, choice: Choice | None = None
+        self,
+        problem: Problem,
+        method: Method,
+        index: Index,
+        *,
+        choice: Choice | None = None,
+        best_rate: BestRate | None = None,
     ) -> None:
-        self.problem, self.method, self.choice = problem, method, choice
+        self.problem, self.method, self.choice, self.best_rate = problem, method, choice, best_rate
         self.asking = Asking(index, problem.network.layer, problem.inputs)
         self.stepper = method.stepper(problem, self.asking)
         self.history: list[EpochRecord] = []

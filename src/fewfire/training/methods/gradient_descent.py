@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
 from fewfire.core.rows import padded_zeros
 from fewfire.networks.descent import Descent
 from fewfire.networks.momentum import Momentum
@@ -16,6 +18,8 @@ from fewfire.training.methods.base import Method, Stepper, Taken
 from fewfire.training.methods.schedules import Constant, Schedule
 from fewfire.training.problem import Problem
 
+RATES = ("auto", "measured")  # names of rates that are found before training
+
 
 @dataclass(frozen=True, kw_only=True)
 class GradientDescent(Method):
@@ -23,9 +27,10 @@ class GradientDescent(Method):
 
     Parameters
     ----------
-    learning_rate : float > 0, or "auto"
-        The base rate, which the schedule takes a share of. "auto" is for `fewfire.train` and
-        `fewfire.plan.plan_trainer`, which replace it by `stable_learning_rate`.
+    learning_rate : float > 0, "auto" or "measured"
+        The base rate, which the schedule takes a share of. The names are for `fewfire.train` and
+        `fewfire.plan.plan_trainer`, which replace them: "auto" by `stable_learning_rate`, the largest safe
+        one at the start, and "measured" by `best_rate`, which lowers the loss most in some trial steps.
     schedule : Schedule
         How the rate changes from step to step; by default not at all.
     momentum : float in [0, 1)
@@ -63,9 +68,9 @@ class GradientDescent(Method):
 
     def __post_init__(self) -> None:
         rate = self.learning_rate
-        if rate != "auto" and (isinstance(rate, str) or not (np.isfinite(rate) and rate > 0)):
+        if rate not in RATES and (isinstance(rate, str) or not (np.isfinite(rate) and rate > 0)):
             raise ValueError(
-                f"learning_rate must be a finite number > 0, or 'auto'. Got {rate!r}. "
+                f"learning_rate must be a finite number > 0, 'auto' or 'measured'. Got {rate!r}. "
                 "Use 'auto' for the largest safe one."
             )
         if not isinstance(self.schedule, Schedule):
@@ -100,8 +105,8 @@ class DescentStepper(Stepper):
     def __init__(self, method: GradientDescent, problem: Problem, asking: Asking) -> None:
         if isinstance(method.learning_rate, str):
             raise ValueError(
-                "a trainer must have a learning rate that is a number. Got 'auto'. Let "
-                "fewfire.plan.plan_trainer or fewfire.train find the largest safe one."
+                f"a trainer must have a learning rate that is a number. Got {method.learning_rate!r}. Let "
+                "fewfire.plan.plan_trainer or fewfire.train find it."
             )
         super().__init__(problem, asking)
         self.method, self.rule, self.learning_rate = method, method.rule, float(method.learning_rate)
@@ -124,11 +129,19 @@ class DescentStepper(Stepper):
     def rate_of(self, step: int) -> float:
         return self.learning_rate * self.method.schedule.share(step, self.problem.steps_per_epoch)
 
+    def look(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
+        """What the step learns from: the samples with these ids, and who fires on them."""
+        return self.asking.batch(ids)
+
+    def ahead(self, next_ids: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+        """Whose samples may be asked about in the step before."""
+        return next_ids
+
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
         """One gradient step; loss and tally are those before it."""
         problem = self.problem
         start = perf_counter()
-        batch, fires = self.asking.batch(ids)
+        batch, fires = self.look(ids)
         found = perf_counter()
         outputs = problem.network.outputs(fires)
         # An overflow is reported below, with its cause, rather than as a warning of NumPy's.
@@ -147,7 +160,7 @@ class DescentStepper(Stepper):
             gain=self.rule.gain(rate) if coasts else 1.0,
             output_velocities=self.output_velocities,
         )  # fmt: skip
-        self.asking.descend(descent, next_ids)
+        self.asking.descend(descent, self.ahead(next_ids))
         self.steps_taken += 1
         velocities = problem.network.layer.velocities
         if velocities is not None and velocities.due:

@@ -1,0 +1,128 @@
+"""Where an attack may go: the points near a sample, within a box, in the user's own units and dtype."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+NORMS = ("linf", "l2")
+SHORTER = 0.999  # times as long, until rounding leaves a move within the radius
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """What inputs can be at all.
+
+    Parameters
+    ----------
+    low, high : float or (p,) array, low <= high
+        The least and the largest value of each column.
+    movable : (p,) bool array, optional
+        Columns that an attack may change; by default all. Categories may not.
+    whole : (p,) bool array, optional
+        Columns that hold whole numbers, and still do when attacked; by default none.
+
+    Raises
+    ------
+    ValueError
+        A bound is NaN, or the lower one is above the upper one.
+    """
+
+    low: ArrayLike = -np.inf
+    high: ArrayLike = np.inf
+    movable: ArrayLike | None = None
+    whole: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.asarray(self.low) <= np.asarray(self.high)).all():
+            raise ValueError(
+                f"a box must have low <= high in every column. Got low={self.low} and high={self.high}. "
+                "Give the range of the data, such as Box(0, 1) for pixels."
+            )
+
+
+class Ball:
+    """The points within a radius of each sample and within a box, exactly so in the dtype of the samples.
+
+    Clipping to the box after the ball stays in the ball, because the samples lie in the box themselves.
+
+    Parameters
+    ----------
+    samples : (n, p) float array
+        Points of the box.
+    norm : "linf" or "l2"
+    radius : float or (p,) array, >= 0
+        One per column with "linf" only.
+    box : Box
+    """
+
+    def __init__(self, samples: NDArray, norm: str, radius: ArrayLike, box: Box) -> None:
+        self.samples, self.norm = samples, norm
+        self.radius = np.asarray(radius, np.float64)
+        reach = self.radius if norm == "linf" else np.full(samples.shape[1], self.radius)
+        movable = np.ones(samples.shape[1], bool) if box.movable is None else np.asarray(box.movable, bool)
+        self._whole = None if box.whole is None else np.asarray(box.whole, bool)
+        reach = np.where(movable, reach, 0.0)
+        low = self._within(np.maximum(samples - reach, np.asarray(box.low)), reach)
+        high = self._within(np.minimum(samples + reach, np.asarray(box.high)), reach)
+        if self._whole is not None:
+            low = np.where(self._whole, np.ceil(low), low)
+            high = np.where(self._whole, np.floor(high), high)
+        self.low, self.high = np.minimum(low, samples), np.maximum(high, samples)
+
+    def _within(self, bounds: NDArray, reach: NDArray) -> NDArray:
+        """The bounds in the dtype of the samples, rounded towards the samples where they lie too far."""
+        bounds = bounds.astype(self.samples.dtype)
+        limit = np.broadcast_to(reach, bounds.shape)
+        while (too_far := np.abs(bounds - self.samples) > limit).any():
+            bounds[too_far] = np.nextafter(bounds[too_far], self.samples[too_far])
+        return bounds
+
+    def project(self, points: NDArray) -> NDArray:
+        """The nearest points of the ball (of its box, where the norm is l2, after the ball)."""
+        points = np.clip(points, self.low, self.high) if self.norm == "linf" else self._shortened(points)
+        return points.astype(self.samples.dtype)
+
+    def _shortened(self, points: NDArray) -> NDArray:
+        """The points of the l2 ball and the box: moves are shortened until rounding leaves them inside."""
+        moves, share = points - self.samples.astype(np.float64), 1.0
+        while True:
+            limit = share * self.radius / np.maximum(_lengths(moves), np.finfo(float).tiny)
+            there = np.clip(self.samples + moves * np.minimum(1.0, limit), self.low, self.high)
+            there = there.astype(self.samples.dtype)
+            too_long = _lengths((there - self.samples).astype(np.float64)) > self.radius
+            if not too_long.any():
+                return there
+            share = np.where(too_long, share * SHORTER, share)
+
+    def rounded(self, points: NDArray) -> NDArray:
+        """The same points with whole numbers where the columns hold such."""
+        if self._whole is None:
+            return points
+        return np.where(self._whole, np.clip(np.rint(points), self.low, self.high), points)
+
+    def random_points(self, random: np.random.Generator) -> NDArray:
+        """One point per sample: uniform between the bounds (linf), or within the radius (l2)."""
+        shape = self.samples.shape
+        if self.norm == "linf":
+            return self.project(self.low + random.random(shape) * (self.high - self.low))
+        moves = random.standard_normal(shape)
+        moves /= _lengths(moves)
+        return self.project(
+            self.samples + moves * self.radius * random.random((len(moves), 1)) ** (1 / shape[1])
+        )
+
+    def step(self, points: NDArray, gradients: NDArray, size: NDArray | float) -> NDArray:
+        """Points a step further up the gradients (n, p), and back in the ball.
+
+        linf: by `size` in every column, in the direction of its sign. l2: by `size` in all.
+        """
+        gradients = np.where(self.low < self.high, gradients, 0.0)  # before they are normalised
+        if self.norm == "linf":
+            return self.project(points + size * np.sign(gradients))
+        return self.project(points + size * gradients / np.maximum(_lengths(gradients), np.finfo(float).tiny))
+
+
+def _lengths(rows: NDArray) -> NDArray[np.float64]:
+    """Euclidean, (n, 1)."""
+    return np.sqrt(np.square(rows).sum(axis=1, keepdims=True))

@@ -1,0 +1,78 @@
+"""A network as an attack sees it: outputs, and their gradients, at any points in the user's units."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.indexes import Index
+from fewfire.networks.gradients import input_gradients
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.prepare.scaling import InputScaling
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Some points, who fires there, and the outputs (n, c)."""
+
+    points: NDArray
+    inputs: Inputs
+    fires: FireSet
+    outputs: NDArray
+
+
+class Surface:
+    """The outputs of a network over its inputs.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+    scaling : InputScaling, optional
+        The way from the user's units to the network; without it points are the network's own inputs.
+    index : Index
+        An open exact one, built on the network's layer: nobody has seen these points before.
+    mean : (c,), optional
+        Added to the outputs.
+
+    Raises
+    ------
+    ValueError
+        The index answers for its training samples alone.
+    """
+
+    def __init__(
+        self,
+        network: TwoLayerNetwork,
+        scaling: InputScaling | None,
+        index: Index,
+        *,
+        mean: NDArray | None = None,
+    ) -> None:
+        if not index.is_open:
+            raise ValueError(
+                f"an attack needs an index that answers for new inputs. Got {index.name}, which answers for "
+                "its training samples alone. Use 'screened', 'exhaustive' or 'weight_tree'."
+            )
+        self.network, self.scaling, self.index, self._mean = network, scaling, index, mean
+
+    def inputs_at(self, points: NDArray) -> Inputs:
+        """The points as the network takes them, without ids."""
+        rows = points if self.scaling is None else self.scaling.transform(points, self.network.dtype)
+        return replace(Inputs.of(rows, self.network.dtype), ids=None)
+
+    def at(self, points: NDArray) -> Seen:
+        """What the network says there: as `predict` does, bit for bit."""
+        inputs = self.inputs_at(points)
+        fires = self.index.fire_set(inputs)
+        outputs = self.network.outputs(fires)
+        return Seen(points, inputs, fires, outputs if self._mean is None else outputs + self._mean)
+
+    def gradients(self, seen: Seen, residuals: NDArray) -> NDArray[np.float64]:
+        """The derivative by the points (n, p) of something whose derivative by the outputs is (n, c).
+
+        c + d multiply-adds per firing pair, and O(d) per point.
+        """
+        of_inputs = input_gradients(self.network, seen.fires, residuals).astype(np.float64)
+        return of_inputs if self.scaling is None else self.scaling.pull_back(seen.points, of_inputs)
