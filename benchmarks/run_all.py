@@ -19,6 +19,7 @@ for script in (
     "gauss_newton",
     "grover",
     "mini_batches",
+    "rates",
     "tables_rivals",
     "screened",
     "slope",
@@ -37,6 +38,7 @@ for script in (
         "correlation",
         "data_tree",
         "grover",
+        "rates",
         "tables_rivals",
     )
     given = sys.argv[1:] if script not in own else []

@@ -499,6 +499,24 @@ def estimator() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+WAYS = ("paper, auto", "auto, auto", "paper, measured", "auto, measured")  # of threshold and rate
+
+
+def rates() -> str:
+    content = result("rates_65536")
+    rows = []
+    for row in content["figures"]:
+        in_time = {way: row[way]["in_time"] for way in WAYS}
+        at_end = {way: row[way]["curve"][-1][1] for way in WAYS}
+        rows.append(
+            [row["name"] + ("" if row["looked_at"] else " *"), row["kind"],
+             f"{row['paper, auto']['curve'][4][0]:.1f} s", *(bold_if_best(in_time, way) for way in WAYS),
+             *(f"{at_end[way]:.3f}, {row[way]['curve'][-1][0]:.0f} s" for way in WAYS)]
+        )  # fmt: skip
+    header = ["set", "", "time", *WAYS, *(f"{way}: at the end" for way in WAYS)]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
 def bold_if_best(accuracy: dict[str, float], method: str) -> str:
     text = f"{accuracy[method]:.3f}"
     return f"**{text}**" if accuracy[method] == max(accuracy.values()) else text
@@ -513,7 +531,7 @@ def rank(accuracy: dict[str, float], method: str) -> float:
 
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
-    "screened": screened,
+    "rates": rates, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
     "halfspace": halfspace, "data_tree": data_tree, "auto": auto, "gauss_newton": gauss_newton,

@@ -33,10 +33,16 @@ BAD_OPTIONS = [
     (("--init", "zeros"), r"init must be one of gaussian, structured\. Got 'zeros'\. Choose one"),
     (
         ("--learning-rate", "fast"),
-        r"--learning-rate must be a finite number or 'auto'\. Got 'fast'\. Write for example 0\.5\.",
+        r".*a finite number, 'auto' or 'measured'\. Got 'fast'\. Write for example 0\.5\.",
     ),
-    (("--learning-rate", "nan"), r"--learning-rate must be a finite number or 'auto'\. Got 'nan'\."),
-    (("--learning-rate", "-0.5"), r"learning_rate must be a finite number > 0, or 'auto'\. Got -0\.5\. Use"),
+    (
+        ("--learning-rate", "nan"),
+        r"--learning-rate must be a finite number, 'auto' or 'measured'\. Got 'nan'\.",
+    ),
+    (
+        ("--learning-rate", "-0.5"),
+        r"learning_rate must be a finite number > 0, 'auto' or 'measured'\. Got -0\.5\. Use",
+    ),
     (
         ("--schedule", "linear"),
         r"the schedule must be one of constant, cosine, step\. Got 'linear'\. Choose one",
@@ -61,7 +67,7 @@ BAD_OPTIONS = [
         ("--schedule", "step", "--decay-gamma", 2),
         r"the gamma of a decay must be in \(0, 1\]\. Got 2\.0\. Use 0\.1",
     ),
-    (("--threshold", "low"), r"--threshold must be a finite number or 'paper'\. Got 'low'\."),
+    (("--threshold", "low"), r"--threshold must be a finite number, 'auto' or 'paper'\. Got 'low'\."),
     (("--threshold", "-1"), r"threshold must be a finite number >= 0\. Got -1\.0\. Use threshold=0"),
     (("--fire-rate", 0.7), r"the fire rate must be in \(0, 0\.5\]\. Got 0\.7\. Use 0\.5"),
     (("--fire-rate", "nan"), r"the fire rate must be in \(0, 0\.5\]\. Got nan\."),
@@ -212,7 +218,7 @@ def test_a_learning_rate_that_is_too_large_names_itself_and_saves_the_start(tmp_
         rf"or 'auto'\. This was step 2 of epoch 1; .*end of epoch 0\. Saved in {re.escape(str(folder))}$",
         ended.message,
     ), ended.message
-    start = TwoLayerNetwork.initialize(256, 65, 10, seed=0)
+    start = TwoLayerNetwork.initialize(256, 65, 10, init="structured", seed=0)
     saved = TwoLayerNetwork.load(folder / "model.safetensors").weights
     assert np.array_equal(np.sort(saved, axis=0), np.sort(start.weights, axis=0))  # arranged, not moved
     assert (folder / "history.jsonl").read_text() == ""
@@ -307,7 +313,8 @@ def test_gauss_newton_steps_are_charged_for_their_copies(tmp_path):
     kinds = {"sgd": (), "gauss-newton": ("--optimizer", "gauss-newton")}
     kinds["ridge"] = (*kinds["gauss-newton"], "--ridge", 0.1)
     for name, options in kinds.items():
-        alike = ("--width", width, "--threshold", 9, "--batch-size", 1438, "--memory-limit", "1MB")
+        alike = ("--width", width, "--threshold", 9, "--batch-size", 1438, "--memory-limit", "1MB",
+                 "--init", "gaussian")  # fmt: skip
         ended = train_digits(tmp_path / "run", *alike, *options)
         needed[name] = need_in(ended.message) / 1e9
     assert needed["gauss-newton"] - needed["sgd"] == pytest.approx(a_copy, abs=0.1)

@@ -58,7 +58,7 @@ def test_ctrl_c_while_building_saves_the_start(tmp_path, monkeypatch):
     assert ended.code == INTERRUPTED
     assert "Interrupted after 0 whole epochs. Saved in" in ended.err
     assert ended.out == ""
-    start = TwoLayerNetwork.initialize(256, 65, 10, seed=0)
+    start = TwoLayerNetwork.initialize(256, 65, 10, init="structured", seed=0)
     saved = RunFolder(tmp_path / "run").load_model().network.weights
     assert np.array_equal(np.sort(saved, axis=0), np.sort(start.weights, axis=0))  # arranged, not moved
 

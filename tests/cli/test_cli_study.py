@@ -207,7 +207,10 @@ def test_help_has_an_example():
         (("--every", 0), r"--every must be >= 1\. Got 0\. Use 1 to record each step"),
         (("--width", 0), r"--width must be >= 1\. Got 0"),
         (("--schedule", "linear"), r"the schedule must be one of constant, cosine, step\. Got 'linear'"),
-        (("--learning-rate", "fast"), r"--learning-rate must be a finite number or 'auto'\. Got 'fast'"),
+        (
+            ("--learning-rate", "fast"),
+            r"--learning-rate must be a finite number, 'auto' or 'measured'\. Got 'fast'",
+        ),
         (("--memory-limit", "1MB"), r"data and network, before any index, must fit in --memory-limit "),
     ],
 )

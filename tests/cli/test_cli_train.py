@@ -129,7 +129,7 @@ def test_settings_that_matter_do(digits_run, tmp_path):
         ("--loss", "softmax"),
         ("--epochs", 1),
         ("--train-output-weights",),
-        ("--init", "structured"),
+        ("--init", "gaussian"),
         ("--momentum", 0.9),
         ("--weight-decay", 0.001),
     ]

@@ -229,10 +229,22 @@ def test_predictions_are_those_of_the_dense_forward_pass(dtype, n_samples):
         ({"loss": "hinge"}, "the loss must be one of squared, softmax, logistic. Got 'hinge'"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1, or None for all samples. Got 0"),
         ({"batch_size": 2.5}, "batch_size must be a whole number >= 1, or None for all samples. Got 2.5"),
-        ({"learning_rate": 0.0}, "learning_rate must be a finite number > 0, or 'auto'. Got 0.0. Use 'auto'"),
-        ({"learning_rate": -1.0}, "learning_rate must be a finite number > 0, or 'auto'. Got -1.0"),
-        ({"learning_rate": np.nan}, "learning_rate must be a finite number > 0, or 'auto'. Got nan"),
-        ({"learning_rate": "fast"}, "learning_rate must be a finite number > 0, or 'auto'. Got 'fast'"),
+        (
+            {"learning_rate": 0.0},
+            "learning_rate must be a finite number > 0, 'auto' or 'measured'. Got 0.0. Use 'auto'",
+        ),
+        (
+            {"learning_rate": -1.0},
+            "learning_rate must be a finite number > 0, 'auto' or 'measured'. Got -1.0",
+        ),
+        (
+            {"learning_rate": np.nan},
+            "learning_rate must be a finite number > 0, 'auto' or 'measured'. Got nan",
+        ),
+        (
+            {"learning_rate": "fast"},
+            "learning_rate must be a finite number > 0, 'auto' or 'measured'. Got 'fast'",
+        ),
         ({"epochs": -1}, "epochs must be >= 0. Got -1"),
     ],
     ids=str,

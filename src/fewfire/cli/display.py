@@ -147,8 +147,9 @@ class TrainingDisplay(RunObserver):
         self._say(headline(prepared))
         if readings := prepared.dataset.features.readings:
             self._say(readings_text(readings))
-        if trainer.choice is not None:
-            self._say(f"{trainer.choice}\n")
+        for chosen in (trainer.best_rate, trainer.choice):
+            if chosen is not None:
+                self._say(f"{chosen}\n")
         self.epochs, self._done = prepared.epochs, len(trainer.history)
         self._first = self._done
         if self.table is None and isinstance(trainer.method, GaussNewton):

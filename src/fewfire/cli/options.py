@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +11,13 @@ import typer
 
 from fewfire.indexes import INDEXES
 from fewfire.networks.losses import LOSSES
+from fewfire.networks.threshold import BY_NAME
 from fewfire.networks.two_layer import INITS
 from fewfire.prepare.targets import AUTO, TASKS
 from fewfire.runs.options import AS_ESTIMATOR, TrainOptions
 from fewfire.system.memory import bytes_of
 from fewfire.training import METHODS
+from fewfire.training.methods.gradient_descent import RATES
 from fewfire.training.methods.schedules import SCHEDULES
 
 
@@ -90,7 +92,7 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
         int | None, typer.Option(help="Passes over the training set; by default 10, of an estimator up to 5.")
     ],
     "batch_size": Annotated[int | None, typer.Option(help="Samples per step; by default 256.")],
-    "learning_rate": Annotated[str, typer.Option(help="A number, or auto for the largest safe one.")],
+    "learning_rate": Annotated[str, typer.Option(help="A number; auto: the largest safe one; or measured.")],
     "schedule": Annotated[
         str,
         typer.Option(
@@ -121,7 +123,7 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     ],
     "threshold": Annotated[
         str,
-        typer.Option(help="A number, or paper for the paper's sqrt(0.4 ln width)."),
+        typer.Option(help="A number; paper for sqrt(0.4 ln width); auto: that, or more for wide networks."),
     ],
     "fire_rate": Annotated[
         float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
@@ -129,8 +131,8 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     "init": Annotated[
         str,
         typer.Option(
-            help="Initial weights: gaussian, or structured for a faster build of the index.",
-            autocompletion=one_of(INITS),
+            help="Initial weights: gaussian; structured for a faster build; auto: that from 64 features on.",
+            autocompletion=one_of((*INITS, AUTO)),
         ),
     ],
     "train_output_weights": Annotated[
@@ -206,19 +208,20 @@ def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(text.split(",")) if text else ()
 
 
-def _number_or(word: str, option: str) -> Callable[[str], float | str]:
-    """Reads a number, or the word that may stand in its place."""
+def _number_or(words: Sequence[str], option: str) -> Callable[[str], float | str]:
+    """Reads a number, or one of the words that may stand in its place."""
 
     def read(text: str) -> float | str:
-        if text == word:
-            return word
+        if text in words:
+            return text
         try:
             number = float(text)
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
             raise ValueError(
-                f"{option} must be a finite number or {word!r}. Got {text!r}. Write for example 0.5."
+                f"{option} must be a finite number, {' or '.join(map(repr, words))}. Got {text!r}. Write for "
+                "example 0.5."
             )
         return number
 
@@ -229,7 +232,7 @@ _READ: dict[str, Callable[[Any], Any]] = {  # texts that stand for something els
     "target": _listed,
     "categories": _listed,
     "drop": _listed,
-    "learning_rate": _number_or(AUTO, "--learning-rate"),
-    "threshold": _number_or("paper", "--threshold"),
+    "learning_rate": _number_or(RATES, "--learning-rate"),
+    "threshold": _number_or(tuple(BY_NAME), "--threshold"),
     "memory_limit": lambda text: None if text is None else bytes_of(text),
 }

@@ -21,8 +21,9 @@ from fewfire.core.rows import BLOCK, aligned_empty, padded, padded_zeros, stride
 from fewfire.core.view import core_class
 from fewfire.indexes.arrangement import COUNTED_SAMPLES, busiest_first
 from fewfire.indexes.base import Index, Progress, fitting, require_built, require_ids, typical_size
-from fewfire.indexes.drift_check import check_velocities, decoded, sketch_now
+from fewfire.indexes.drift_check import check_index
 from fewfire.indexes.drift_record import DRIFT, MOTION, as_core
+from fewfire.indexes.retire import retire
 from fewfire.indexes.sketch import PAIR_OVERHEAD, sketch_directions, sketch_of
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
@@ -50,7 +51,6 @@ PARTS = ("filters", "dots", "moves", "drift")  # of the time of a step that the 
 PRODUCT_COST = 0.2
 BUILD_CHUNK = 16  # blocks written between two signs of progress
 BUILD_SAMPLES = 4096  # the same, where all blocks are written at once
-WORTH_RETIRING = 1 / 8  # of the table, or it is not worth the pass over it
 SAMPLED_NEURONS = 4096  # whose weights tell how large a standard deviation is
 
 
@@ -185,32 +185,18 @@ class DriftIndex(Index):
                 layer.threshold, lost, first, count, self._table, self._largest_norm, self._resolution,
                 float(self._codes.firing),
             )  # fmt: skip
+            self.work.multiplied += layer.width * count * structure.additions // layer.n_features
             if progress is not None:
                 progress((first + count) / n)
-        self.work.multiplied += layer.width * n * structure.additions // layer.n_features
 
     def _retire(self, layer: Layer) -> None:
-        """Leave out the neurons that fire on no sample: they have no gradient, so they never will.
-
-        docs/theory/silent_neurons.md. A neuron is seen to be silent by its codes, all beyond its reach. Those
-        that fire and stand in the last blocks take the places of silent ones in the first.
-        """
-        rows = len(self._drift)
-        silent = np.zeros(len(self._reach), np.uint8)
-        _core.beyond_reach(self._table, self._reach, silent)
-        silent[rows:] = 1
-        tabled = -(-np.count_nonzero(silent == 0) // BLOCK)
-        if len(self._table) - tabled < WORTH_RETIRING * len(self._table):
+        """Leave out the neurons that fire on no sample, and never will: docs/theory/silent_neurons.md."""
+        kept, retired = retire(self._table, self._reach, len(self._drift))
+        tabled, rows = len(kept) // BLOCK, len(self._drift)
+        if tabled == len(self._table):
             return
-        kept, last = np.split(np.arange(len(silent)), [tabled * BLOCK])
-        moved = last[silent[last] == 0]
-        places = kept[silent[kept] == 1][: len(moved)]
-        _core.copy_columns(self._table, moved, places)
-        kept[places] = moved
-        retired = np.setdiff1d(np.arange(rows), kept)
         order = self._order
         self._order = np.concatenate([order[kept], order[rows:], order[retired]])
-        _core.give_back(self._table[tabled:].ravel())
         self._table = self._table[:tabled]
         self._lay_out(layer, layer.width - len(retired))
         self._rewrite(layer, np.arange(tabled), 0)
@@ -365,46 +351,7 @@ class DriftIndex(Index):
 
         Where float64 overflows too, a comparison with infinity or NaN finds nothing wrong.
         """
-        layer, inputs = require_built(self._layer, self), self._inputs
-        tabled = len(self._reference)
-        order = self._order[:tabled]
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            reference = self._reference[:, : layer.n_features] * self._drift["unit"][:, None]
-            scale = self._motion["scale_now"][:, None] if len(self._motion) else np.ones((tabled, 1))
-            assert not ((scale < 0) | (scale > 1)).any(), "a scale lies outside 0 .. 1"
-            present = layer.present_weights()[order].astype(np.float64)
-            moved = present - scale * reference
-            too_far = np.linalg.norm(moved, axis=1) > self.drifts * (1 + 1e-12)
-            assert not too_far.any(), "a neuron has drifted further than its bound"
-
-            samples = inputs.samples.astype(np.float64)
-            norms = np.linalg.norm(samples, axis=1)
-            silence = layer.threshold - reference @ samples.T  # how far below the threshold it was
-            slack = 1e-12 * (1 + np.abs(silence))
-            codes = decoded(self._table, self.table_bits)[:tabled]
-            distances = (np.arange(2**self.table_bits) - 1 - self._codes.firing) / self._resolution
-            distances[0] = np.nan  # compares as neither: proves nothing
-            assert not (silence + slack < distances[codes] * norms).any(), "a code promises too much"
-
-            retired = layer.weights[self._order[self._n_searched :]].astype(np.float64)
-            fires = retired @ samples.T > layer.threshold + 1e-5 * norms
-            assert not fires.any(), "a neuron that is left out fires"
-
-            fires = present @ samples.T - layer.threshold > slack
-            reached = codes <= self._reach[:tabled, None]
-            assert not (fires & ~reached).any(), "the norm filter would miss a pair"
-            if self.k:
-                change = moved @ samples.T
-                perp, spare = self._perps[:tabled].astype(float), self._slacks[:tabled].astype(float)
-                now = sketch_now(layer, self._sketch, self._motion, self._velocity_sketch)
-                bound = now @ self._sample_sketch.T
-                bound += np.outer(perp, self._sample_perps) + np.outer(spare, norms)
-                assert not (change > scale * (bound + slack)).any(), "the sketch bound does not hold"
-            if layer.velocities is not None and len(self._velocity_sketch):
-                check_velocities(
-                    layer.velocities.rows[order, : layer.n_features], reference, self._motion,
-                    self._velocity_sketch[:, : self.k], self._directions[:, : layer.n_features],
-                )  # fmt: skip
+        check_index(self, require_built(self._layer, self))
 
 
 def _table_within(limit: int | None, n_blocks: int, needed: Callable[[int, Codes], int]) -> tuple[Codes, int]:

@@ -17,6 +17,7 @@ from fewfire.training.methods.schedules import schedule_named
 AS_ESTIMATOR = "estimator"  # the optimizer that chooses, as `WideClassifier` and `WideRegressor` do
 WIDTH, EPOCHS = 65_536, 10  # where none are given
 BATCH_SIZE = 256  # of gradient descent, where none is given
+STRUCTURED_FEATURES = 64  # at least: with fewer, structured weights save nothing (docs/decisions/0011)
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "decay_every": 1, "seed": 0, "threads": 1,
          "compare_dense": 0, "checkpoint_every": 0, "patience": 1}  # fmt: skip
 
@@ -54,10 +55,12 @@ class TrainOptions:
         The setting of `GaussNewton`, for output weights of 1 and -1; or that of an estimator.
     loss : str
         A name of `fewfire.networks.losses.LOSSES`, or "auto".
-    threshold : float or "paper"
+    threshold : float, "auto" or "paper"
+        See `fewfire.networks.auto_threshold`.
     fire_rate : float, optional
         Share of pairs that fire at first, in place of a threshold.
-    init : "gaussian" or "structured"
+    init : "gaussian", "structured" or "auto"
+        Auto: structured for gradient descent on 64 features or more, whose index it builds faster.
     test_fraction : float
         Share of the rows that is kept for testing where the data have no test part.
     validation_fraction : float
@@ -104,9 +107,9 @@ class TrainOptions:
     weight_decay: float = 0.0
     ridge: float = 0.0
     loss: str = AUTO
-    threshold: float | str = "paper"
+    threshold: float | str = AUTO
     fire_rate: float | None = None
-    init: str = "gaussian"
+    init: str = AUTO
     train_output_weights: bool = False
     test_fraction: float = 0.2
     validation_fraction: float = 0.0
@@ -133,7 +136,8 @@ class TrainOptions:
         require_one_of(self.index, [*INDEXES, AUTO], "--index")
         require_one_of(self.loss, [*LOSSES, AUTO], "--loss")
         _ = self.decay, self.method, self.first_threshold  # which check their own settings
-        require_init(self.init)
+        if self.init != AUTO:
+            require_init(self.init)
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(
                 f"--validation-fraction must be >= 0 and below 1. Got {self.validation_fraction}. Use 0.1."
@@ -210,8 +214,19 @@ class TrainOptions:
     def first_threshold(self) -> float:
         """The threshold that the options ask for, as a number."""
         return threshold_of(
-            self.threshold, self.n_neurons, fire_rate=self.fire_rate, second_order=self.second_order
+            self.threshold,
+            self.n_neurons,
+            fire_rate=self.fire_rate,
+            second_order=self.second_order,
+            left_out=AUTO,
         )
+
+    def init_for(self, n_features: int) -> str:
+        """The initialization: the one that was asked for, or that suits so many features."""
+        if self.init != AUTO:
+            return self.init
+        structured = n_features >= STRUCTURED_FEATURES and not self.second_order
+        return "structured" if structured else "gaussian"
 
     @property
     def first_fire_rate(self) -> float:

@@ -177,7 +177,7 @@ def _first_network(options: TrainOptions, n_features: int, n_outputs: int) -> Tw
         n_features,
         n_outputs,
         threshold=options.first_threshold,
-        init=options.init,
+        init=options.init_for(n_features),
         seed=options.seed,
     )
 
@@ -197,7 +197,7 @@ def _left_to_the_index(options: TrainOptions, inputs: Inputs, n_outputs: int) ->
         decay=options.weight_decay > 0,
         second_order=options.second_order,
         ridge=options.ridge > 0,
-        structured=options.init == "structured",
+        structured=options.init_for(inputs.n_features) == "structured",
         threads=threads(),
     )
     used = resident_bytes() + memory.total + SPARE_BYTES

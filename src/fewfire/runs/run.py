@@ -266,6 +266,8 @@ def _carry_out(
         build_seconds, seconds = train_and_save(prepared, folder, save, observer, log, checkpoints)
     if trainer.choice is not None:
         build_seconds += trainer.choice.probe_seconds
+    if trainer.best_rate is not None:
+        build_seconds += trainer.best_rate.seconds
     result = _result(prepared, test, build_seconds, seconds + before, start - before)
     run = Run(folder.path, settings, trainer.history, result)
     with folder.saving():
