@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from fewfire._version import __version__
+from fewfire.cli.attack import attack
 from fewfire.cli.config import ConfigCommand, FewfireCommand
 from fewfire.cli.info import info
 from fewfire.cli.predict import predict
@@ -37,7 +38,7 @@ study_app = typer.Typer(
 )
 app.add_typer(study_app, name="study")
 app.command(cls=ConfigCommand)(train)
-for command in (resume, predict, report, info):
+for command in (resume, predict, attack, report, info):
     app.command(cls=FewfireCommand)(command)
 for study in (drift, scaling):
     study_app.command(cls=ConfigCommand)(study)

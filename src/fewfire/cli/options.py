@@ -162,6 +162,11 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
     "compare_dense": Annotated[
         int, typer.Option(help="Then take this many steps in turn with dense PyTorch.")
     ],
+    "attack": Annotated[
+        str | None,
+        typer.Option(help="Train against attacks: norm and radius as a share of the range, linf:8/255."),
+    ],
+    "attack_steps": Annotated[int, typer.Option(help="Steps of an attack on a batch; one is FGSM.")],
     "tensorboard": Annotated[
         Path | None, typer.Option(help="Log the epochs for TensorBoard, in a folder in this one.")
     ],

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 
+from fewfire.adversarial import Attack
 from fewfire.indexes import INDEXES
 from fewfire.networks.losses import LOSSES
 from fewfire.networks.near_kernel import near_kernel_ridge
@@ -19,7 +20,8 @@ WIDTH, EPOCHS = 65_536, 10  # where none are given
 BATCH_SIZE = 256  # of gradient descent, where none is given
 STRUCTURED_FEATURES = 64  # at least: with fewer, structured weights save nothing (docs/decisions/0011)
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "decay_every": 1, "seed": 0, "threads": 1,
-         "compare_dense": 0, "checkpoint_every": 0, "patience": 1}  # fmt: skip
+         "compare_dense": 0, "checkpoint_every": 0, "patience": 1,
+         "attack_steps": 1}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,10 @@ class TrainOptions:
         The run folder; by default runs/DATA-TIME.
     compare_dense : int
         Steps to take in turn with dense PyTorch after training.
+    attack : str, optional
+        Adversarial training: the norm and the radius of an attack on each batch, as a share of the range of
+        the data, such as "linf:8/255".
+    attack_steps : int
     tensorboard : Path, optional
         Folder for event files.
 
@@ -120,6 +126,8 @@ class TrainOptions:
     checkpoint_every: int = 0
     out: Path | None = None
     compare_dense: int = 0
+    attack: str | None = None
+    attack_steps: int = 7
     tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
@@ -134,6 +142,7 @@ class TrainOptions:
         require_one_of(self.task, TASKS, "--task")
         self._require_optimizer()
         require_one_of(self.index, [*INDEXES, AUTO], "--index")
+        self._require_attack()
         require_one_of(self.loss, [*LOSSES, AUTO], "--loss")
         _ = self.decay, self.method, self.first_threshold  # which check their own settings
         if self.init != AUTO:
@@ -159,6 +168,27 @@ class TrainOptions:
                     f"{_flag(name)} must go with --optimizer {' or '.join(takers)}. Got it with --optimizer "
                     f"{self.optimizer}. Leave out either."
                 )
+
+    def _require_attack(self) -> None:
+        """An attack must be well written, and go with an index that answers for new inputs."""
+        if self.attack is None:
+            return
+        Attack.parse(self.attack, steps=self.attack_steps)
+        if self.index != DEFAULTS["index"] and not (self.index in INDEXES and INDEXES[self.index].is_open):
+            raise ValueError(
+                f"--attack must go with an index that answers for new inputs. Got --index {self.index}. "
+                "Leave it out, or use screened or exhaustive."
+            )
+        if self.compare_dense:
+            raise ValueError(
+                "--compare-dense must go without --attack, for its dense steps attack nothing. Got both. "
+                "Leave out either."
+            )
+
+    @property
+    def index_of_run(self) -> str:
+        """The index; with an attack one that answers for new inputs."""
+        return "screened" if self.attack is not None and self.index == DEFAULTS["index"] else self.index
 
     def _require_packages(self) -> None:
         for given, option, package, what in (
@@ -240,7 +270,7 @@ TAKEN_BY = {  # the options that not every optimizer takes
     name: {field.name for field in fields(method) if field.name in DEFAULTS} | OF_STEPS  # type: ignore[arg-type]
     for name, method in METHODS.items()
 } | {AS_ESTIMATOR: {"ridge"}}
-TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense"}
+TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense", "attack", "attack_steps"}
 # With these "auto" is gradient descent on tables, too.
 BESIDE_ESTIMATOR = TAKEN_BY[GradientDescent.name] | {"epochs", "batch_size"}
 

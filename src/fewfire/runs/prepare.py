@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from fewfire.core.inputs import Inputs
 from fewfire.data import Dataset, load_dataset
+from fewfire.errors import DataError
 from fewfire.indexes import arrange
 from fewfire.networks.near_kernel import near_kernel_network
 from fewfire.networks.two_layer import TwoLayerNetwork
@@ -20,12 +21,13 @@ from fewfire.prepare.model import Model
 from fewfire.prepare.preparation import Preparation
 from fewfire.prepare.scores import targets_of
 from fewfire.prepare.targets import AUTO, REGRESSION
+from fewfire.runs.attacks import attack_on
 from fewfire.runs.options import TrainOptions
 from fewfire.runs.settings import Settings
 from fewfire.runs.validation import HeldOut, UntilNoBetter, divided
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import require_within, resident_bytes
-from fewfire.training import GradientDescent, Observer, Trainer
+from fewfire.training import Adversarial, GradientDescent, Method, Observer, Trainer
 
 LINKS = {  # of losses whose outputs are logits, with the output on the boundary of a single class
     "softmax": (Link(sharpness=1.0, doubt=0.0), 0.5),
@@ -129,8 +131,8 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         network,
         inputs,
         targets,
-        method=options.method,
-        index=options.index,
+        method=_method(options, dataset, scaling),
+        index=options.index_of_run,
         loss=loss,
         batch_size=options.samples_per_step,
         seed=options.seed,
@@ -151,6 +153,25 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     held_out = HeldOut(model, held.test_rows, held.test_labels, trainer.problem.loss)
     stop = Observer() if options.patience is None else UntilNoBetter(options.patience)
     return Prepared(dataset, model, (trainer,), settings, epochs, (stop,), held_out=held_out)
+
+
+def _method(options: TrainOptions, dataset: Dataset, scaling: InputScaling) -> Method:
+    """How steps are taken: on the samples, or on attacked ones."""
+    method = options.method
+    if options.attack is None or not isinstance(method, GradientDescent):
+        return method
+    if dataset.features.categories or dataset.features.gaps is not None:
+        raise DataError(
+            "--attack must have columns of numbers without gaps. Got categories or gaps, which no small step "
+            "changes. Leave those columns out with --drop."
+        )
+    samples = dataset.inputs.astype(np.float32, copy=False)
+    attack = attack_on(
+        options.attack, dataset.inputs, tabular=dataset.tabular, steps=options.attack_steps,
+        objective="loss",
+    )  # fmt: skip
+    settings = {field.name: getattr(method, field.name) for field in fields(GradientDescent)}
+    return Adversarial(**settings, attack=attack, samples=samples, scaling=scaling)
 
 
 def _loss(name: str, coding: Classes | TargetScaling) -> str:

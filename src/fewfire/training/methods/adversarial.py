@@ -37,7 +37,8 @@ class Adversarial(GradientDescent):
     Raises
     ------
     ValueError
-        Samples are given without their scaling, or the other way round.
+        Samples are given without their scaling, or the other way round; or the learning rate is "measured",
+        which tries rates on samples that are not attacked.
 
     Notes
     -----
@@ -58,6 +59,11 @@ class Adversarial(GradientDescent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.learning_rate == "measured":
+            raise ValueError(
+                "the learning rate of adversarial training must be a number or 'auto'. Got 'measured', which "
+                "tries rates without an attack. Use 'auto'."
+            )
         if (self.samples is None) != (self.scaling is None):
             raise ValueError(
                 "samples in the user's units and their scaling must be given together. Got one without the "

@@ -1,0 +1,74 @@
+"""Attacks as the command writes them: the radius is a share of the range of the data."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewfire.adversarial import Attack, Box
+from fewfire.errors import DataError
+from fewfire.prepare.member import Member
+from fewfire.prepare.model import Model
+from fewfire.prepare.preparation import Preparation
+from fewfire.prepare.targets import TargetScaling
+
+BYTE = 255
+
+
+def attack_on(text: str, inputs: NDArray, *, tabular: bool, **settings: Any) -> Attack:
+    """The attack that a text such as "linf:8/255" stands for, on inputs such as these.
+
+    The box is the range of the data: of all values together (0 .. 255 where they are bytes), and of each
+    column by itself in a table. The radius is a share of that range.
+
+    Raises
+    ------
+    ValueError
+        The text is no norm and radius, or columns of a table are to be attacked in the l2 norm.
+    """
+    attack = Attack.parse(text, **settings)
+    if inputs.dtype == np.uint8:
+        low, high = 0.0, float(BYTE)
+    elif tabular:
+        low, high = inputs.min(axis=0).astype(np.float64), inputs.max(axis=0).astype(np.float64)
+    else:
+        low, high = float(inputs.min()), float(inputs.max())
+    if attack.norm == "l2" and tabular:
+        raise ValueError(
+            f"an attack on a table must be written as linf:SHARE. Got {text!r}. Its columns have ranges of "
+            "their own, and one length has no meaning for all of them."
+        )
+    return replace(attack, radius=np.asarray(attack.radius) * (high - low), box=Box(low, high))
+
+
+def attackable(model: Model) -> Member:
+    """The one network of a model, if attacks may move its inputs.
+
+    Raises
+    ------
+    DataError
+        The model predicts no single class, or by several networks, or rows are coded on their way into it.
+    """
+    if isinstance(model.targets, TargetScaling) or model.targets.several or model.network.n_outputs < 2:
+        raise DataError(
+            "an attack must have a class to turn into another, and an output for each. Got a model without. "
+            "Train on classes with --optimizer sgd."
+        )
+    member, *others = model.members
+    if others:
+        raise DataError(
+            f"an attack must be on one network. Got a model of {len(model.members)}. Train with --optimizer "
+            "sgd."
+        )
+    if not plain(member.preparation):
+        raise DataError(
+            "an attack must be on columns of numbers that go into the network as they are. Got a model of "
+            "categories, gaps or coded columns. Train with --optimizer sgd on numbers without gaps."
+        )
+    return member
+
+
+def plain(preparation: Preparation) -> bool:
+    """Whether rows are only scaled on their way into a network."""
+    return not preparation.one_hot.categories and preparation.gaps is None and preparation.curves is None

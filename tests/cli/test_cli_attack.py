@@ -1,0 +1,106 @@
+"""`fewfire attack`, and training against attacks."""
+
+import json
+
+import numpy as np
+import pytest
+
+from command import fewfire, train_digits
+from fewfire.runs import RunFolder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("attacked") / "plain"
+    assert train_digits(folder, "--loss", "softmax", "--epochs", 5).code == 0
+    return folder
+
+
+def test_an_attack_tells_what_stays_right_and_keeps_what_it_found(run, tmp_path):
+    out = tmp_path / "attacked.npz"
+    ended = fewfire("attack", run, "digits", "--attack", "linf:0.1", "--steps", 5, "--restarts", 2,
+                    "--samples", 100, "--out", out, "--json")  # fmt: skip
+    assert ended.code == 0, ended.err
+    figures = ended.figures
+    assert figures["n_samples"] == 100
+    assert figures["robust_accuracy"] == figures["per_restart"][-1] <= figures["per_restart"][0]
+    assert figures["robust_accuracy"] < figures["clean_accuracy"]
+    low, high = figures["robust_interval"]
+    assert low <= figures["robust_accuracy"] <= high
+    with np.load(out) as archive:
+        points, labels, broken = archive["X"], archive["y"], archive["broken"]
+    assert broken.mean() == pytest.approx(1 - figures["robust_accuracy"])
+    model = RunFolder(run).load_model()
+    np.testing.assert_array_equal(model.labels(points) != labels, broken)
+    assert points.min() >= 0
+    assert points.max() <= 16
+    again = fewfire("attack", run, "digits", "--attack", "linf:0.1", "--steps", 5, "--restarts", 2,
+                    "--samples", 100, "--threads", 1, "--json")  # fmt: skip
+    assert again.figures["per_restart"] == figures["per_restart"]
+
+
+def test_without_json_it_says_so_in_a_line(run):
+    ended = fewfire("attack", run, "digits", "--attack", "l2:0.05", "--steps", 2, "--samples", 50)
+    assert ended.code == 0
+    assert "50 samples, l2:0.05 of the range, 2 steps, 1 runs: accuracy" in ended.out + ended.err
+
+
+def test_training_against_attacks_goes_through_an_open_index(tmp_path):
+    options = ("--loss", "softmax", "--attack", "linf:0.05", "--attack-steps", 2)
+    ended = train_digits(tmp_path / "run", *options)
+    assert ended.code == 0, ended.err
+    assert ended.figures["chosen_index"] == "screened"
+    assert ended.figures["attack"] == "linf:0.05"
+    other = train_digits(tmp_path / "other", *options, "--index", "exhaustive", "--threads", 1)
+    assert other.code == 0, other.err
+    one, two = (RunFolder(tmp_path / name).load_model().network.weights for name in ("run", "other"))
+    np.testing.assert_array_equal(one, two)
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert (settings["attack"], settings["attack_steps"]) == ("linf:0.05", 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--attack", "8/255"), "an attack must be written as NORM:RADIUS. Got '8/255'"),
+        (("--attack", "l1:0.1"), "the norm of an attack must be"),
+        (("--attack", "linf:0.1", "--index", "drift-tree"), "--index must be one of"),
+        (
+            ("--attack", "linf:0.1", "--index", "data_tree"),
+            "must go with an index that answers for new inputs",
+        ),
+        (("--attack", "linf:0.1", "--optimizer", "gauss-newton"), "--attack must go with --optimizer sgd"),
+        (("--attack", "linf:0.1", "--attack-steps", 0), "--attack-steps must be >= 1"),
+        (("--attack", "linf:0.1", "--learning-rate", "measured"), "must be a number or 'auto'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path, options, message):
+    ended = train_digits(tmp_path / "run", *options)
+    assert ended.code == 2
+    assert message in ended.message
+    assert not (tmp_path / "run").exists()
+
+
+def test_samples_without_labels_are_refused(run, tmp_path):
+    np.savez(tmp_path / "new.npz", X=np.ones((4, 64)))
+    ended = fewfire("attack", run, tmp_path / "new.npz")
+    assert ended.code == 2
+    assert "samples to attack must all have labels" in ended.message
+
+
+def test_a_table_of_categories_is_refused(tmp_path):
+    rows = [
+        "colour,size,y",
+        *(f"{'red' if i % 3 else 'blue'},{i},{'a' if i % 2 else 'b'}" for i in range(60)),
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    ended = fewfire("train", tmp_path / "t.csv", "--width", 64, "--epochs", 1, "--attack", "linf:0.1",
+                    "--out", tmp_path / "run")  # fmt: skip
+    assert ended.code == 2
+    assert "--attack must have columns of numbers without gaps" in ended.message
+    plain = fewfire("train", tmp_path / "t.csv", "--width", 64, "--epochs", 1, "--batch-size", 8,
+                    "--out", tmp_path / "plain")  # fmt: skip
+    assert plain.code == 0, plain.err
+    ended = fewfire("attack", tmp_path / "plain", tmp_path / "t.csv")
+    assert ended.code == 2
+    assert "an attack must be on columns of numbers" in ended.message
