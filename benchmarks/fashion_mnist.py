@@ -12,8 +12,7 @@ from pathlib import Path
 from common import DATA, save
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "fashion_mnist"
-arguments = ["--width", "65536", "--epochs", "10", "--batch-size", "256", "--init", "structured"]
-arguments += ["--memory-limit", "8GB"]
+arguments = ["--width", "65536", "--epochs", "10", "--batch-size", "256", "--memory-limit", "8GB"]
 with tempfile.TemporaryDirectory() as out:
     command = [Path(sys.executable).with_name("fewfire"), "train", folder, *arguments]
     run = subprocess.run(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 for script in (
+    "adversarial",
     "auto",
     "exactness",
     "grid",
@@ -30,6 +31,7 @@ for script in (
     "targets",
 ):
     own = (
+        "adversarial",
         "auto",
         "exactness",
         "grid",

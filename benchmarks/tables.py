@@ -83,29 +83,66 @@ def fashion() -> str:
     )  # fmt: skip
 
 
+def whole_runs() -> str:
+    """Runs of one, three and ten epochs of the main case, their index included."""
+    content = result("fashion_mnist")
+    run, rows = content["figures"], []
+    for epochs in (1, 3, 10):
+        recorded = run["epochs_recorded"][:epochs]
+        seconds = run["build_seconds"] + sum(record["seconds"] for record in recorded)
+        steps = sum(record["steps"] for record in recorded)
+        dense, rounded = (run[f"{name}seconds_per_step"] * steps for name in ("dense_", "bfloat16_"))
+        rows.append(
+            [str(epochs), f"{run['build_seconds']:.1f} s", f"{seconds:.1f} s", f"{dense:.0f} s",
+             f"{rounded:.0f} s", ratios(dense / seconds, rounded / seconds)]
+        )  # fmt: skip
+    header = ["epochs", "index", "whole run", "float32", "bfloat16", "ratios"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def attacks() -> str:
+    content = result("adversarial")
+    ways = ("BLAS", "oneDNN", "autograd", "torch.compile", "bfloat16")
+    rows = [
+        [f"{row['width']:,}", f"{row['fire_rate']:.1%}", milliseconds(row["seconds"]["ours"]),
+         *(milliseconds(row["seconds"][way]) for way in ways),
+         ratios(row["speedup"], row["bfloat16_speedup"]), milliseconds(row["seconds"]["ours, training step"])]
+        for row in content["figures"]
+    ]  # fmt: skip
+    header = ["width", "fires", "attack step: ours", *ways, "ratios", "training step of 7 attack steps"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
 def widths() -> str:
     content = result("widths")
     rows = [
         [f"{row['width']:,}", f"{row['fire_rate']:.2%}", f"{row['dot_rate']:.2%}", f"{row['work_share']:.2%}",
          milliseconds(row["seconds_per_step"]), milliseconds(row["dense_seconds_per_step"]),
-         f"{row['speedup']:.1f}"]
+         milliseconds(row["bfloat16_seconds_per_step"]), ratios(row["speedup"], row["bfloat16_speedup"])]
         for row in content["figures"]
     ]  # fmt: skip
-    header = ["width", "fires", "needs a dot", "work share", "ms per step", "dense ms", "ratio"]
+    header = ["width", "fires", "needs a dot", "work share", "ms per step", "float32 ms", "bfloat16 ms",
+              "ratios"]  # fmt: skip
     return table(header, rows) + f"\n\n{made_by(content)}"
+
+
+def bold_below_1(ratio: float) -> str:
+    return f"**{ratio:.2f}**" if ratio < 1 else f"{ratio:.1f}"
 
 
 def grid() -> str:
     content = result("grid")
     cells = {
-        (row["width"], row["n_features"], row["batch_size"], row["fire_rate_at_start"]): row["speedup"]
+        (row["width"], row["n_features"], row["batch_size"], row["fire_rate_at_start"]): (
+            row["speedup"],
+            row["bfloat16_speedup"],
+        )
         for row in content["figures"]
     }
     rates = sorted({key[3] for key in cells})
     rows = []
     for width, features, batch in sorted({key[:3] for key in cells}):
-        ratios = [cells[width, features, batch, rate] for rate in rates]
-        shown = [f"**{ratio:.2f}**" if ratio < 1 else f"{ratio:.1f}" for ratio in ratios]
+        shown = [" / ".join(map(bold_below_1, cells[width, features, batch, rate])) for rate in rates]
         rows.append([f"{width:,}", str(features), str(batch), *shown])
     header = ["width", "features", "batch", *(f"{rate:.0%} fire" for rate in rates)]
     return table(header, rows) + f"\n\nBold: dense PyTorch wins. {made_by(content)}"
@@ -126,10 +163,15 @@ def dense_wins() -> str:
     }
     rows = []
     for name, belongs in groups.items():
-        ratios = [row["speedup"] for row in content["figures"] if belongs(row)]
-        rows.append([name, str(len(ratios)), str(sum(ratio < 1 for ratio in ratios)),
-                     f"{median(ratios):.2f}", f"{min(ratios):.2f} .. {max(ratios):.2f}"])  # fmt: skip
-    header = ["cases with", "cases", "dense wins in", "dense / ours: median", "from .. to"]
+        found = [row for row in content["figures"] if belongs(row)]
+        row = [name, str(len(found))]
+        for precision in ("", "bfloat16_"):
+            beside = [one[f"{precision}speedup"] for one in found]
+            row += [str(sum(ratio < 1 for ratio in beside)), f"{median(beside):.2f}",
+                    f"{min(beside):.2f} .. {max(beside):.2f}"]  # fmt: skip
+        rows.append(row)
+    header = ["cases with", "cases", "float32 wins in", "float32 / ours: median", "from .. to",
+              "bfloat16 wins in", "bfloat16 / ours: median", "from .. to"]  # fmt: skip
     return f"{table(header, rows)}\n\n{made_by(content)}"
 
 
@@ -531,7 +573,7 @@ def rank(accuracy: dict[str, float], method: str) -> float:
 
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
-    "rates": rates, "screened": screened,
+    "attacks": attacks, "whole_runs": whole_runs, "rates": rates, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
     "halfspace": halfspace, "data_tree": data_tree, "auto": auto, "gauss_newton": gauss_newton,

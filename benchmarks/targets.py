@@ -54,7 +54,7 @@ class Case:
 CASES = (
     Case("Fashion-MNIST", "fashion_mnist", 65_536, 256, 10, learning_rate=300.0, step_targets=(10, 6),
          run_targets=(7, 4)),
-    Case("same, 0.25 % fire", "fashion_mnist", 65_536, 256, 10, learning_rate=1200.0, fire_rate=0.0025,
+    Case("same, 0.25 % fire", "fashion_mnist", 65_536, 256, 10, learning_rate=1800.0, fire_rate=0.0025,
          step_targets=(14, 8), run_targets=(10, 6)),
     Case("batch 1,024, 0.25 % fire", "fashion_mnist", 65_536, 1_024, 4, learning_rate=2500.0,
          fire_rate=0.0025, compared_steps=16, step_targets=(16, 9)),

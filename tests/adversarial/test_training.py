@@ -9,6 +9,7 @@ from fewfire.adversarial import Attack, Box, robust_accuracy
 from fewfire.plan import plan_trainer
 from fewfire.prepare import InputScaling
 from fewfire.training import Adversarial
+from fewfire.training.methods.adversarial import _distance
 from problems import clustered_samples
 
 
@@ -112,3 +113,44 @@ def test_samples_come_with_their_scaling(pictures):
     for half in ({"samples": samples}, {"scaling": scaling}):
         with pytest.raises(ValueError, match="must be given together"):
             Adversarial(**half)
+
+
+def test_trades_without_a_weight_is_plain_training(pictures):
+    samples, targets, scaling = pictures
+    attacked = trained(pictures, trades=0.0)
+    plain = TwoLayerNetwork.initialize(600, 13, 3, threshold=1.0)
+    method = fewfire.GradientDescent(learning_rate=4.0)
+    fewfire.train(
+        plain, scaling.transform(samples), targets, epochs=3, method=method, batch_size=30, loss="softmax"
+    )
+    np.testing.assert_allclose(attacked.weights, plain.weights, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "squared"])
+def test_the_derivatives_of_trades_are_those_of_its_distance(loss):
+    random, h = np.random.default_rng(0), 1e-6
+    clean, moved = random.standard_normal((2, 8, 4))
+    by_clean, by_moved, distances = _distance(clean, moved, loss)
+    assert (distances > 0).all()
+    assert not _distance(clean, clean, loss)[2].any()
+    for column in range(4):
+        step = np.zeros((8, 4))
+        step[:, column] = h
+        rises = [
+            (_distance(clean + step, moved, loss)[2] - _distance(clean - step, moved, loss)[2]) / (2 * h),
+            (_distance(clean, moved + step, loss)[2] - _distance(clean, moved - step, loss)[2]) / (2 * h),
+        ]
+        np.testing.assert_allclose(by_clean[:, column], rises[0], rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(by_moved[:, column], rises[1], rtol=1e-5, atol=1e-8)
+
+
+def test_trades_makes_a_network_more_robust(pictures):
+    samples, targets, scaling = pictures
+    test, labels = Attack(radius=0.06, steps=10, box=Box(0, 1)), targets.argmax(axis=1)
+
+    def robust(trades):
+        attack = Attack(radius=0.06, steps=3, box=Box(0, 1))
+        network = trained(pictures, epochs=30, attack=attack, trades=trades)
+        return robust_accuracy(network, samples, labels, test, scaling=scaling).robust
+
+    assert robust(6.0) > robust(0.0) + 0.02

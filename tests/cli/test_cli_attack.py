@@ -70,6 +70,7 @@ def test_training_against_attacks_goes_through_an_open_index(tmp_path):
             "must go with an index that answers for new inputs",
         ),
         (("--attack", "linf:0.1", "--optimizer", "gauss-newton"), "--attack must go with --optimizer sgd"),
+        (("--trades", 6), "--trades must go with --attack"),
         (("--attack", "linf:0.1", "--attack-steps", 0), "--attack-steps must be >= 1"),
         (("--attack", "linf:0.1", "--learning-rate", "measured"), "must be a number or 'auto'"),
     ],
@@ -79,6 +80,15 @@ def test_what_does_not_go_together_is_refused(tmp_path, options, message):
     assert ended.code == 2
     assert message in ended.message
     assert not (tmp_path / "run").exists()
+
+
+def test_trades_trains(tmp_path):
+    ended = train_digits(
+        tmp_path / "run", "--loss", "softmax", "--attack", "linf:0.05", "--attack-steps", 2, "--trades", 2
+    )
+    assert ended.code == 0, ended.err
+    assert ended.figures["trades"] == 2
+    assert ended.figures["test_accuracy"] > 0.5
 
 
 def test_samples_without_labels_are_refused(run, tmp_path):

@@ -167,6 +167,9 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
         typer.Option(help="Train against attacks: norm and radius as a share of the range, linf:8/255."),
     ],
     "attack_steps": Annotated[int, typer.Option(help="Steps of an attack on a batch; one is FGSM.")],
+    "trades": Annotated[
+        float | None, typer.Option(help="With --attack: TRADES, which weighs the change of outputs so much.")
+    ],
     "tensorboard": Annotated[
         Path | None, typer.Option(help="Log the epochs for TensorBoard, in a folder in this one.")
     ],

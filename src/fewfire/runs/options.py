@@ -85,6 +85,8 @@ class TrainOptions:
         Adversarial training: the norm and the radius of an attack on each batch, as a share of the range of
         the data, such as "linf:8/255".
     attack_steps : int
+    trades : float, optional
+        With an attack: TRADES with this weight; see `fewfire.training.Adversarial`.
     tensorboard : Path, optional
         Folder for event files.
 
@@ -128,6 +130,7 @@ class TrainOptions:
     compare_dense: int = 0
     attack: str | None = None
     attack_steps: int = 7
+    trades: float | None = None
     tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
@@ -172,6 +175,11 @@ class TrainOptions:
     def _require_attack(self) -> None:
         """An attack must be well written, and go with an index that answers for new inputs."""
         if self.attack is None:
+            if self.trades is not None:
+                raise ValueError(
+                    f"--trades must go with --attack. Got --trades {self.trades} alone. Give both: "
+                    "--attack linf:8/255."
+                )
             return
         Attack.parse(self.attack, steps=self.attack_steps)
         if self.index != DEFAULTS["index"] and not (self.index in INDEXES and INDEXES[self.index].is_open):
@@ -270,7 +278,8 @@ TAKEN_BY = {  # the options that not every optimizer takes
     name: {field.name for field in fields(method) if field.name in DEFAULTS} | OF_STEPS  # type: ignore[arg-type]
     for name, method in METHODS.items()
 } | {AS_ESTIMATOR: {"ridge"}}
-TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense", "attack", "attack_steps"}
+TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense", "attack", "attack_steps",
+                                  "trades"}  # fmt: skip
 # With these "auto" is gradient descent on tables, too.
 BESIDE_ESTIMATOR = TAKEN_BY[GradientDescent.name] | {"epochs", "batch_size"}
 

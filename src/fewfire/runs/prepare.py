@@ -171,7 +171,7 @@ def _method(options: TrainOptions, dataset: Dataset, scaling: InputScaling) -> M
         objective="loss",
     )  # fmt: skip
     settings = {field.name: getattr(method, field.name) for field in fields(GradientDescent)}
-    return Adversarial(**settings, attack=attack, samples=samples, scaling=scaling)
+    return Adversarial(**settings, attack=attack, samples=samples, scaling=scaling, trades=options.trades)
 
 
 def _loss(name: str, coding: Classes | TargetScaling) -> str:

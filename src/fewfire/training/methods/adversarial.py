@@ -11,6 +11,7 @@ from fewfire.adversarial.objective import Objective
 from fewfire.adversarial.surface import Surface
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
+from fewfire.networks.losses import Loss, SoftmaxLoss, SquaredLoss
 from fewfire.prepare.scaling import InputScaling
 from fewfire.system.tensors import sha256
 from fewfire.training.asking import Asking
@@ -31,6 +32,9 @@ class Adversarial(GradientDescent):
         inputs themselves.
     scaling : InputScaling, optional
         The way from those units to the network's inputs.
+    trades : float > 0, optional
+        With it TRADES: the loss of the samples as they are, and so many times how far an attack can carry the
+        outputs from what they are there. Without, the loss at the attacked samples alone.
 
     And the settings of `GradientDescent`.
 
@@ -48,17 +52,20 @@ class Adversarial(GradientDescent):
     Random starts come from the seed and the number of the step: a run that goes on after a break has the bits
     of one without.
 
-    Sources: Madry et al., arXiv 1706.06083; Gao, Qin, Song, Wang, arXiv 2208.05395, where the adversary may
-    be any and its cost is left out.
+    Sources: Madry et al., arXiv 1706.06083; Zhang et al., arXiv 1901.08573 (TRADES); Gao, Qin, Song, Wang,
+    arXiv 2208.05395, where the adversary may be any and its cost is left out.
     """
 
     name: ClassVar[str] = "adversarial"
     attack: Attack = field(default_factory=Attack)
     samples: NDArray | None = None
     scaling: InputScaling | None = None
+    trades: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.trades is not None and not (np.isfinite(self.trades) and self.trades >= 0):
+            raise ValueError(f"trades must be a finite number >= 0. Got {self.trades}. Use 6 for a start.")
         if self.learning_rate == "measured":
             raise ValueError(
                 "the learning rate of adversarial training must be a number or 'auto'. Got 'measured', which "
@@ -72,15 +79,20 @@ class Adversarial(GradientDescent):
 
     @property
     def terms(self) -> dict[str, Any]:
-        attack = {
-            name: np.asarray(getattr(self.attack, name)).tolist() for name in ("norm", "radius", "steps")
+        attack = self.attack
+        own = {
+            "attack": f"{attack.norm}, {attack.steps} steps, {attack.objective}",
+            "radius": np.asarray(attack.radius).tolist(),
+            "step_size": attack.size.tolist(),
+            "random_start": attack.random_start,
+            "trades": self.trades,
         }
-        own = {"random_start": self.attack.random_start, "step_size": self.attack.size.tolist()}
         data = None if self.samples is None else sha256(np.ascontiguousarray(self.samples).data)[:16]
-        return super().terms | {"attack": attack | own, "attacked_samples": data}
+        return super().terms | own | {"attacked_samples": data}
 
     def stepper(self, problem: Problem, asking: Asking) -> "AdversarialStepper":
-        return AdversarialStepper(self, problem, asking)
+        kind = AdversarialStepper if self.trades is None else TradesStepper
+        return kind(self, problem, asking)
 
 
 class AdversarialStepper(DescentStepper):
@@ -95,14 +107,68 @@ class AdversarialStepper(DescentStepper):
 
     def look(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
         """The points that the attack leads these samples to, and who fires there."""
-        problem = self.problem
-        self.asking.freshen()
-        random = np.random.default_rng([problem.seed, self.steps_taken])
-        objective = Objective(self.method.attack.objective, problem.loss, problem.targets[ids])
-        points = self.method.attack.points(self._surface, self._samples[ids], objective, random)
-        batch = self._surface.inputs_at(points)
+        objective = Objective(self.method.attack.objective, self.problem.loss, self.problem.targets[ids])
+        batch = self._surface.inputs_at(self._attacked(ids, objective))
         return batch, self.asking.fire_set(batch)
+
+    def _attacked(self, ids: NDArray[np.int64], objective: Objective) -> NDArray:
+        """The points that the attack leads these samples to."""
+        self.asking.freshen()
+        random = np.random.default_rng([self.problem.seed, self.steps_taken])
+        return self.method.attack.points(self._surface, self._samples[ids], objective, random)
 
     def ahead(self, next_ids: NDArray[np.int64] | None) -> None:
         """None: where the next samples will be led to depends on this step."""
         return None
+
+
+class TradesStepper(AdversarialStepper):
+    """Learns from each batch as it is, and from where its outputs can be carried: 2 B samples per step.
+
+    The distance of outputs f and f' is the Kullback-Leibler divergence of their shares with the softmax loss,
+    and half of |f - f'|^2 with any other.
+    """
+
+    def look(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
+        """The samples, then the points that the attack leads them to, and who fires on them."""
+        self.asking.freshen()
+        samples, loss = self._samples[ids], self._distance
+        outputs = self._surface.at(samples).outputs
+        aim = _shares(outputs) if loss.name == SoftmaxLoss.name else outputs
+        points = self._attacked(ids, Objective("loss", loss, aim))
+        batch = self._surface.inputs_at(np.concatenate([samples, points]))
+        return batch, self.asking.fire_set(batch)
+
+    def judge(self, outputs: NDArray, ids: NDArray[np.int64]) -> tuple[float, NDArray, NDArray | int]:
+        """The loss of both halves; residuals count double, because a step divides by 2 B."""
+        clean, moved = np.split(np.asarray(outputs, np.float64), 2)
+        loss, residuals, tally = super().judge(outputs[: len(ids)], ids)
+        weight, beta = self.problem.sample_weight, float(self.method.trades or 0)
+        by_clean, by_moved, distances = _distance(clean, moved, self._distance.name)
+        scale = np.full(len(ids), beta) if weight is None else beta * weight[ids]
+        both = np.concatenate([residuals + scale[:, None] * by_clean, scale[:, None] * by_moved])
+        return loss + float((scale * distances).mean()), 2 * both, tally
+
+    @property
+    def _distance(self) -> Loss:
+        """The loss whose residual is the derivative of the distance by the attacked outputs."""
+        return self.problem.loss if self.problem.loss.name == SoftmaxLoss.name else SquaredLoss()
+
+
+def _shares(outputs: NDArray) -> NDArray[np.float64]:
+    """Softmax."""
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True), dtype=np.float64)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _distance(clean: NDArray, moved: NDArray, loss: str) -> tuple[NDArray, NDArray, NDArray]:
+    """Derivatives of the distances by both outputs (n, c), and the distances (n,)."""
+    if loss != SoftmaxLoss.name:
+        apart = clean - moved
+        return apart, -apart, 0.5 * np.square(apart).sum(axis=1)
+    p, q = _shares(clean), _shares(moved)
+    logs = (clean - clean.max(axis=1, keepdims=True)) - (moved - moved.max(axis=1, keepdims=True))
+    logs += np.log(np.exp(moved - moved.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
+    logs -= np.log(np.exp(clean - clean.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
+    distances = (p * logs).sum(axis=1)
+    return p * (logs - distances[:, None]), q - p, distances

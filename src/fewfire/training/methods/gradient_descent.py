@@ -137,19 +137,22 @@ class DescentStepper(Stepper):
         """Whose samples may be asked about in the step before."""
         return next_ids
 
+    def judge(self, outputs: NDArray, ids: NDArray[np.int64]) -> tuple[float, NDArray, NDArray | int]:
+        """Mean loss, its derivative by the outputs, and tally of these samples."""
+        problem = self.problem
+        loss = float(problem.losses(outputs, ids).mean())
+        return loss, problem.residuals(outputs, ids), problem.tally(outputs, ids)
+
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
         """One gradient step; loss and tally are those before it."""
         problem = self.problem
         start = perf_counter()
         batch, fires = self.look(ids)
         found = perf_counter()
-        outputs = problem.network.outputs(fires)
         # An overflow is reported below, with its cause, rather than as a warning of NumPy's.
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = float(problem.losses(outputs, ids).mean())
-            residuals = problem.residuals(outputs, ids)
+            loss, residuals, tally = self.judge(problem.network.outputs(fires), ids)
         self.require_finite("the loss", loss)
-        tally = problem.tally(outputs, ids)
         decided = perf_counter()
         rate = self.rate_of(self.steps_taken)
         output_rate = rate if self.method.train_output_weights else 0.0
