@@ -42,7 +42,7 @@ def test_an_attack_tells_what_stays_right_and_keeps_what_it_found(run, tmp_path)
 def test_without_json_it_says_so_in_a_line(run):
     ended = fewfire("attack", run, "digits", "--attack", "l2:0.05", "--steps", 2, "--samples", 50)
     assert ended.code == 0
-    assert "50 samples, l2:0.05 of the range, 2 steps, 1 runs: accuracy" in ended.out + ended.err
+    assert "50 samples, l2:0.05 of the range, 2 steps, 1 run: accuracy" in ended.out + ended.err
 
 
 def test_training_against_attacks_goes_through_an_open_index(tmp_path):

@@ -68,7 +68,7 @@ def attack(
         objective=objective,
     )  # fmt: skip
     console = console_of(json=json, quiet=quiet)
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         task = progress.add_task(f"{attack}, {steps} steps", total=1.0)
         found = robust_accuracy(
             member.network, inputs, model.targets.encode(labels), tried,  # type: ignore[union-attr]
@@ -76,8 +76,9 @@ def attack(
             on_batch=lambda share: progress.update(task, completed=share),
         )  # fmt: skip
     low, high = found.interval
+    runs = "run" if restarts == 1 else "runs"
     console.print(
-        f"{len(inputs):,} samples, {attack} of the range, {steps} steps, {restarts} runs: accuracy "
+        f"{len(inputs):,} samples, {attack} of the range, {steps} steps, {restarts} {runs}: accuracy "
         f"{found.clean:.4f}, robust {found.robust:.4f} ({low:.4f} .. {high:.4f}), {found.seconds:.1f} s",
         soft_wrap=True,
     )
