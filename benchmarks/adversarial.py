@@ -84,7 +84,7 @@ def measure(width: int) -> dict[str, object]:
     network = TwoLayerNetwork.initialize(width, inputs.n_features, 10, threshold="auto", init="structured")
     arrange(network, inputs)
     fewfire.train(network, inputs, targets, epochs=1, batch_size=BATCH, loss="softmax")
-    attack = attack_on("linf:8/255", dataset.inputs, tabular=False, steps=STEPS)
+    attack = attack_on("linf:8/255", dataset.inputs, scaling, steps=STEPS)
     surface = Surface(network, scaling, index_named("screened"))
     surface.index.build(network.layer, inputs)
     points, batch_targets = samples[:BATCH], targets[:BATCH]

@@ -54,7 +54,7 @@ def test_points_stay_in_ball_and_box_exactly(seed, norm, radius, dtype, huge):
         moves = at - samples
         if norm == "linf":
             assert np.abs(moves).max() <= radius
-        elif not huge:
+        else:
             assert np.sqrt(np.square(moves.astype(np.float64)).sum(axis=1)).max() <= radius
         if huge:
             np.testing.assert_array_equal(at[:, 4], np.rint(at[:, 4]))
@@ -218,3 +218,35 @@ def test_texts_that_are_no_attacks_are_refused(text):
 def test_the_interval_is_that_of_wilson():
     assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
     assert wilson(50, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int64])
+def test_whole_numbers_are_attacked_as_floats(kind):
+    samples = np.random.default_rng(0).integers(0, 100, (5, 4)).astype(kind)
+    ball = Ball(samples, "linf", 2.5, Box(0, 255))
+    assert ball.samples.dtype == (np.float64 if kind == np.int64 else np.float32)
+    points = ball.step(ball.samples, np.ones((5, 4)), 10.0)
+    np.testing.assert_array_equal(points, samples + 2.5)
+
+
+def test_samples_outside_of_the_box_are_refused():
+    with pytest.raises(ValueError, match=r"must lie in the box of the attack. Got row 1 with 3 .. 200"):
+        Ball(np.array([[0.0, 1.0], [200.0, 3.0]]), "linf", 0.1, Box(0, 1))
+
+
+def test_in_l2_whole_numbers_do_not_lengthen_a_move():
+    ball = Ball(np.zeros((1, 2)), "l2", 1.2, Box(-5, 5, whole=[True, True]))
+    points = ball.rounded(ball.project(np.array([[0.8, 0.8]])))
+    assert np.linalg.norm(points) <= 1.2
+
+
+@pytest.mark.parametrize(("name", "n_outputs"), [("dlr", 2), ("margin", 1)])
+def test_objectives_that_compare_more_outputs_than_there_are_are_refused(name, n_outputs):
+    with pytest.raises(ValueError, match=f"the objective {name} needs"):
+        Objective(name, SoftmaxLoss(), np.ones((4, n_outputs)))
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing():
+    ball = Ball(np.zeros((2, 2)), "linf", 0.1, Box())
+    points = ball.step(ball.samples, np.array([[np.nan, np.inf], [1.0, -1.0]]), 0.1)
+    np.testing.assert_array_equal(points, [[0.0, 0.0], [0.1, -0.1]])

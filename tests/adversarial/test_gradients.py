@@ -123,3 +123,11 @@ def test_nothing_fires():
     network = TwoLayerNetwork(np.ones((3, 2)), np.ones((3, 1)), 100.0)
     inputs = Inputs.of(np.ones((4, 2)))
     assert not input_gradients(network, fires_on(network, inputs), np.ones((4, 1))).any()
+
+
+@pytest.mark.parametrize("shape", [(49, 3), (50, 2), (50, 20), (50,)])
+def test_residuals_of_another_shape_are_refused(shape):
+    problem = clustered_problem()
+    fires = fires_on(problem.network, problem.inputs)
+    with pytest.raises(ValueError, match=r"residuals must be one per sample and output, \(50, 3\)"):
+        input_gradients(problem.network, fires, np.ones(shape))

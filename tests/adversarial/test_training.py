@@ -21,16 +21,18 @@ def pictures():
     return samples, np.eye(3, dtype=np.float32)[nearest % 3], InputScaling.fit(samples, standardize=False)
 
 
-def trainer_on(pictures, *, attack=None, index="exhaustive", seed=0, **settings):
+def trainer_on(
+    pictures, *, attack=None, index="exhaustive", seed=0, learning_rate=4.0, loss="softmax", **settings
+):
     samples, targets, scaling = pictures
     network = TwoLayerNetwork.initialize(600, 13, 3, threshold=1.0)
     method = Adversarial(
-        learning_rate=4.0, attack=attack or Attack(radius=0.03, steps=3, box=Box(0, 1)), samples=samples,
-        scaling=scaling, **settings,
+        learning_rate=learning_rate, attack=attack or Attack(radius=0.03, steps=3, box=Box(0, 1)),
+        samples=samples, scaling=scaling, **settings,
     )  # fmt: skip
     inputs = Inputs.of(scaling.transform(samples))
     return plan_trainer(
-        network, inputs, targets, method=method, index=index, batch_size=30, loss="softmax", seed=seed
+        network, inputs, targets, method=method, index=index, batch_size=30, loss=loss, seed=seed
     )
 
 
@@ -154,3 +156,36 @@ def test_trades_makes_a_network_more_robust(pictures):
         return robust_accuracy(network, samples, labels, test, scaling=scaling).robust
 
     assert robust(6.0) > robust(0.0) + 0.02
+
+
+def test_another_box_is_another_run(pictures, tmp_path):
+    first = trainer_on(pictures)
+    first.build()
+    first.epoch()
+    first.save(tmp_path / "state")
+    other = trainer_on(pictures, attack=Attack(radius=0.03, steps=3, box=Box(0, 2)))
+    with pytest.raises(fewfire.DataError, match="box"):
+        other.restore(tmp_path / "state")
+
+
+def test_training_that_overflows_says_so_and_returns_to_the_last_epoch(pictures):
+    trainer = trainer_on(pictures, learning_rate=1e30, loss="squared")
+    trainer.build()
+    before = trainer.network.weights.copy()
+    with pytest.raises(fewfire.TrainingError, match="must stay finite"):
+        trainer.epoch()
+    np.testing.assert_array_equal(trainer.network.weights, before)
+
+
+def test_trades_needs_a_start_that_is_not_the_sample():
+    for attack in (Attack.fgsm(radius=0.1), Attack(objective="margin")):
+        with pytest.raises(ValueError, match="TRADES must have an attack with a random start"):
+            Adversarial(attack=attack, trades=6.0)
+
+
+def test_other_samples_than_those_of_training_are_refused(pictures):
+    samples, targets, scaling = pictures
+    method = Adversarial(learning_rate=1.0, samples=samples[:50], scaling=scaling)
+    network = TwoLayerNetwork.initialize(64, 13, 3)
+    with pytest.raises(ValueError, match="must be those of training, 150 of them. Got 50"):
+        plan_trainer(network, scaling.transform(samples), targets, method=method, index="exhaustive")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from command import fewfire, train_digits
-from fewfire.runs import RunFolder
+from fewfire.adversarial import Box
+from fewfire.runs import RunFolder, attacks
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,28 @@ def test_a_table_of_categories_is_refused(tmp_path):
     ended = fewfire("attack", tmp_path / "plain", tmp_path / "t.csv")
     assert ended.code == 2
     assert "an attack must be on columns of numbers" in ended.message
+
+
+def test_the_radius_is_the_same_in_training_and_in_an_attack(tmp_path, monkeypatch):
+    """In an NPZ file of columns with ranges of their own, and however many of the samples are attacked."""
+    random = np.random.default_rng(0)
+    columns = random.random((60, 2)) * [1, 1000]
+    np.savez(tmp_path / "d.npz", X=columns, y=np.arange(60) % 2)
+    found = []
+    monkeypatch.setattr(attacks, "Box", lambda *range: found.append(range) or Box(*range))
+    trained = fewfire("train", tmp_path / "d.npz", "--width", 64, "--epochs", 1, "--attack", "linf:0.1",
+                      "--test-fraction", 0.02, "--out", tmp_path / "run")  # fmt: skip
+    assert trained.code == 0, trained.err
+    for count in (1, 60):
+        ended = fewfire("attack", tmp_path / "run", tmp_path / "d.npz", "--samples", count, "--steps", 2)
+        assert ended.code == 0, ended.err
+    for low, high in found:
+        assert low.shape == (2,)
+        np.testing.assert_allclose(high - low, [1, 1000], rtol=0.2)
+    np.testing.assert_array_equal(found[1], found[2])
+
+
+def test_a_number_of_samples_below_one_is_refused(run):
+    ended = fewfire("attack", run, "digits", "--samples", 0)
+    assert ended.code == 2
+    assert "--samples must be >= 1. Got 0" in ended.message

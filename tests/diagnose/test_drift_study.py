@@ -10,6 +10,7 @@ from fewfire import Inputs, TwoLayerNetwork
 from fewfire.core.work import Work
 from fewfire.diagnose.drift import PARTS, DriftRecorder, StepRecord, steps_table, what_limits
 from fewfire.indexes import ExhaustiveIndex
+from problems import clustered_problem
 from trainers import descent_trainer
 
 RECORD = StepRecord(
@@ -107,9 +108,22 @@ def test_the_sentence_names_the_longest_part_and_its_figures(longest, cause):
 
 
 def test_neurons_without_a_table_are_named():
-    spent = dataclasses.replace(SPENT, checked=5 * 10**5)
-    sentence = what_limits(spent, SECONDS | {"filters": 7.0}, 10)
+    sentence = what_limits(SPENT, SECONDS | {"filters": 7.0}, 10, tabled_share=0.5)
     assert "50.00% of neurons without a table. A higher memory limit gives them one." in sentence
+
+
+def test_neurons_that_are_retired_are_no_neurons_without_a_table():
+    spent = dataclasses.replace(SPENT, checked=5 * 10**5)
+    assert "without a table" not in what_limits(spent, SECONDS | {"filters": 7.0}, 10)
+
+
+def test_a_study_of_neurons_that_are_all_silent_says_that_none_moves():
+    problem = clustered_problem(threshold=50.0)
+    trainer = descent_trainer(problem.network, problem.inputs, problem.targets, learning_rate=1.0)
+    recorder = DriftRecorder(trainer, 1)
+    trainer.build(recorder.built)
+    trainer.epoch(recorder.stepped)
+    assert recorder.records[-1].drift_max == 0
 
 
 def test_without_steps_nothing_is_said():

@@ -112,3 +112,12 @@ def test_a_trainer_says_what_was_measured():
     assert str(trainer.best_rate).startswith(
         f"learning rate measured: {trainer.best_rate.rate:g} (tried on 200"
     )
+
+
+def test_the_memory_limit_holds_for_the_copy_of_a_trial():
+    small = clustered_problem(width=3000, threshold=2.0)
+    rows = small.network.layer.weight_rows.nbytes
+    with pytest.raises(fewfire.MemoryLimitError):
+        best_rate(problem_of(small), GradientDescent(learning_rate=1.0), memory_limit=rows)
+    found = best_rate(problem_of(small), GradientDescent(learning_rate=1.0), memory_limit=rows + 10**7)
+    assert found.losses == best_rate(problem_of(small), GradientDescent(learning_rate=1.0)).losses

@@ -48,15 +48,22 @@ class Ball:
 
     Parameters
     ----------
-    samples : (n, p) float array
-        Points of the box.
+    samples : (n, p) array
+        Points of the box; whole numbers become floats that hold them.
     norm : "linf" or "l2"
     radius : float or (p,) array, >= 0
         One per column with "linf" only.
     box : Box
+
+    Raises
+    ------
+    ValueError
+        A sample lies outside the box.
     """
 
     def __init__(self, samples: NDArray, norm: str, radius: ArrayLike, box: Box) -> None:
+        samples = as_floats(samples)
+        _require_inside(samples, box)
         self.samples, self.norm = samples, norm
         self.radius = np.asarray(radius, np.float64)
         reach = self.radius if norm == "linf" else np.full(samples.shape[1], self.radius)
@@ -99,6 +106,8 @@ class Ball:
         """The same points with whole numbers where the columns hold such."""
         if self._whole is None:
             return points
+        if self.norm == "l2":  # towards the sample: no move becomes longer
+            return np.where(self._whole, self.samples + np.trunc(points - self.samples), points)
         return np.where(self._whole, np.clip(np.rint(points), self.low, self.high), points)
 
     def random_points(self, random: np.random.Generator) -> NDArray:
@@ -117,10 +126,30 @@ class Ball:
 
         linf: by `size` in every column, in the direction of its sign. l2: by `size` in all.
         """
-        gradients = np.where(self.low < self.high, gradients, 0.0)  # before they are normalised
+        # Before they are normalised. Where outputs overflow there is none, and training says so.
+        gradients = np.where((self.low < self.high) & np.isfinite(gradients), gradients, 0.0)
         if self.norm == "linf":
             return self.project(points + size * np.sign(gradients))
         return self.project(points + size * gradients / np.maximum(_lengths(gradients), np.finfo(float).tiny))
+
+
+def as_floats(samples: NDArray) -> NDArray:
+    """The samples as they are if they are float32 or float64, else in one of them that holds them."""
+    samples = np.asarray(samples)
+    if samples.dtype in (np.float32, np.float64):
+        return samples
+    return samples.astype(np.float32 if samples.dtype.itemsize <= 2 else np.float64)
+
+
+def _require_inside(samples: NDArray, box: Box) -> None:
+    low, high = (np.asarray(bound).astype(samples.dtype) for bound in (box.low, box.high))
+    outside = ~((samples >= low) & (samples <= high)).all(axis=1)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise ValueError(
+            f"samples must lie in the box of the attack. Got row {row} with {samples[row].min():g} .. "
+            f"{samples[row].max():g}. Give the range of the data, such as Box(0, 255) for bytes."
+        )
 
 
 def _lengths(rows: NDArray) -> NDArray[np.float64]:

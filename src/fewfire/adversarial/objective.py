@@ -25,12 +25,25 @@ class Objective:
         One-hot, or real values.
     aims : (n,) int, optional
         Classes to be reached in place of any but the label's.
+
+    Raises
+    ------
+    ValueError
+        There are too few outputs: "margin" compares two, and "dlr" three.
     """
 
     name: str
     loss: Loss
     targets: NDArray
     aims: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        needed = {"loss": 1, "margin": 2, "dlr": 3}[self.name]
+        if self.targets.shape[1] < needed:
+            raise ValueError(
+                f"the objective {self.name} needs {needed} outputs at least. Got {self.targets.shape[1]}. "
+                "Use 'loss', or 'margin' with two outputs."
+            )
 
     def part(self, ids: NDArray) -> "Objective":
         """The same of some samples."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.adversarial.attack import Attack
-from fewfire.adversarial.ball import Ball
+from fewfire.adversarial.ball import Ball, as_floats
 from fewfire.adversarial.objective import Objective
 from fewfire.adversarial.surface import Surface
 from fewfire.core.work import Work
@@ -107,9 +107,7 @@ def robust_accuracy(
     A sample that is broken is not attacked again. The bound is an upper one: another attack may find more.
     """
     start = perf_counter()
-    samples = np.asarray(samples)
-    samples = samples if samples.dtype in (np.float32, np.float64) else samples.astype(np.float32)
-    labels = np.asarray(labels)
+    samples, labels = as_floats(samples), np.asarray(labels)
     _require_classes(network, samples, labels)
     name = rules.for_new_inputs(BATCH, network.n_features) if index == "auto" else index
     surface = Surface(network, scaling, index_named(name), mean=mean)

@@ -52,6 +52,8 @@ def attack(
     from fewfire.adversarial import robust_accuracy
     from fewfire.runs.attacks import attack_on, attackable
 
+    if samples is not None and samples < 1:
+        raise ValueError(f"--samples must be >= 1. Got {samples}. Leave it out for all.")
     if threads is not None:
         set_threads(threads)
     model = RunFolder(run_folder).load_model()
@@ -62,11 +64,10 @@ def attack(
             f"samples to attack must all have labels. Got {data} with rows that have none. Give the test "
             "part."
         )
-    inputs, labels = rows.inputs[:samples], rows.labels[:samples]
     tried = attack_on(
-        attack, inputs, tabular=bool(model.features.targets), steps=steps, restarts=restarts,
-        objective=objective,
-    )  # fmt: skip
+        attack, rows.inputs, member.preparation.scaling, steps=steps, restarts=restarts, objective=objective
+    )
+    inputs, labels = rows.inputs[:samples], rows.labels[:samples]
     console = console_of(json=json, quiet=quiet)
     with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         task = progress.add_task(f"{attack}, {steps} steps", total=1.0)

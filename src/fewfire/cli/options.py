@@ -166,7 +166,9 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
         str | None,
         typer.Option(help="Train against attacks: norm and radius as a share of the range, linf:8/255."),
     ],
-    "attack_steps": Annotated[int, typer.Option(help="Steps of an attack on a batch; one is FGSM.")],
+    "attack_steps": Annotated[
+        int, typer.Option(help="Steps of an attack on a batch; one has the whole radius.")
+    ],
     "trades": Annotated[
         float | None, typer.Option(help="With --attack: TRADES, which weighs the change of outputs so much.")
     ],

@@ -24,9 +24,9 @@ class StepRecord:
     epoch, step : from 1, and of the last of the steps; `step` counts those of the whole run
     steps : how many the record is of
     learning_rate : of the last of them
-    drift_median, drift_90, drift_99, drift_max : quantiles over the neurons of (an upper bound on) how far
-        each has moved since its reference. The unit is the standard deviation of a pre-activation, which is
-        1 for weights and inputs as `fewfire train` makes them
+    drift_median, drift_90, drift_99, drift_max : quantiles over the neurons in the table of (an upper bound
+        on) how far each has moved since its reference. The unit is the standard deviation of a
+        pre-activation, which is 1 for weights and inputs as `fewfire train` makes them
     near_rate, dot_rate, fire_rate : shares of pairs that passed the norm bound, then the sketch bound, and
         that fired
     measured : neurons whose drift was measured anew
@@ -103,7 +103,7 @@ class DriftRecorder(Observer):
         trainer, begin, work, seconds = self.trainer, self._steps, self._work, self._seconds
         self._look()
         spent = self._work - work
-        drifts = self.index.drifts
+        drifts = self.index.drifts if len(self.index.drifts) else np.zeros(1)  # all may be retired
         # One of the drifts each: between two that overflowed to infinity nothing can be interpolated.
         median, most, nearly_all = np.quantile(drifts, (0.5, 0.9, 0.99), method="higher")
         parts = {f"seconds_{part}": self._seconds[part] - seconds[part] for part in PARTS}
@@ -153,7 +153,7 @@ class DriftRecorder(Observer):
             "refreshed": spent.refreshed,
             "last_drift": {name: value for name, value in last.items() if name.startswith("drift_")},
             "seconds": seconds,
-            "limit": what_limits(spent, seconds, self._steps),
+            "limit": what_limits(spent, seconds, self._steps, self.index.tabled_share),
         }
 
 
@@ -166,7 +166,7 @@ def steps_table(records: Sequence[StepRecord]) -> str:
     return text.getvalue()
 
 
-def what_limits(spent: Work, seconds: dict[str, float], steps: int) -> str:
+def what_limits(spent: Work, seconds: dict[str, float], steps: int, tabled_share: float = 1.0) -> str:
     """In plain words, where most of the time goes and what that depends on.
 
     Parameters
@@ -174,6 +174,9 @@ def what_limits(spent: Work, seconds: dict[str, float], steps: int) -> str:
     spent : Work
         Work of the steps, without the build.
     seconds : of "build" and of each part of the steps
+    steps : int
+    tabled_share : float
+        See `DriftIndex`.
     """
     if spent.asked == 0:
         return "No step was taken: nothing can be said of what limits the run."
@@ -194,9 +197,10 @@ def what_limits(spent: Work, seconds: dict[str, float], steps: int) -> str:
         "rest": "what is not timed in parts: gathering batches, handing out work, the last step of each "
         "epoch. Wider networks need relatively less of it.",
     }
-    if spent.checked < spent.asked:
-        untabled = 1 - spent.checked / spent.asked
-        causes["filters"] = f"searching for who fires, {untabled:.2%} of neurons without a table. A higher "
+    if tabled_share < 1:
+        causes["filters"] = (
+            f"searching for who fires, {1 - tabled_share:.2%} of neurons without a table. A higher "
+        )
         causes["filters"] += "memory limit gives them one."
     part = max(causes, key=lambda part: seconds[part])
     share = seconds[part] / sum(seconds.values())

@@ -21,17 +21,28 @@ def input_gradients(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray
         Of these samples, found with the present weights.
     residuals : (n, c) array
 
+    Raises
+    ------
+    ValueError
+        The residuals have another shape.
+
     Notes
     -----
     c + d multiply-adds per firing pair. The bits depend neither on the index nor on the number of threads.
     docs/theory/adversarial.md.
     """
     layer, n = network.layer, fires.n_samples
+    residuals = np.asarray(residuals)
+    if residuals.shape != (n, network.n_outputs):
+        raise ValueError(
+            f"residuals must be one per sample and output, ({n}, {network.n_outputs}). Got shape "
+            f"{residuals.shape}. Give the derivative by each output."
+        )
     gradients = padded_zeros(n, layer.n_features, network.dtype)
     _core.input_gradients(
         fires.core_view,
         network.output_rows,
-        padded(np.asarray(residuals), network.dtype),
+        padded(residuals, network.dtype),
         layer.core_view,
         network.scale,
         gradients,

@@ -28,7 +28,7 @@ def auto_threshold(width: int, *, second_order: bool = False) -> float:
 
     A step costs what fires, and a wide network at the paper's threshold fires more than training needs: at
     the same time the higher one is ahead on most data (docs/decisions/0027-threshold-and-rate.md). Narrower
-    than some 7,000 neurons the two are the same, and for Gauss-Newton training they always are.
+    than some 4,900 neurons the two are the same, and for Gauss-Newton training they always are.
     """
     paper = paper_threshold(width, second_order=second_order)
     if second_order:

@@ -1,7 +1,8 @@
 """learning_rate="measured": a few steps at each of some rates, on a copy of the network; the best goes on.
 
 The largest safe rate ("auto") is where the search starts: what trains best in few epochs lies up to eight
-times higher where the kernel bounds the rate by its one largest eigenvalue. docs/decisions/0027-rates.md.
+times higher where the kernel bounds the rate by its one largest eigenvalue.
+docs/decisions/0027-threshold-and-rate.md.
 """
 
 from dataclasses import replace
@@ -42,22 +43,30 @@ def best_rate(problem: Problem, method: GradientDescent, *, memory_limit: int | 
     method : GradientDescent
         With the safe rate to start from, as a number; its other settings hold in the trials, too.
     memory_limit : int, optional
-        Bytes that the index of a trial may hold.
+        Bytes that a trial may hold: its copy of the network, its samples and its index.
 
     Returns
     -------
     BestRate
         The same whatever the number of threads, for the losses are.
 
+    Raises
+    ------
+    MemoryLimitError
+        The memory limit is less than a trial needs.
+
     Notes
     -----
-    Cost: three to six trials of 100 steps each, of up to 1,024 samples, and an index for each.
+    Cost: mostly three to six trials of 100 steps each, of up to 1,024 samples, and an index for each.
 
     Smith, Cyclical learning rates (WACV 2017), looks at the loss along one ramp of rates. Here each rate has
     a run of its own, so that no rate is judged by the weights that another has left.
     """
     start, safe = perf_counter(), float(method.learning_rate)
     small = _on_few_samples(problem)
+    if memory_limit is not None:  # which holds for the copies of a trial, too
+        copies = problem.network.layer.weight_rows.nbytes * (1 + (method.momentum > 0))
+        memory_limit = max(0, memory_limit - copies - small.inputs.rows.nbytes)
     losses: dict[float, float] = {}
 
     def try_rate(rate: float) -> float:

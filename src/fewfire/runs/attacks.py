@@ -11,16 +11,17 @@ from fewfire.errors import DataError
 from fewfire.prepare.member import Member
 from fewfire.prepare.model import Model
 from fewfire.prepare.preparation import Preparation
+from fewfire.prepare.scaling import InputScaling
 from fewfire.prepare.targets import TargetScaling
 
 BYTE = 255
 
 
-def attack_on(text: str, inputs: NDArray, *, tabular: bool, **settings: Any) -> Attack:
+def attack_on(text: str, inputs: NDArray, scaling: InputScaling, **settings: Any) -> Attack:
     """The attack that a text such as "linf:8/255" stands for, on inputs such as these.
 
     The box is the range of the data: of all values together (0 .. 255 where they are bytes), and of each
-    column by itself in a table. The radius is a share of that range.
+    column by itself where the scaling standardizes columns. The radius is a share of that range.
 
     Raises
     ------
@@ -28,6 +29,7 @@ def attack_on(text: str, inputs: NDArray, *, tabular: bool, **settings: Any) -> 
         The text is no norm and radius, or columns of a table are to be attacked in the l2 norm.
     """
     attack = Attack.parse(text, **settings)
+    tabular = bool((scaling.scale != 1).any())
     if inputs.dtype == np.uint8:
         low, high = 0.0, float(BYTE)
     elif tabular:
@@ -53,7 +55,7 @@ def attackable(model: Model) -> Member:
     if isinstance(model.targets, TargetScaling) or model.targets.several or model.network.n_outputs < 2:
         raise DataError(
             "an attack must have a class to turn into another, and an output for each. Got a model without. "
-            "Train on classes with --optimizer sgd."
+            "Train on classes with --optimizer sgd --loss softmax."
         )
     member, *others = model.members
     if others:

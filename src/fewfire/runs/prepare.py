@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from fewfire.adversarial.ball import as_floats
 from fewfire.core.inputs import Inputs
 from fewfire.data import Dataset, load_dataset
 from fewfire.errors import DataError
@@ -114,7 +115,10 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         The options contradict each other or the data.
     """
     method = GradientDescent.name if options.optimizer == AUTO else options.optimizer
-    options = replace(options, optimizer=method, width=options.n_neurons, epochs=options.n_epochs)
+    options = replace(
+        options, optimizer=method, width=options.n_neurons, epochs=options.n_epochs,
+        index=options.index_of_run,
+    )  # fmt: skip
     held = None
     if options.validation_fraction:
         dataset, held = divided(dataset, options.validation_fraction, options.seed)
@@ -124,6 +128,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     loss = _loss(options.loss, coding)
     targets = targets_of(coding, dataset.labels, loss)
     inputs = Inputs.of(scaling.transform(dataset.inputs))
+    method = _method(options, dataset, scaling)  # whose copy of the samples counts below
     memory_limit = _left_to_the_index(options, inputs, targets.shape[1])
     network = _first_network(options, inputs.n_features, targets.shape[1])
     arrange(network, inputs)
@@ -131,8 +136,8 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         network,
         inputs,
         targets,
-        method=_method(options, dataset, scaling),
-        index=options.index_of_run,
+        method=method,
+        index=options.index,
         loss=loss,
         batch_size=options.samples_per_step,
         seed=options.seed,
@@ -165,13 +170,11 @@ def _method(options: TrainOptions, dataset: Dataset, scaling: InputScaling) -> M
             "--attack must have columns of numbers without gaps. Got categories or gaps, which no small step "
             "changes. Leave those columns out with --drop."
         )
-    samples = dataset.inputs.astype(np.float32, copy=False)
-    attack = attack_on(
-        options.attack, dataset.inputs, tabular=dataset.tabular, steps=options.attack_steps,
-        objective="loss",
-    )  # fmt: skip
+    attack = attack_on(options.attack, dataset.inputs, scaling, steps=options.attack_steps)
     settings = {field.name: getattr(method, field.name) for field in fields(GradientDescent)}
-    return Adversarial(**settings, attack=attack, samples=samples, scaling=scaling, trades=options.trades)
+    return Adversarial(
+        **settings, attack=attack, samples=as_floats(dataset.inputs), scaling=scaling, trades=options.trades
+    )
 
 
 def _loss(name: str, coding: Classes | TargetScaling) -> str:

@@ -64,6 +64,8 @@ def as_module(
 ) -> WideModule:
     """A trained network as a module on the CPU: outputs as `predict` gives them, and gradients by the inputs.
 
+    What is added to the outputs is added in the dtype of the network.
+
     Parameters
     ----------
     network : TwoLayerNetwork

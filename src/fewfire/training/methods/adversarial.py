@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.adversarial.attack import Attack
+from fewfire.adversarial.ball import as_floats
 from fewfire.adversarial.objective import Objective
 from fewfire.adversarial.surface import Surface
 from fewfire.core.fire_set import FireSet
@@ -66,6 +67,12 @@ class Adversarial(GradientDescent):
         super().__post_init__()
         if self.trades is not None and not (np.isfinite(self.trades) and self.trades >= 0):
             raise ValueError(f"trades must be a finite number >= 0. Got {self.trades}. Use 6 for a start.")
+        if self.trades is not None and not (self.attack.random_start and self.attack.objective == "loss"):
+            raise ValueError(
+                "TRADES must have an attack with a random start and the objective 'loss': at the sample its "
+                f"distance has no gradient. Got random_start={self.attack.random_start} and "
+                f"{self.attack.objective!r}. Leave both out."
+            )
         if self.learning_rate == "measured":
             raise ValueError(
                 "the learning rate of adversarial training must be a number or 'auto'. Got 'measured', which "
@@ -85,6 +92,9 @@ class Adversarial(GradientDescent):
             "radius": np.asarray(attack.radius).tolist(),
             "step_size": attack.size.tolist(),
             "random_start": attack.random_start,
+            "box": [
+                None if part is None else np.asarray(part).tolist() for part in vars(attack.box).values()
+            ],
             "trades": self.trades,
         }
         data = None if self.samples is None else sha256(np.ascontiguousarray(self.samples).data)[:16]
@@ -103,7 +113,12 @@ class AdversarialStepper(DescentStepper):
     def __init__(self, method: Adversarial, problem: Problem, asking: Asking) -> None:
         super().__init__(method, problem, asking)
         self._surface = Surface(problem.network, method.scaling, asking.index)
-        self._samples = problem.inputs.samples if method.samples is None else method.samples
+        self._samples = as_floats(problem.inputs.samples if method.samples is None else method.samples)
+        if len(self._samples) != len(problem):
+            raise ValueError(
+                f"the samples to attack must be those of training, {len(problem)} of them. Got "
+                f"{len(self._samples)}. Give the rows that the inputs were made of."
+            )
 
     def look(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
         """The points that the attack leads these samples to, and who fires there."""

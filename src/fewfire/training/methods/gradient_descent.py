@@ -147,10 +147,10 @@ class DescentStepper(Stepper):
         """One gradient step; loss and tally are those before it."""
         problem = self.problem
         start = perf_counter()
-        batch, fires = self.look(ids)
-        found = perf_counter()
         # An overflow is reported below, with its cause, rather than as a warning of NumPy's.
         with np.errstate(over="ignore", invalid="ignore"):
+            batch, fires = self.look(ids)
+            found = perf_counter()
             loss, residuals, tally = self.judge(problem.network.outputs(fires), ids)
         self.require_finite("the loss", loss)
         decided = perf_counter()
