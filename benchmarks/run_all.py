@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 for script in (
     "adversarial",
     "auto",
+    "bfloat16",
     "exactness",
     "grid",
     "halfspace",

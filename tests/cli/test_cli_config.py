@@ -36,17 +36,23 @@ ANY = {
 }
 
 
+PLACES = ("run_folder", "data")  # of arguments, in their order
+
+
 @st.composite
 def given_settings(draw, command: str) -> dict[str, object]:
     """Some of the settings of a command, with any values of their kind."""
     options = {name: ANY.get(kind, ANY[str]) for name, kind in setting_kinds(command).items()}
-    return draw(st.fixed_dictionaries({}, optional=options))
+    chosen = draw(st.fixed_dictionaries({}, optional=options))
+    if PLACES[0] in options and PLACES[0] not in chosen:
+        chosen.pop(PLACES[1], None)  # on the command line it would be the first argument
+    return chosen
 
 
 def arguments(chosen: dict[str, object]) -> list[str]:
-    options = [(f"--{name.replace('_', '-')}", value) for name, value in chosen.items() if name != "data"]
+    options = [(f"--{name.replace('_', '-')}", value) for name, value in chosen.items() if name not in PLACES]
     words = [name if value is True else f"{name}={value}" for name, value in options if value is not False]
-    return words + (["--", str(chosen["data"])] if "data" in chosen else [])
+    return words + ["--", *(str(chosen[name]) for name in PLACES if name in chosen)]
 
 
 @pytest.mark.parametrize("command", CONFIGURED)

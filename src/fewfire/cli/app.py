@@ -37,8 +37,9 @@ study_app = typer.Typer(
     help="Train, and look closely at how it went or at what it costs.", no_args_is_help=True
 )
 app.add_typer(study_app, name="study")
-app.command(cls=ConfigCommand)(train)
-for command in (resume, predict, attack, report, info):
+for command in (train, attack):
+    app.command(cls=ConfigCommand)(command)
+for command in (resume, predict, report, info):
     app.command(cls=FewfireCommand)(command)
 for study in (drift, scaling):
     study_app.command(cls=ConfigCommand)(study)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.options import Json, Quiet, Seed, Threads
 from fewfire.cli.streams import console_of
 from fewfire.data import load_inputs
@@ -38,13 +39,15 @@ def attack(
     threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
 ) -> None:
     """Attack a trained network, and count what stays right in the worst case.
 
     Examples:
 
       fewfire attack runs/digits digits --attack linf:0.1
-      fewfire attack runs/fashion fashion_mnist/ --steps 50 --restarts 10 --samples 2000
+      fewfire attack runs/fashion fashion_mnist/ --restarts 10 --samples 2000
       fewfire attack runs/fashion fashion_mnist/ --out attacked.npz --json
     """
     from rich.progress import Progress
