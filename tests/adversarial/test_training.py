@@ -44,6 +44,16 @@ def trained(pictures, epochs=3, **settings):
     return trainer.network
 
 
+def plainly_trained(pictures):
+    samples, targets, scaling = pictures
+    network = TwoLayerNetwork.initialize(600, 13, 3, threshold=1.0)
+    method = fewfire.GradientDescent(learning_rate=4.0)
+    fewfire.train(
+        network, scaling.transform(samples), targets, epochs=3, method=method, batch_size=30, loss="softmax"
+    )
+    return network
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_weights_are_the_same_through_every_open_index_and_with_any_threads(pictures, momentum):
     before, found = fewfire.threads(), []
@@ -83,13 +93,8 @@ def test_another_attack_is_another_run(pictures, tmp_path):
 
 
 def test_a_radius_of_zero_is_plain_training(pictures):
-    samples, targets, scaling = pictures
     attacked = trained(pictures, attack=Attack(radius=0.0, box=Box(0, 1)))
-    plain = TwoLayerNetwork.initialize(600, 13, 3, threshold=1.0)
-    method = fewfire.GradientDescent(learning_rate=4.0)
-    fewfire.train(
-        plain, scaling.transform(samples), targets, epochs=3, method=method, batch_size=30, loss="softmax"
-    )
+    plain = plainly_trained(pictures)
     np.testing.assert_array_equal(attacked.weights, plain.weights)
 
 
@@ -118,13 +123,8 @@ def test_samples_come_with_their_scaling(pictures):
 
 
 def test_trades_without_a_weight_is_plain_training(pictures):
-    samples, targets, scaling = pictures
     attacked = trained(pictures, trades=0.0)
-    plain = TwoLayerNetwork.initialize(600, 13, 3, threshold=1.0)
-    method = fewfire.GradientDescent(learning_rate=4.0)
-    fewfire.train(
-        plain, scaling.transform(samples), targets, epochs=3, method=method, batch_size=30, loss="softmax"
-    )
+    plain = plainly_trained(pictures)
     np.testing.assert_allclose(attacked.weights, plain.weights, rtol=1e-5, atol=1e-6)
 
 

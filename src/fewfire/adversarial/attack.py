@@ -1,7 +1,7 @@
 """Attacks: steps up a gradient by the inputs, kept within a ball and a box."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.adversarial.ball import NORMS, Ball, Box
 from fewfire.adversarial.objective import NAMES, Objective
-from fewfire.adversarial.surface import Surface
+from fewfire.adversarial.surface import Seen, Surface
 from fewfire.system.words import require_one_of
 
 STEP_SHARE = 2.5  # of the radius, divided by the steps: enough to cross the ball
@@ -121,10 +121,6 @@ class Attack:
             return np.asarray(self.step_size, np.float64)
         return np.asarray(self.radius, np.float64) * (1.0 if self.steps == 1 else STEP_SHARE / self.steps)
 
-    def with_steps(self, steps: int) -> "Attack":
-        """The same with other steps, of the size that suits them."""
-        return replace(self, steps=steps, step_size=None)
-
     def points(
         self, surface: Surface, samples: NDArray, objective: Objective, random: np.random.Generator
     ) -> NDArray:
@@ -132,13 +128,12 @@ class Attack:
         ball = Ball(samples, self.norm, self.radius, self.box)
         points = ball.random_points(random) if self.random_start else samples
         for _ in range(self.steps):
-            points = self.step(surface, ball, points, objective)[0]
+            points = self.step(surface, ball, points, surface.at(ball.rounded(points)), objective)
         return ball.rounded(points)
 
     def step(
-        self, surface: Surface, ball: Ball, points: NDArray, objective: Objective
-    ) -> tuple[NDArray, NDArray]:
-        """Points one step on, and the outputs (n, c) where they were."""
-        seen = surface.at(ball.rounded(points))
+        self, surface: Surface, ball: Ball, points: NDArray, seen: Seen, objective: Objective
+    ) -> NDArray:
+        """Points one step on, by what was seen where they are."""
         gradients = surface.gradients(seen, objective.directions(seen.outputs))
-        return ball.step(points, gradients, self.size), seen.outputs
+        return ball.step(points, gradients, self.size)

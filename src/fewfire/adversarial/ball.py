@@ -1,5 +1,6 @@
 """Where an attack may go: the points near a sample, within a box, in the user's own units and dtype."""
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,12 @@ class Ball:
             low = np.where(self._whole, np.ceil(low), low)
             high = np.where(self._whole, np.floor(high), high)
         self.low, self.high = np.minimum(low, samples), np.maximum(high, samples)
+
+    def part(self, rows: NDArray[np.int64]) -> "Ball":
+        """The same around some of the samples."""
+        part = copy(self)
+        part.samples, part.low, part.high = self.samples[rows], self.low[rows], self.high[rows]
+        return part
 
     def _within(self, bounds: NDArray, reach: NDArray) -> NDArray:
         """The bounds in the dtype of the samples, rounded towards the samples where they lie too far."""

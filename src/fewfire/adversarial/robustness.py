@@ -160,20 +160,19 @@ def _first_wrong(
 ) -> tuple[NDArray[np.bool_], NDArray]:
     """Which samples one run breaks, and where: each leaves the run at its first wrong point."""
     ball = Ball(samples, attack.norm, attack.radius, attack.box)
-    start = ball.random_points(random) if attack.random_start else samples
-    found, examples = np.zeros(len(samples), bool), samples.copy()
-    ids, points = np.arange(len(samples)), start
+    points = ball.random_points(random) if attack.random_start else samples
+    found, examples, ids = np.zeros(len(samples), bool), samples.copy(), np.arange(len(samples))
     for step in range(attack.steps + 1):
-        part = Ball(samples[ids], attack.norm, attack.radius, attack.box)
-        here = part.rounded(points)
+        here = ball.rounded(points)
         seen = surface.at(here)
         wrong = seen.outputs.argmax(axis=1) != labels[ids]
         found[ids[wrong]], examples[ids[wrong]] = True, here[wrong]
         if step == attack.steps or wrong.all():
             break
-        gradients = surface.gradients(seen, objective.part(ids).directions(seen.outputs))
-        points = part.step(points, gradients, attack.size)[~wrong]
-        ids = ids[~wrong]
+        points = attack.step(surface, ball, points, seen, objective)
+        if wrong.any():
+            kept = np.flatnonzero(~wrong)
+            ids, points, ball, objective = ids[kept], points[kept], ball.part(kept), objective.part(kept)
     return found, examples
 
 

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.progress import Progress
 
+from fewfire.adversarial import robust_accuracy
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.options import Json, Quiet, Seed, Threads
 from fewfire.cli.streams import console_of
@@ -15,6 +17,7 @@ from fewfire.data import load_inputs
 from fewfire.errors import DataError
 from fewfire.prepare.targets import is_given
 from fewfire.runs import RunFolder
+from fewfire.runs.attacks import attack_on, attackable
 from fewfire.system.files import write_atomically
 from fewfire.system.machine import set_threads
 
@@ -50,11 +53,6 @@ def attack(
       fewfire attack runs/fashion fashion_mnist/ --restarts 10 --samples 2000
       fewfire attack runs/fashion fashion_mnist/ --out attacked.npz --json
     """
-    from rich.progress import Progress
-
-    from fewfire.adversarial import robust_accuracy
-    from fewfire.runs.attacks import attack_on, attackable
-
     if samples is not None and samples < 1:
         raise ValueError(f"--samples must be >= 1. Got {samples}. Leave it out for all.")
     if threads is not None:

@@ -149,7 +149,7 @@ class TradesStepper(AdversarialStepper):
         self.asking.freshen()
         samples, loss = self._samples[ids], self._distance
         outputs = self._surface.at(samples).outputs
-        aim = _shares(outputs) if loss.name == SoftmaxLoss.name else outputs
+        aim = np.exp(_log_shares(outputs)) if loss.name == SoftmaxLoss.name else outputs
         points = self._attacked(ids, Objective("loss", loss, aim))
         batch = self._surface.inputs_at(np.concatenate([samples, points]))
         return batch, self.asking.fire_set(batch)
@@ -170,10 +170,10 @@ class TradesStepper(AdversarialStepper):
         return self.problem.loss if self.problem.loss.name == SoftmaxLoss.name else SquaredLoss()
 
 
-def _shares(outputs: NDArray) -> NDArray[np.float64]:
-    """Softmax."""
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True), dtype=np.float64)
-    return powers / powers.sum(axis=1, keepdims=True)
+def _log_shares(outputs: NDArray) -> NDArray[np.float64]:
+    """The logarithm of softmax."""
+    below = outputs - outputs.max(axis=1, keepdims=True)
+    return below - np.log(np.exp(below, dtype=np.float64).sum(axis=1, keepdims=True))
 
 
 def _distance(clean: NDArray, moved: NDArray, loss: str) -> tuple[NDArray, NDArray, NDArray]:
@@ -181,9 +181,7 @@ def _distance(clean: NDArray, moved: NDArray, loss: str) -> tuple[NDArray, NDArr
     if loss != SoftmaxLoss.name:
         apart = clean - moved
         return apart, -apart, 0.5 * np.square(apart).sum(axis=1)
-    p, q = _shares(clean), _shares(moved)
-    logs = (clean - clean.max(axis=1, keepdims=True)) - (moved - moved.max(axis=1, keepdims=True))
-    logs += np.log(np.exp(moved - moved.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
-    logs -= np.log(np.exp(clean - clean.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
+    log_p, log_q = _log_shares(clean), _log_shares(moved)
+    p, logs = np.exp(log_p), log_p - log_q
     distances = (p * logs).sum(axis=1)
-    return p * (logs - distances[:, None]), q - p, distances
+    return p * (logs - distances[:, None]), np.exp(log_q) - p, distances
