@@ -37,7 +37,7 @@ for power in POWERS:
     print(f"width {2**power:>7,}: built", flush=True)
 
 seconds: list[list[float]] = [[] for _ in trainers]
-batches = trainers[0].batches(1)
+batches = trainers[0].problem.batches(1)
 for step in range(STEPS + 2):
     ids, next_ids = batches[step % 2], batches[(step + 1) % 2]
     for times, trainer in zip(seconds, trainers, strict=True):
