@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from command import fewfire, train_digits
-from fewfire.adversarial import Box
+from fewfire.adversarial import Attack, Box, Surface
 from fewfire.runs import RunFolder, attacks
 
 
@@ -35,6 +35,7 @@ def test_an_attack_tells_what_stays_right_and_keeps_what_it_found(run, tmp_path)
     np.testing.assert_array_equal(model.labels(points) != labels, broken)
     assert points.min() >= 0
     assert points.max() <= 16
+    assert (figures["runs_done"], figures["interrupted"]) == (2, False)
     again = fewfire("attack", run, "digits", "--attack", "linf:0.1", "--steps", 5, "--restarts", 2,
                     "--samples", 100, "--threads", 1, "--json")  # fmt: skip
     assert again.figures["per_restart"] == figures["per_restart"]
@@ -140,3 +141,39 @@ def test_a_number_of_samples_below_one_is_refused(run):
     ended = fewfire("attack", run, "digits", "--samples", 0)
     assert ended.code == 2
     assert "--samples must be >= 1. Got 0" in ended.message
+
+
+def test_ctrl_c_keeps_what_was_found_so_far(run, tmp_path, monkeypatch):
+    """Of three runs, the second of which is broken off."""
+    steps, step = [], Attack.step
+
+    def step_or_stop(attack, *arguments):
+        steps.append(attack)
+        if len(steps) == 15:
+            raise KeyboardInterrupt
+        return step(attack, *arguments)
+
+    monkeypatch.setattr(Attack, "step", step_or_stop)
+    out = tmp_path / "attacked.npz"
+    ended = fewfire("attack", run, "digits", "--attack", "linf:0.1", "--steps", 10, "--restarts", 3,
+                    "--samples", 100, "--out", out, "--json")  # fmt: skip
+    assert ended.code == 130
+    assert "interrupted after 1 of 3 runs: accuracy" in ended.err
+    figures = ended.figures
+    assert (figures["runs_done"], figures["restarts"], figures["interrupted"]) == (1, 3, True)
+    assert figures["robust_accuracy"] == figures["per_restart"][0] < figures["clean_accuracy"]
+    with np.load(out) as archive:
+        assert archive["runs_done"] == 1
+        assert archive["broken"].mean() == pytest.approx(1 - figures["robust_accuracy"])
+        wrong = RunFolder(run).load_model().labels(archive["X"]) != archive["y"]
+        np.testing.assert_array_equal(wrong, archive["broken"])
+
+
+def test_ctrl_c_before_anything_was_seen_leaves_nothing(run, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Surface, "at", stop)
+    ended = fewfire("attack", run, "digits", "--out", tmp_path / "attacked.npz", "--json")
+    assert (ended.code, ended.out) == (130, "")
+    assert not any(tmp_path.iterdir())

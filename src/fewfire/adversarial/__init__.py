@@ -3,7 +3,17 @@
 from fewfire.adversarial.attack import Attack
 from fewfire.adversarial.ball import Ball, Box
 from fewfire.adversarial.objective import Objective
-from fewfire.adversarial.robustness import Robustness, robust_accuracy, wilson
+from fewfire.adversarial.robustness import AttackInterrupted, Robustness, robust_accuracy, wilson
 from fewfire.adversarial.surface import Surface
 
-__all__ = ["Attack", "Ball", "Box", "Objective", "Robustness", "Surface", "robust_accuracy", "wilson"]
+__all__ = [
+    "Attack",
+    "AttackInterrupted",
+    "Ball",
+    "Box",
+    "Objective",
+    "Robustness",
+    "Surface",
+    "robust_accuracy",
+    "wilson",
+]

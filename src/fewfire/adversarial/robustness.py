@@ -1,7 +1,7 @@
 """Robust accuracy: how many samples stay right, whatever an attack tries."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
 from time import perf_counter
@@ -21,6 +21,7 @@ from fewfire.prepare.scaling import InputScaling
 
 BATCH = 256
 SURE = 0.95  # of the interval
+LOWERED = 0.75  # of the threshold, where nothing fires: of 0 .. 0.97 it broke most samples of small networks
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +43,13 @@ class Robustness:
         For each broken sample the first wrong point found (the sample itself where that was wrong), for each
         other the sample.
     no_gradient : int
-        Samples on which nothing fires, so that a gradient says nothing about them.
+        Samples on which nothing fires, so that no gradient says where to go. Before the first run each of
+        them that is right is attacked once by the gradients of the margin at a lower threshold.
     seconds : float
     work : Work
-        Of the index.
+        Of the index, that of the lowered threshold included.
+    gradient_pairs : int
+        Firing pairs that gradients by the inputs were summed over, each c + d multiply-adds.
     """
 
     clean: float
@@ -57,6 +61,22 @@ class Robustness:
     no_gradient: int
     seconds: float
     work: Work
+    gradient_pairs: int
+
+
+class AttackInterrupted(KeyboardInterrupt):
+    """Ctrl-C in `robust_accuracy`.
+
+    Attributes
+    ----------
+    found : Robustness
+        What was found until then: `per_restart` holds the runs that are whole, and `robust` and all else
+        count the one that is not, too.
+    """
+
+    def __init__(self, found: Robustness) -> None:
+        super().__init__()
+        self.found = found
 
 
 def robust_accuracy(
@@ -98,6 +118,8 @@ def robust_accuracy(
 
     Raises
     ------
+    AttackInterrupted
+        Ctrl-C, once the samples were seen as they are: a KeyboardInterrupt that holds what was found.
     ValueError
         The network has one output, the labels are none of its classes, or the index answers for its training
         samples alone.
@@ -112,53 +134,100 @@ def robust_accuracy(
     name = rules.for_new_inputs(BATCH, network.n_features) if index == "auto" else index
     surface = Surface(network, scaling, index_named(name), mean=mean)
     surface.index.build(network.layer, surface.inputs_at(samples[:BATCH]))
-    targets = np.eye(network.n_outputs)[labels]
-    objective = Objective(attack.objective, loss or SoftmaxLoss(), targets)
+    objective = Objective(attack.objective, loss or SoftmaxLoss(), np.eye(network.n_outputs)[labels])
+    search = _Search(surface, attack, samples, labels, objective, seed)
+    try:
+        search.run(on_batch or (lambda share: None))
+    except KeyboardInterrupt:
+        raise AttackInterrupted(search.found(perf_counter() - start)) from None
+    return search.found(perf_counter() - start)
 
-    def right(points: NDArray, ids: NDArray) -> tuple[NDArray[np.bool_], int]:
-        seen = surface.at(points)
-        silent = len(ids) - len(np.unique(seen.fires.samples))
-        return seen.outputs.argmax(axis=1) == labels[ids], silent
 
-    n, examples = len(samples), samples.copy()
-    broken, silent = np.zeros(n, bool), 0
-    for ids in _batches(np.arange(n)):
-        is_right, without = right(samples[ids], ids)
-        broken[ids], silent = ~is_right, silent + without
-    clean, per_restart = 1 - broken.mean(), []
-    for restart in range(attack.restarts):
-        batches = _batches(np.flatnonzero(~broken))
-        for number, ids in enumerate(batches):
-            random = np.random.default_rng([seed, restart, number])
-            found, points = _first_wrong(
-                surface, attack, samples[ids], labels[ids], objective.part(ids), random
-            )
-            broken[ids[found]], examples[ids[found]] = True, points[found]
-            if on_batch is not None:
-                on_batch((restart + (number + 1) / len(batches)) / attack.restarts)
-        per_restart.append(float(1 - broken.mean()))
-    return Robustness(
-        clean=float(clean),
-        robust=per_restart[-1],
-        interval=wilson(int((~broken).sum()), n),
-        per_restart=tuple(per_restart),
-        broken=broken,
-        examples=examples,
-        no_gradient=silent,
-        seconds=perf_counter() - start,
-        work=surface.index.work.copy(),
-    )
+class _Search:
+    """What is known of each sample while one run follows the other."""
+
+    def __init__(
+        self,
+        surface: Surface,
+        attack: Attack,
+        samples: NDArray,
+        labels: NDArray,
+        objective: Objective,
+        seed: int,
+    ) -> None:
+        self._surface, self._attack, self._objective, self._seed = surface, attack, objective, seed
+        self._samples, self._labels = samples, labels
+        self._broken, self._silent = np.zeros((2, len(samples)), bool)
+        for ids in _batches(np.arange(len(samples))):
+            seen = surface.at(samples[ids])
+            self._broken[ids] = seen.outputs.argmax(axis=1) != labels[ids]
+            self._silent[ids] = np.bincount(seen.fires.samples, minlength=len(ids)) == 0
+        self._clean, self._examples = float(1 - self._broken.mean()), samples.copy()
+        self._per_restart: list[float] = []
+        self._guides = [surface]
+
+    def run(self, on_batch: Callable[[float], None]) -> None:
+        """All runs of the attack, and before them the one that finds a way out of silence."""
+        restarts = self._attack.restarts
+        if (self._silent & ~self._broken).any():
+            guide = self._surface.at_threshold(LOWERED * self._surface.network.threshold)
+            self._guides.append(guide)
+            objective = replace(self._objective, name="margin")
+            self._run(self._silent & ~self._broken, guide, objective, restarts, lambda share: None)
+        for restart in range(restarts):
+            self._run(~self._broken, self._surface, self._objective, restart,
+                      lambda share, before=restart: on_batch((before + share) / restarts))  # fmt: skip
+            self._per_restart.append(float(1 - self._broken.mean()))
+
+    def _run(
+        self,
+        tried: NDArray[np.bool_],
+        guide: Surface,
+        objective: Objective,
+        number: int,
+        on_batch: Callable[[float], None],
+    ) -> None:
+        """One run against some of the samples, by the gradients of a guide."""
+        batches = _batches(np.flatnonzero(tried))
+        for batch, ids in enumerate(batches):
+            random = np.random.default_rng([self._seed, number, batch])
+            wrong, points = _first_wrong(
+                self._surface, guide, self._attack, self._samples[ids], self._labels[ids],
+                objective.part(ids), random,
+            )  # fmt: skip
+            self._examples[ids[wrong]] = points[wrong]
+            self._broken[ids[wrong]] = True  # last: an interrupt in between counts none of them
+            on_batch((batch + 1) / len(batches))
+
+    def found(self, seconds: float) -> Robustness:
+        n_right = int(np.count_nonzero(~self._broken))
+        return Robustness(
+            clean=self._clean,
+            robust=float(1 - self._broken.mean()),
+            interval=wilson(n_right, len(self._samples)),
+            per_restart=tuple(self._per_restart),
+            broken=self._broken,
+            examples=np.where(self._broken[:, None], self._examples, self._samples),
+            no_gradient=int(np.count_nonzero(self._silent)),
+            seconds=seconds,
+            work=sum((guide.index.work for guide in self._guides), Work()),
+            gradient_pairs=sum(guide.gradient_pairs for guide in self._guides),
+        )
 
 
 def _first_wrong(
     surface: Surface,
+    guide: Surface,
     attack: Attack,
     samples: NDArray,
     labels: NDArray,
     objective: Objective,
     random: np.random.Generator,
 ) -> tuple[NDArray[np.bool_], NDArray]:
-    """Which samples one run breaks, and where: each leaves the run at its first wrong point."""
+    """Which samples one run breaks, and where: each leaves the run at its first wrong point.
+
+    The surface says what is wrong, and the gradients of the guide where to go.
+    """
     ball = Ball(samples, attack.norm, attack.radius, attack.box)
     points = ball.random_points(random) if attack.random_start else samples
     found, examples, ids = np.zeros(len(samples), bool), samples.copy(), np.arange(len(samples))
@@ -169,7 +238,8 @@ def _first_wrong(
         found[ids[wrong]], examples[ids[wrong]] = True, here[wrong]
         if step == attack.steps or wrong.all():
             break
-        points = attack.step(surface, ball, points, seen, objective)
+        guiding = seen if guide is surface else guide.at(here)
+        points = attack.step(guide, ball, points, guiding, objective)
         if wrong.any():
             kept = np.flatnonzero(~wrong)
             ids, points, ball, objective = ids[kept], points[kept], ball.part(kept), objective.part(kept)

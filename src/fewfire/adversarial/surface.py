@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.indexes import Index
+from fewfire.indexes import ExhaustiveIndex, Index
 from fewfire.networks.gradients import input_gradients
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.prepare.scaling import InputScaling
@@ -36,6 +36,11 @@ class Surface:
     mean : (c,), optional
         Added to the outputs.
 
+    Attributes
+    ----------
+    gradient_pairs : int
+        Firing pairs that `gradients` has summed over.
+
     Raises
     ------
     ValueError
@@ -56,6 +61,13 @@ class Surface:
                 "its training samples alone. Use 'screened', 'exhaustive' or 'weight_tree'."
             )
         self.network, self.scaling, self.index, self._mean = network, scaling, index, mean
+        self.gradient_pairs = 0
+
+    def at_threshold(self, threshold: float) -> "Surface":
+        """The same neurons at another threshold, searched exhaustively: for a low one, at which many fire."""
+        network, index = self.network.at_threshold(threshold), ExhaustiveIndex()
+        index.build(network.layer)
+        return Surface(network, self.scaling, index, mean=self._mean)
 
     def inputs_at(self, points: NDArray) -> Inputs:
         """The points as the network takes them, without ids."""
@@ -74,5 +86,6 @@ class Surface:
 
         c + d multiply-adds per firing pair, and O(d) per point.
         """
+        self.gradient_pairs += len(seen.fires)
         of_inputs = input_gradients(self.network, seen.fires, residuals).astype(np.float64)
         return of_inputs if self.scaling is None else self.scaling.pull_back(seen.points, of_inputs)

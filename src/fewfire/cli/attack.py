@@ -1,15 +1,18 @@
 """`fewfire attack`: how many samples stay right, whatever is tried against them."""
 
 import json as json_format
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import Progress
 
-from fewfire.adversarial import robust_accuracy
+from fewfire.adversarial import AttackInterrupted, Robustness, robust_accuracy
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.options import Json, Quiet, Seed, Threads
 from fewfire.cli.streams import console_of
@@ -20,6 +23,7 @@ from fewfire.runs import RunFolder
 from fewfire.runs.attacks import attack_on, attackable
 from fewfire.system.files import write_atomically
 from fewfire.system.machine import set_threads
+from fewfire.system.signals import uninterrupted
 
 
 def attack(
@@ -36,7 +40,10 @@ def attack(
     objective: Annotated[str, typer.Option(help="What is driven up: loss, margin or dlr.")] = "loss",
     samples: Annotated[int | None, typer.Option(help="The first so many samples; by default all.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="NPZ file for the attacked samples X, their labels y, and broken.")
+        Path | None,
+        typer.Option(
+            help="NPZ file for attacked samples X, labels y, and broken; written after Ctrl-C, too."
+        ),
     ] = None,
     seed: Seed = 0,
     threads: Threads = None,
@@ -70,38 +77,69 @@ def attack(
     )
     inputs, labels = rows.inputs[:samples], rows.labels[:samples]
     console = console_of(json=json, quiet=quiet)
+    report = _Report(console, out, attack, steps, restarts, len(inputs), json)
     with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         task = progress.add_task(f"{attack}, {steps} steps", total=1.0)
-        found = robust_accuracy(
-            member.network, inputs, model.targets.encode(labels), tried,  # type: ignore[union-attr]
-            scaling=member.preparation.scaling, mean=model.mean, seed=seed,
-            on_batch=lambda share: progress.update(task, completed=share),
-        )  # fmt: skip
-    low, high = found.interval
-    runs = "run" if restarts == 1 else "runs"
-    console.print(
-        f"{len(inputs):,} samples, {attack} of the range, {steps} steps, {restarts} {runs}: accuracy "
-        f"{found.clean:.4f}, robust {found.robust:.4f} ({low:.4f} .. {high:.4f}), {found.seconds:.1f} s",
-        soft_wrap=True,
-    )
-    if found.no_gradient:
-        console.print(f"nothing fires on {found.no_gradient:,} of them, so their gradients say nothing")
-    if out is not None:
-        archive = BytesIO()
-        np.savez_compressed(archive, X=found.examples, y=labels, broken=found.broken)
-        write_atomically(out, archive.getvalue())
-        console.print(f"attacked samples written to {out}", soft_wrap=True)
-    if json:
-        figures: dict[str, Any] = {
+        try:
+            found = robust_accuracy(
+                member.network, inputs, model.targets.encode(labels), tried,  # type: ignore[union-attr]
+                scaling=member.preparation.scaling, mean=model.mean, seed=seed,
+                on_batch=lambda share: progress.update(task, completed=share),
+            )  # fmt: skip
+        except AttackInterrupted as stopped:
+            progress.stop()
+            with uninterrupted():
+                report(stopped.found, labels, interrupted=True)
+            raise
+    report(found, labels)
+
+
+@dataclass(frozen=True)
+class _Report:
+    """Says, and writes, what was found."""
+
+    console: Console
+    out: Path | None
+    attack: str
+    steps: int
+    restarts: int
+    n_samples: int
+    json: bool
+
+    def __call__(self, found: Robustness, labels: NDArray, *, interrupted: bool = False) -> None:
+        say = self.console.print
+        low, high = found.interval
+        runs = "1 run" if self.restarts == 1 else f"{self.restarts} runs"
+        if interrupted:
+            runs = f"interrupted after {len(found.per_restart)} of {runs}"
+        say(
+            f"{self.n_samples:,} samples, {self.attack} of the range, {self.steps} steps, {runs}: accuracy "
+            f"{found.clean:.4f}, robust {found.robust:.4f} ({low:.4f} .. {high:.4f}), {found.seconds:.1f} s",
+            soft_wrap=True,
+        )
+        if found.no_gradient:
+            silent = f"nothing fires on {found.no_gradient:,} of them"
+            say(f"{silent}, which were attacked at a lower threshold, too", soft_wrap=True)
+        if self.out is not None:
+            archive = BytesIO()
+            np.savez_compressed(archive, X=found.examples, y=labels, broken=found.broken,
+                                runs_done=len(found.per_restart))  # fmt: skip
+            write_atomically(self.out, archive.getvalue())
+            say(f"attacked samples written to {self.out}", soft_wrap=True)
+        if self.json:
+            print(json_format.dumps(self._figures(found) | {"interrupted": interrupted}))
+
+    def _figures(self, found: Robustness) -> dict[str, Any]:
+        return {
             "clean_accuracy": found.clean,
             "robust_accuracy": found.robust,
-            "robust_interval": [low, high],
+            "robust_interval": list(found.interval),
             "per_restart": list(found.per_restart),
-            "attack": attack,
-            "steps": steps,
-            "restarts": restarts,
-            "n_samples": len(inputs),
+            "attack": self.attack,
+            "steps": self.steps,
+            "restarts": self.restarts,
+            "runs_done": len(found.per_restart),
+            "n_samples": self.n_samples,
             "no_gradient": found.no_gradient,
             "attack_seconds": found.seconds,
         }
-        print(json_format.dumps(figures))

@@ -98,6 +98,11 @@ class Layer:
         weights = self.weights if self.settled else self.present_weights()
         return Layer(padded(weights[neurons], self.dtype), self.n_features, self.threshold, self.scale)
 
+    def at_threshold(self, threshold: float) -> "Layer":
+        """The same neurons as they are now with another threshold; copies nothing, unless they coast."""
+        rows = self.weight_rows if self.settled else self.present_rows()
+        return Layer(rows, self.n_features, threshold, self.scale)
+
     def arrange(self, order: NDArray[np.int32]) -> None:
         """Put neuron order[r] in the place of neuron r, for all r."""
         self.weight_rows[:] = self.weight_rows[order]

@@ -234,6 +234,10 @@ class TwoLayerNetwork:
         layer = self.layer.part(neurons)
         return TwoLayerNetwork._of(layer, padded(self.output_weights[neurons], self.dtype), self.n_outputs)
 
+    def at_threshold(self, threshold: float) -> "TwoLayerNetwork":
+        """The same neurons with another threshold; copies nothing, unless they coast."""
+        return TwoLayerNetwork._of(self.layer.at_threshold(threshold), self.output_rows, self.n_outputs)
+
     def arrange(self, order: NDArray[np.int32]) -> None:
         """Put neuron order[r] in the place of neuron r, for all r: the same function."""
         self.layer.arrange(order)
