@@ -50,8 +50,8 @@ $(INSTALLED): $(SOURCES)
 	$(BIN)/python -m pip install --quiet torch==2.13.0 $(call else_say,a package index that pip can reach: pypi.org or \
 	  PIP_INDEX_URL. Got the error above. Connect and run make again: what is there already stays)
 	CXX=$(CXX) $(BIN)/python -m pip install --quiet --editable \
-	  '.[dev,docs,openml,parquet,plot,quantum,sklearn,tensorboard,torch]' $(call else_say,a package index for the \
-	  packages above and a C++17 compiler for the core. Got the error above. Mend it and run make again)
+	  '.[attacks,dev,docs,openml,parquet,plot,quantum,sklearn,tensorboard,torch]' $(call else_say,a package index for \
+	  the packages above and a C++17 compiler for the core. Got the error above. Mend it and run make again)
 	rm -f .venv/installed*
 	touch $@
 
