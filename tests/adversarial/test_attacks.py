@@ -12,6 +12,7 @@ from fewfire.networks.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
 from fewfire.prepare import InputScaling
 from fewfire.reference import adversarial as reference
 from fewfire.reference.two_layer import forward
+from fewfire.system import machine
 from problems import clustered_problem
 from strategies import seeds
 from trainers import descend
@@ -129,6 +130,38 @@ def test_all_open_indexes_and_any_threads_lead_to_the_same_points(trained, norm)
         assert other.per_restart == found[0].per_restart
 
 
+@pytest.mark.parametrize("name", [name for name, kind in INDEXES.items() if kind.is_open])
+def test_in_few_dimensions_every_open_index_leads_to_the_same_points(name):
+    problem = clustered_problem(width=300, n_features=5, n_samples=60, threshold=0.5)
+    labels = problem.targets.argmax(axis=1)
+    attack = Attack(radius=0.2, steps=4, restarts=2, box=Box(-1, 1))
+    found, exact = (
+        robust_accuracy(problem.network, problem.inputs.samples, labels, attack, index=index)
+        for index in (name, "exhaustive")
+    )
+    np.testing.assert_array_equal(found.examples, exact.examples)
+    assert found.per_restart == exact.per_restart < (found.clean,)
+
+
+def test_every_instruction_set_leads_to_the_same_points():
+    """Also where rows are long enough to be coded."""
+    problem = clustered_problem(width=600, n_features=300, n_samples=40, threshold=1.0)
+    samples, labels = problem.inputs.samples, problem.targets.argmax(axis=1)
+    scaling = InputScaling.fit(samples, standardize=False)
+    network = fewfire.TwoLayerNetwork.initialize(600, 301, 3, threshold=1.0)
+    found = []
+    for instruction_set in machine.available_instruction_sets():
+        machine.use_instruction_set(instruction_set)
+        for index in ("exhaustive", "screened"):
+            attack = Attack(radius=0.05, steps=4)
+            found.append(
+                robust_accuracy(network, samples, labels, attack, scaling=scaling, index=index).examples
+            )
+    assert not np.array_equal(found[0], samples)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
 def test_robust_accuracy_falls_with_radius_steps_and_restarts(trained):
     network, scaling, samples, labels = trained
 
@@ -169,6 +202,27 @@ def test_fgsm_is_one_step_of_the_whole_radius(trained):
     moved = np.abs(points - samples)
     inside = (points > 0) & (points < 1)
     np.testing.assert_allclose(moved[inside & (moved > 0)], 0.05, atol=1e-6)
+
+
+def test_on_a_linear_region_fgsm_gains_what_the_formula_says():
+    """x + e sign(g) with g = m^(-1/2) sum_r (a_rj - a_ry) w_r, and the margin rises by e |g|_1."""
+    problem = clustered_problem(width=200, n_features=10, n_samples=80, threshold=0.5, dtype=np.float64)
+    network, samples, radius = problem.network, problem.inputs.samples, 1e-4
+    before = samples @ network.weights.T - network.threshold
+    linear = (np.abs(before) > radius * np.abs(network.weights).sum(axis=1)).all(axis=1)
+    assert linear.sum() > 10
+    objective = Objective("margin", SquaredLoss(), problem.targets)
+    surface = Surface(network, None, index_named("exhaustive"))
+    surface.index.build(network.layer, None)
+    points = Attack.fgsm(radius=radius).points(surface, samples, objective, np.random.default_rng(0))
+    outputs = network.forward(samples)
+    label, others = problem.targets.argmax(axis=1), np.where(problem.targets > 0, -np.inf, outputs)
+    signs = network.output_weights[:, others.argmax(axis=1)] - network.output_weights[:, label]
+    gradients = network.scale * ((before > 0) * signs.T) @ network.weights
+    np.testing.assert_allclose(points[linear], (samples + radius * np.sign(gradients))[linear], atol=1e-15)
+    gained = objective.values(network.forward(points)) - objective.values(outputs)
+    expected = radius * np.abs(gradients).sum(axis=1)
+    np.testing.assert_allclose(gained[linear], expected[linear], rtol=1e-7)
 
 
 def test_an_index_of_training_samples_is_refused(trained):
