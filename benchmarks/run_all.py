@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 for script in (
     "adversarial",
     "auto",
+    "autoattack",
     "bfloat16",
     "exactness",
     "grid",
@@ -34,6 +35,7 @@ for script in (
     own = (
         "adversarial",
         "auto",
+        "autoattack",
         "exactness",
         "grid",
         "halfspace",

@@ -102,15 +102,45 @@ def whole_runs() -> str:
 
 def attacks() -> str:
     content = result("adversarial")
-    ways = ("BLAS", "oneDNN", "autograd", "torch.compile", "bfloat16")
-    rows = [
-        [f"{row['width']:,}", f"{row['fire_rate']:.1%}", milliseconds(row["seconds"]["ours"]),
-         *(milliseconds(row["seconds"][way]) for way in ways),
-         ratios(row["speedup"], row["bfloat16_speedup"]), milliseconds(row["seconds"]["ours, training step"])]
-        for row in content["figures"]
-    ]  # fmt: skip
-    header = ["width", "fires", "attack step: ours", *ways, "ratios", "training step of 7 attack steps"]
+    rows = []
+    for kind, name in (("attack", "an attack step"), ("training", "a training step of 7 attack steps")):
+        for row in content["figures"]:
+            of_float32, of_bfloat16 = row["float32"], row["bfloat16"]
+            rows.append(
+                [name, f"{row['width']:,}", f"{row['fire_rate']:.1%}",
+                 milliseconds(row["seconds"][f"{kind}: ours"]), milliseconds(of_float32[f"{kind}_seconds"]),
+                 milliseconds(of_bfloat16[f"{kind}_seconds"]),
+                 ratios(of_float32[f"{kind}_speedup"], of_bfloat16[f"{kind}_speedup"])]
+            )  # fmt: skip
+    header = ["step", "width", "fires", "fewfire", "float32", "bfloat16", "ratios"]
     return table(header, rows) + "\n\n" + made_by(content)
+
+
+def attack_ways() -> str:
+    figures = result("adversarial")["figures"]
+    ways = [way for way in figures[0]["seconds"] if not way.endswith(": ours")]
+    rows = [[way, *(milliseconds(row["seconds"][way]) for row in figures)] for way in ways]
+    return table(["dense step", *(f"width {row['width']:,}" for row in figures)], rows)
+
+
+def autoattack() -> str:
+    content = result("autoattack")
+    run = content["figures"]
+    ours = [
+        [f"ours, objective {one['objective']}", f"{one['robust']:.1%}", f"{one['seconds']:.0f}"]
+        for one in run["ours"]
+    ]
+    theirs = [
+        [f"AutoAttack: after {one['attack']}", f"{one['robust']:.1%}", f"{one['seconds']:.0f}"]
+        for one in run["autoattack"]
+    ]
+    moves = {name: 255 * move for name, move in run["median_least_move"].items()}
+    text = (
+        f"{run['clean']:.1%} of the {run['samples']} are right as they are. FAB finds the nearest wrong "
+        f"point of a sample at {moves['module']:.3f} / 255 (median) through the module, and at "
+        f"{moves['dense']:.3f} / 255 on the same network in dense PyTorch, whose inputs are not rounded."
+    )
+    return table(["attack", "stay right", "seconds"], ours + theirs) + f"\n\n{text} {made_by(content)}"
 
 
 def widths() -> str:
@@ -573,7 +603,8 @@ def rank(accuracy: dict[str, float], method: str) -> float:
 
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
-    "attacks": attacks, "whole_runs": whole_runs, "rates": rates, "screened": screened,
+    "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
+    "whole_runs": whole_runs, "rates": rates, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
     "halfspace": halfspace, "data_tree": data_tree, "auto": auto, "gauss_newton": gauss_newton,
