@@ -133,10 +133,14 @@ class Ball:
 
         linf: by `size` in every column, in the direction of its sign. l2: by `size` in all.
         """
-        # Before they are normalised. Where outputs overflow there is none, and training says so.
-        gradients = np.where((self.low < self.high) & np.isfinite(gradients), gradients, 0.0)
+        if not np.isfinite(gradients).all():  # where outputs overflow there is none, and training says so
+            gradients = np.where(np.isfinite(gradients), gradients, 0.0)
         if self.norm == "linf":
-            return self.project(points + size * np.sign(gradients))
+            moved = np.sign(gradients, dtype=np.float64)
+            moved *= size
+            moved += points
+            return self.project(moved)
+        gradients = np.where(self.low < self.high, gradients, 0.0)  # before they are normalised
         return self.project(points + size * gradients / np.maximum(_lengths(gradients), np.finfo(float).tiny))
 
 

@@ -181,10 +181,14 @@ class InputScaling:
                 norms = np.sqrt(np.square(centred).sum(axis=1) + np.square(self.constant))
                 require_finite_norms(norms, start)
                 stop = start + len(centred)
-                rows = np.column_stack([centred, np.full(len(centred), self.constant)]) / norms[:, None]
+                rows = np.empty((len(centred), self.n_outputs))
+                rows[:, :-1], rows[:, -1] = centred, self.constant
+                rows /= norms[:, None]
                 if unit_rows.dtype == np.float32 and self.n_outputs >= CODED_FROM:
-                    largest = CODES_PER_ONE - 1
-                    rows = np.clip(np.rint(rows * CODES_PER_ONE), -largest, largest) / CODES_PER_ONE
+                    rows *= CODES_PER_ONE
+                    np.rint(rows, out=rows)
+                    np.clip(rows, 1 - CODES_PER_ONE, CODES_PER_ONE - 1, out=rows)
+                    rows /= CODES_PER_ONE
                 unit_rows[start:stop] = rows
                 start = stop
         return unit_rows
@@ -200,12 +204,13 @@ class InputScaling:
         inputs : array (n, d)
         gradients : array (n, n_outputs)
         """
-        directed_rows = directed(self.standardized(inputs), self.directions)
-        centred = np.column_stack([directed_rows, np.full(len(inputs), self.constant)])
-        squares = np.square(centred).sum(axis=1, keepdims=True)
-        along = (gradients * centred).sum(axis=1, keepdims=True) / squares
-        of_directed = ((gradients - along * centred) / np.sqrt(squares))[:, :-1]
-        return undirected(of_directed, self.directions) / self.scale
+        rows = directed(self.standardized(inputs), self.directions)
+        squares = np.einsum("ij,ij->i", rows, rows) + np.square(self.constant)
+        along = np.einsum("ij,ij->i", gradients[:, :-1], rows) + gradients[:, -1] * self.constant
+        rows *= (along / squares)[:, None]
+        np.subtract(gradients[:, :-1], rows, out=rows)
+        rows /= np.sqrt(squares)[:, None]
+        return undirected(rows, self.directions) / self.scale
 
     def _require_columns(self, inputs: np.ndarray) -> None:
         if inputs.ndim != 2 or inputs.shape[1] != len(self.mean):
