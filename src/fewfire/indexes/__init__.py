@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import rules
 from fewfire.indexes.arrangement import arrange
-from fewfire.indexes.base import Index, fitting
+from fewfire.indexes.base import Index, OpenIndex, fitting
 from fewfire.indexes.correlation_tree import CorrelationTreeByNeuron, CorrelationTreeBySample
 from fewfire.indexes.data_tree import DataTreeIndex
 from fewfire.indexes.drift import DriftIndex
@@ -68,6 +68,7 @@ __all__ = [
     "ExhaustiveIndex",
     "GroverIndex",
     "Index",
+    "OpenIndex",
     "ScreenedIndex",
     "WeightTreeIndex",
     "arrange",

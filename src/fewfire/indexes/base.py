@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.work import Work
@@ -109,10 +110,17 @@ class Index(ABC):
 
     def _fire_set_of(self, found: "Found_float32 | Found_float64", n_samples: int) -> FireSet:
         """The fire set that the core found on so many samples, once its work is written down."""
-        fires = FireSet(found.begins, found.samples, found.values, n_samples)
-        self.work.asked += fires.width * n_samples
+        return self._answered(self._pairs_of(found, n_samples))
+
+    def _pairs_of(self, found: "Found_float32 | Found_float64", n_samples: int) -> FireSet:
+        """The pairs that the core found, once the work of finding them is written down."""
         self.work.near += int(found.near.sum())
         self.work.dots += int(found.dots.sum())
+        return FireSet(found.begins, found.samples, found.values, n_samples)
+
+    def _answered(self, fires: FireSet) -> FireSet:
+        """The same, written down as a question about all pairs and its answer."""
+        self.work.asked += fires.width * fires.n_samples
         self.work.fired += len(fires)
         return fires
 
@@ -129,6 +137,63 @@ class Index(ABC):
     @abstractmethod
     def check_invariants(self) -> None:
         """Raise AssertionError where something the index relies on does not hold. Slow; for tests."""
+
+
+class OpenIndex(Index):
+    """An index that answers for any inputs, and at any threshold."""
+
+    is_open: ClassVar[bool] = True
+
+    @abstractmethod
+    def pairs_above(self, batch: ArrayLike | Inputs, threshold: float) -> FireSet:
+        """All pairs of a batch whose pre-activation exceeds a threshold, strictly, from the present weights.
+
+        Parameters
+        ----------
+        batch : (n, d) array or Inputs
+        threshold : float
+            The layer's or any other, rounded to the dtype of the layer.
+
+        Raises
+        ------
+        DataError, RuntimeError, ValueError
+            As `fire_set`.
+        """
+
+    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
+        return self._answered(self.pairs_above(batch, require_built(self._layer, self).threshold))
+
+    def firing_among(self, pairs: FireSet, batch: ArrayLike | Inputs) -> FireSet:
+        """Those of some pairs that fire on a batch; no other is looked at.
+
+        Parameters
+        ----------
+        pairs : FireSet
+            On as many samples; only neurons and samples count.
+        batch : (n, d) array or Inputs
+
+        Raises
+        ------
+        DataError, RuntimeError
+            As `fire_set`.
+        ValueError
+            The batch does not fit the layer, or the pairs are of another number of neurons or samples.
+
+        Notes
+        -----
+        d multiply-adds per pair. The index itself is not asked.
+        """
+        layer = require_built(self._layer, self)
+        batch = fitting(layer, batch, new=True)
+        if (pairs.width, pairs.n_samples) != (layer.width, len(batch)):
+            raise ValueError(
+                f"the pairs must be of the neurons and samples that are asked about, {layer.width} and "
+                f"{len(batch)}. Got pairs of {pairs.width} and {pairs.n_samples}. Find them with pairs_above."
+            )
+        found = _core.proposed_fire_set(
+            pairs.begins, pairs.samples, layer.core_view, batch.core_view, layer.threshold
+        )
+        return self._fire_set_of(found, len(batch))
 
 
 def require_built(layer: Layer | None, index: Index) -> Layer:

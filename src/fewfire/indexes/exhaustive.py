@@ -7,12 +7,12 @@ from numpy.typing import ArrayLike
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.indexes.base import Index, Progress, fitting, require_built
+from fewfire.indexes.base import OpenIndex, Progress, fitting, require_built
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
 
 
-class ExhaustiveIndex(Index):
+class ExhaustiveIndex(OpenIndex):
     """Looks at every pair. Open: any inputs can be asked.
 
     Parameters
@@ -26,7 +26,6 @@ class ExhaustiveIndex(Index):
     """
 
     name: ClassVar[str] = "exhaustive"
-    is_open: ClassVar[bool] = True
 
     def build(
         self, layer: Layer, inputs: ArrayLike | Inputs | None = None,
@@ -36,12 +35,12 @@ class ExhaustiveIndex(Index):
             fitting(layer, inputs)
         self._layer = layer
 
-    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
+    def pairs_above(self, batch: ArrayLike | Inputs, threshold: float) -> FireSet:
         layer = require_built(self._layer, self)
         batch = fitting(layer, batch, new=True)
-        found = _core.exhaustive_fire_set(layer.core_view, batch.core_view, layer.threshold)
+        found = _core.exhaustive_fire_set(layer.core_view, batch.core_view, threshold)
         self.work.multiplied += layer.width * len(batch)
-        return self._fire_set_of(found, len(batch))
+        return self._pairs_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
         """Nothing to do: the weights are read anew each time."""

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.indexes.base import Index, Progress, fitting, require_built
+from fewfire.indexes.base import OpenIndex, Progress, fitting, require_built
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
@@ -16,7 +16,7 @@ from fewfire.quantum.search import draw_reports
 DRAWN_AT_ONCE = 2**20  # searches, at the most, where all fire: they take a few dozen bytes each
 
 
-class GroverIndex(Index):
+class GroverIndex(OpenIndex):
     """Counts the queries of a quantum search; finds the pairs as the exhaustive index does. Open.
 
     Parameters
@@ -44,7 +44,6 @@ class GroverIndex(Index):
     """
 
     name: ClassVar[str] = "grover"
-    is_open: ClassVar[bool] = True
 
     def __init__(self, *, memory_limit: int | None = None, seed: int = 0) -> None:
         super().__init__(memory_limit=memory_limit)
@@ -59,10 +58,10 @@ class GroverIndex(Index):
         self._exhaustive.build(layer, inputs)
         self._layer, self._random, self.missed = layer, np.random.default_rng(self.seed), 0
 
-    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
+    def pairs_above(self, batch: ArrayLike | Inputs, threshold: float) -> FireSet:
         layer = require_built(self._layer, self)
         batch, width = fitting(layer, batch, new=True), layer.width
-        fires = self._exhaustive.fire_set(batch)
+        fires = self._exhaustive.pairs_above(batch, threshold)
         firing = np.bincount(fires.samples, minlength=len(batch))
         at_once = max(1, DRAWN_AT_ONCE // width)
         for first in range(0, len(batch), at_once):

@@ -14,7 +14,14 @@ from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty
-from fewfire.indexes.base import Index, Progress, fitting, require_built, require_within_limit, typical_size
+from fewfire.indexes.base import (
+    OpenIndex,
+    Progress,
+    fitting,
+    require_built,
+    require_within_limit,
+    typical_size,
+)
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
 
@@ -24,7 +31,7 @@ SLACK = 0.2  # standard deviations of the pre-activations that a neuron may move
 SAMPLED_ROWS = 1024  # that tell which columns are large
 
 
-class ScreenedIndex(Index):
+class ScreenedIndex(OpenIndex):
     """Looks at every pair in eight bits. Exact in any dimension; open: any inputs can be asked.
 
     Parameters
@@ -45,7 +52,6 @@ class ScreenedIndex(Index):
     """
 
     name: ClassVar[str] = "screened"
-    is_open: ClassVar[bool] = True
 
     def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
         inputs = fitting(layer, inputs)
@@ -78,12 +84,12 @@ class ScreenedIndex(Index):
         layer = require_built(self._layer, self)
         _core.screened_refresh(layer.core_view, lengths, **self._screened())
 
-    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
+    def pairs_above(self, batch: ArrayLike | Inputs, threshold: float) -> FireSet:
         layer = require_built(self._layer, self)
         batch = fitting(layer, batch, new=True)
-        found = _core.screened_fire_set(layer.core_view, batch.core_view, layer.threshold, **self._screened())
+        found = _core.screened_fire_set(layer.core_view, batch.core_view, threshold, **self._screened())
         self.work.multiplied += layer.width * len(batch)
-        return self._fire_set_of(found, len(batch))
+        return self._pairs_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
         self._refresh(step.lengths)

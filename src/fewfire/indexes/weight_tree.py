@@ -15,7 +15,7 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, padded
 from fewfire.halfspace.tree import NOTHING_DONE, count, tree_over
-from fewfire.indexes.base import Index, Progress, fitting, require_built, require_within_limit
+from fewfire.indexes.base import OpenIndex, Progress, fitting, require_built, require_within_limit
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
 
@@ -24,7 +24,7 @@ from fewfire.networks.layer import Layer
 REFRESH_PAIRS = 2
 
 
-class WeightTreeIndex(Index):
+class WeightTreeIndex(OpenIndex):
     """Finds who fires among m rows in few dimensions. Exact in any; open: any inputs can be asked.
 
     Parameters
@@ -47,7 +47,6 @@ class WeightTreeIndex(Index):
     """
 
     name: ClassVar[str] = "weight_tree"
-    is_open: ClassVar[bool] = True
     refresh_of_build: ClassVar[float] = 1 / 10
 
     def build(
@@ -66,18 +65,17 @@ class WeightTreeIndex(Index):
         self._worn = 0  # refreshes that such pairs have led to
         self._counted = count(self.work, self._tree, NOTHING_DONE)
 
-    def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
+    def pairs_above(self, batch: ArrayLike | Inputs, threshold: float) -> FireSet:
         layer = require_built(self._layer, self)
         batch = fitting(layer, batch, new=True)
         questions = padded(np.column_stack((batch.samples, batch.norms)), layer.dtype)
-        thresholds = np.full(len(batch), layer.threshold, layer.dtype)
+        thresholds = np.full(len(batch), threshold, layer.dtype)
         begins, samples = self._tree.proposed_to(questions, thresholds, layer.width)
         self._counted = count(self.work, self._tree, self._counted)
-        found = _core.proposed_fire_set(begins, samples, layer.core_view, batch.core_view, layer.threshold)
-        dots = self.work.dots
-        fires = self._fire_set_of(found, len(batch))
-        self._wasted += self.work.dots - dots - len(fires)
-        return fires
+        found = _core.proposed_fire_set(begins, samples, layer.core_view, batch.core_view, threshold)
+        pairs = self._pairs_of(found, len(batch))
+        self._wasted += len(samples) - len(pairs)
+        return pairs
 
     def moved(self, step: Step) -> None:
         layer = require_built(self._layer, self)
