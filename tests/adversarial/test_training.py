@@ -9,7 +9,7 @@ from fewfire.adversarial import Attack, Box, robust_accuracy
 from fewfire.plan import plan_trainer
 from fewfire.prepare import InputScaling
 from fewfire.training import Adversarial
-from fewfire.training.methods.adversarial import _distance
+from fewfire.training.methods.trades import distance
 from problems import clustered_samples
 
 
@@ -123,24 +123,24 @@ def test_samples_come_with_their_scaling(pictures):
 
 
 def test_trades_without_a_weight_is_plain_training(pictures):
-    attacked = trained(pictures, trades=0.0)
+    attacked = trained(pictures, scheme="trades", beta=0.0)
     plain = plainly_trained(pictures)
     np.testing.assert_allclose(attacked.weights, plain.weights, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "squared"])
-def test_the_derivatives_of_trades_are_those_of_its_distance(loss):
+def test_the_derivatives_of_trades_are_those_of_itsdistance(loss):
     random, h = np.random.default_rng(0), 1e-6
     clean, moved = random.standard_normal((2, 8, 4))
-    by_clean, by_moved, distances = _distance(clean, moved, loss)
+    by_clean, by_moved, distances = distance(clean, moved, loss)
     assert (distances > 0).all()
-    assert not _distance(clean, clean, loss)[2].any()
+    assert not distance(clean, clean, loss)[2].any()
     for column in range(4):
         step = np.zeros((8, 4))
         step[:, column] = h
         rises = [
-            (_distance(clean + step, moved, loss)[2] - _distance(clean - step, moved, loss)[2]) / (2 * h),
-            (_distance(clean, moved + step, loss)[2] - _distance(clean, moved - step, loss)[2]) / (2 * h),
+            (distance(clean + step, moved, loss)[2] - distance(clean - step, moved, loss)[2]) / (2 * h),
+            (distance(clean, moved + step, loss)[2] - distance(clean, moved - step, loss)[2]) / (2 * h),
         ]
         np.testing.assert_allclose(by_clean[:, column], rises[0], rtol=1e-5, atol=1e-8)
         np.testing.assert_allclose(by_moved[:, column], rises[1], rtol=1e-5, atol=1e-8)
@@ -150,9 +150,9 @@ def test_trades_makes_a_network_more_robust(pictures):
     samples, targets, scaling = pictures
     test, labels = Attack(radius=0.06, steps=10, box=Box(0, 1)), targets.argmax(axis=1)
 
-    def robust(trades):
+    def robust(beta):
         attack = Attack(radius=0.06, steps=3, box=Box(0, 1))
-        network = trained(pictures, epochs=30, attack=attack, trades=trades)
+        network = trained(pictures, epochs=30, attack=attack, scheme="trades", beta=beta)
         return robust_accuracy(network, samples, labels, test, scaling=scaling).robust
 
     assert robust(6.0) > robust(0.0) + 0.02
@@ -180,7 +180,7 @@ def test_training_that_overflows_says_so_and_returns_to_the_last_epoch(pictures)
 def test_trades_needs_a_start_that_is_not_the_sample():
     for attack in (Attack.fgsm(radius=0.1), Attack(objective="margin")):
         with pytest.raises(ValueError, match="TRADES must have an attack with a random start"):
-            Adversarial(attack=attack, trades=6.0)
+            Adversarial(attack=attack, scheme="trades")
 
 
 def test_other_samples_than_those_of_training_are_refused(pictures):

@@ -72,7 +72,17 @@ def test_training_against_attacks_goes_through_an_open_index(tmp_path):
             "must go with an index that answers for new inputs",
         ),
         (("--attack", "linf:0.1", "--optimizer", "gauss-newton"), "--attack must go with --optimizer sgd"),
-        (("--trades", 6), "--trades must go with --attack"),
+        (
+            ("--attack", "linf:0.1", "--trades", 6),
+            "--trades must go with --adversarial trades. Got --trades 6",
+        ),
+        (("--adversarial", "trades", "--trades", 6), "--adversarial must go with --attack. Got"),
+        (("--attack-steps", 3), "--attack-steps must go with --attack. Got --attack-steps 3 alone"),
+        (("--attack", "linf:0.1", "--adversarial", "slow"), "--adversarial must be one of"),
+        (
+            ("--attack", "linf:0.1", "--adversarial", "fast", "--attack-steps", 2),
+            "--attack-steps must be 1 with --adversarial fast. Got 2",
+        ),
         (("--attack", "linf:0.1", "--attack-steps", 0), "--attack-steps must be >= 1"),
         (("--attack", "linf:0.1", "--learning-rate", "measured"), "must be a number or 'auto'"),
     ],
@@ -84,12 +94,22 @@ def test_what_does_not_go_together_is_refused(tmp_path, options, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_trades_trains(tmp_path):
+@pytest.mark.parametrize(
+    ("scheme", "options", "steps"),
+    [
+        ("pgd", ("--attack-steps", 2), 12),
+        ("fast", (), 12),
+        ("free", ("--attack-steps", 3), 36),
+        ("trades", ("--attack-steps", 2, "--trades", 2), 12),
+    ],
+)
+def test_every_scheme_trains(tmp_path, scheme, options, steps):
     ended = train_digits(
-        tmp_path / "run", "--loss", "softmax", "--attack", "linf:0.05", "--attack-steps", 2, "--trades", 2
+        tmp_path / "run", "--loss", "softmax", "--attack", "linf:0.05", "--adversarial", scheme, *options
     )
     assert ended.code == 0, ended.err
-    assert ended.figures["trades"] == 2
+    assert ended.figures["adversarial"] == scheme
+    assert ended.figures["steps"] == steps
     assert ended.figures["test_accuracy"] > 0.5
 
 

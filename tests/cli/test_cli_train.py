@@ -28,7 +28,7 @@ SETTINGS = {
     "init", "train_output_weights", "test_fraction", "validation_fraction", "patience",
     "seed", "threads", "memory_limit", "fewfire",
     "checkpoint_every", "training_data", "instruction_set", "n_samples", "n_features", "n_outputs", "n_test",
-    "attack", "attack_steps", "trades",
+    "attack", "adversarial", "attack_steps", "trades",
 }  # fmt: skip
 FIGURES = {
     "test_accuracy", "baseline_accuracy", "train_loss", "train_accuracy", "fire_rate",

@@ -121,19 +121,39 @@ class Attack:
             return np.asarray(self.step_size, np.float64)
         return np.asarray(self.radius, np.float64) * (1.0 if self.steps == 1 else STEP_SHARE / self.steps)
 
+    def radii(self, n_columns: int) -> NDArray[np.float64]:
+        """The radius in each column, 0 where none may move: of linf, or of a cube as long as an l2 ball."""
+        share = 1.0 if self.norm == "linf" else n_columns**-0.5
+        radii = share * np.broadcast_to(np.asarray(self.radius, np.float64), n_columns)
+        return radii if self.box.movable is None else np.where(self.box.movable, radii, 0.0)
+
     def points(
-        self, surface: Surface, samples: NDArray, objective: Objective, random: np.random.Generator
+        self,
+        surface: Surface,
+        samples: NDArray,
+        objective: Objective,
+        random: np.random.Generator,
+        size: NDArray | None = None,
     ) -> NDArray:
-        """Where one run ends, (n, p): inside ball and box exactly, in the dtype of the samples."""
+        """Where one run ends, (n, p): inside ball and box exactly, in the dtype of the samples.
+
+        `size` takes the place of the attack's own.
+        """
         ball = Ball(samples, self.norm, self.radius, self.box)
         points = ball.random_points(random) if self.random_start else samples
         for _ in range(self.steps):
-            points = self.step(surface, ball, points, surface.at(ball.rounded(points)), objective)
+            points = self.step(surface, ball, points, surface.at(ball.rounded(points)), objective, size)
         return ball.rounded(points)
 
     def step(
-        self, surface: Surface, ball: Ball, points: NDArray, seen: Seen, objective: Objective
+        self,
+        surface: Surface,
+        ball: Ball,
+        points: NDArray,
+        seen: Seen,
+        objective: Objective,
+        size: NDArray | None = None,
     ) -> NDArray:
         """Points one step on, by what was seen where they are."""
         gradients = surface.gradients(seen, objective.directions(seen.outputs))
-        return ball.step(points, gradients, self.size)
+        return ball.step(points, gradients, self.size if size is None else size)

@@ -17,6 +17,7 @@ from fewfire.prepare.targets import AUTO, TASKS
 from fewfire.runs.options import AS_ESTIMATOR, TrainOptions
 from fewfire.system.memory import bytes_of
 from fewfire.training import METHODS
+from fewfire.training.methods.adversarial import SCHEMES
 from fewfire.training.methods.gradient_descent import RATES
 from fewfire.training.methods.schedules import SCHEDULES
 
@@ -166,11 +167,21 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
         str | None,
         typer.Option(help="Train against attacks: norm and radius as a share of the range, linf:8/255."),
     ],
+    "adversarial": Annotated[
+        str,
+        typer.Option(
+            help="With --attack: pgd, many steps per batch; fast, one, with a watch; free, replays that move "
+            "weights and attack; trades, clean samples and how far outputs can be carried.",
+            autocompletion=one_of(SCHEMES),
+        ),
+    ],
     "attack_steps": Annotated[
-        int, typer.Option(help="Steps of an attack on a batch; one has the whole radius.")
+        int | None,
+        typer.Option(help="Steps of an attack on a batch, by default 7; with free its replays, 8."),
     ],
     "trades": Annotated[
-        float | None, typer.Option(help="With --attack: TRADES, which weighs the change of outputs so much.")
+        float | None,
+        typer.Option(help="With --adversarial trades: what weighs the change of outputs; by default 6."),
     ],
     "tensorboard": Annotated[
         Path | None, typer.Option(help="Log the epochs for TensorBoard, in a folder in this one.")

@@ -19,6 +19,8 @@ from fewfire.system.memory import require_within
 if TYPE_CHECKING:
     from fewfire._core import Found_float32, Found_float64
 
+SAMPLED_ROWS = 1024  # that stand for all where only a size is asked
+
 Progress = Callable[[float], None]  # called with the share that is done, 0 .. 1
 
 

@@ -15,6 +15,7 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty
 from fewfire.indexes.base import (
+    SAMPLED_ROWS,
     OpenIndex,
     Progress,
     fitting,
@@ -28,7 +29,6 @@ from fewfire.networks.layer import Layer
 TERMS = 9  # float32 numbers kept of each row: its scale, two of the error band, its drift, FLOAT_COLUMNS
 FLOAT_COLUMNS = TERMS - 4
 SLACK = 0.2  # standard deviations of the pre-activations that a neuron may move before it is rounded anew
-SAMPLED_ROWS = 1024  # that tell which columns are large
 
 
 class ScreenedIndex(OpenIndex):

@@ -212,6 +212,12 @@ class InputScaling:
         rows /= np.sqrt(squares)[:, None]
         return undirected(rows, self.directions) / self.scale
 
+    def mean_shift(self, inputs: np.ndarray, moves: np.ndarray) -> float:
+        """How far a small move (d,) carries these inputs (n, d) on the sphere, at their mean norm."""
+        squares = np.square(directed(self.standardized(inputs), self.directions)).sum(axis=1)
+        norms = np.sqrt(squares + np.square(self.constant))
+        return float(np.linalg.norm(directed((moves / self.scale)[None], self.directions)) / norms.mean())
+
     def _require_columns(self, inputs: np.ndarray) -> None:
         if inputs.ndim != 2 or inputs.shape[1] != len(self.mean):
             raise DataError(

@@ -13,7 +13,7 @@ two are kept. All but the history, the result and the picture are sealed by a ch
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from fewfire.runs.settings import Settings
 from fewfire.system.files import OutputFolder, remove_temporaries, write_atomically
 from fewfire.system.tensors import sha256
 from fewfire.system.words import why
-from fewfire.training import EpochRecord, GaussNewtonRecord, State
+from fewfire.training import AdversarialRecord, EpochRecord, GaussNewtonRecord, State
 
 KEPT = 2  # checkpoints
 FILES = ("*.safetensors", "settings.json", "history.jsonl", "history.png", "result.json")
@@ -234,10 +234,7 @@ class RunFolder(OutputFolder):
     def load_history(self) -> list[EpochRecord]:
         lines = (self.path / "history.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines]
-        return [
-            record_of(GaussNewtonRecord if "damping" in record else EpochRecord, record, "its history.jsonl")
-            for record in records
-        ]
+        return [record_of(_kind_of(record), record, "its history.jsonl") for record in records]
 
     def load_run(self) -> Run:
         """What happened in a run: finished, interrupted, failed, or still under way.
@@ -262,3 +259,9 @@ def _sealed(settings: dict[str, Any]) -> str:
     """As text, with a checksum."""
     seal = sha256(json.dumps(settings).encode())
     return json.dumps(settings | {"sha256": seal}, indent=2) + "\n"
+
+
+def _kind_of(record: Mapping[str, Any]) -> type[EpochRecord]:
+    """The class whose own figures an epoch's record has."""
+    own = {"damping": GaussNewtonRecord, "seconds_attack": AdversarialRecord}
+    return next((kind for name, kind in own.items() if name in record), EpochRecord)

@@ -13,12 +13,14 @@ from fewfire.networks.two_layer import require_init
 from fewfire.prepare.targets import AUTO, TASKS
 from fewfire.system.words import require_one_of
 from fewfire.training import METHODS, GaussNewton, GradientDescent, Method, Schedule
+from fewfire.training.methods.adversarial import SCHEMES
 from fewfire.training.methods.schedules import schedule_named
 
 AS_ESTIMATOR = "estimator"  # the optimizer that chooses, as `WideClassifier` and `WideRegressor` do
 WIDTH, EPOCHS = 65_536, 10  # where none are given
 BATCH_SIZE = 256  # of gradient descent, where none is given
 STRUCTURED_FEATURES = 64  # at least: with fewer, structured weights save nothing (docs/decisions/0011)
+STEPS_OF_ATTACK = {"pgd": 7, "fast": 1, "free": 8, "trades": 7}
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "decay_every": 1, "seed": 0, "threads": 1,
          "compare_dense": 0, "checkpoint_every": 0, "patience": 1,
          "attack_steps": 1}  # fmt: skip
@@ -84,9 +86,12 @@ class TrainOptions:
     attack : str, optional
         Adversarial training: the norm and the radius of an attack on each batch, as a share of the range of
         the data, such as "linf:8/255".
-    attack_steps : int
+    adversarial : "pgd", "fast", "free" or "trades"
+        With an attack: the scheme of `fewfire.training.Adversarial`.
+    attack_steps : int, optional
+        Of an attack on a batch, by default 7; with "free" its replays, by default 8; with "fast" 1.
     trades : float, optional
-        With an attack: TRADES with this weight; see `fewfire.training.Adversarial`.
+        With the scheme "trades": what it weighs the change of outputs by; by default 6.
     tensorboard : Path, optional
         Folder for event files.
 
@@ -129,7 +134,8 @@ class TrainOptions:
     out: Path | None = None
     compare_dense: int = 0
     attack: str | None = None
-    attack_steps: int = 7
+    adversarial: str = "pgd"
+    attack_steps: int | None = None
     trades: float | None = None
     tensorboard: Path | None = None
 
@@ -173,15 +179,27 @@ class TrainOptions:
                 )
 
     def _require_attack(self) -> None:
-        """An attack must be well written, and go with an index that answers for new inputs."""
+        """An attack must be well written, and go with its scheme and an index that answers for new inputs."""
+        require_one_of(self.adversarial, SCHEMES, "--adversarial")
+        if self.trades is not None and self.adversarial != "trades":
+            raise ValueError(
+                f"--trades must go with --adversarial trades. Got --trades {self.trades} with --adversarial "
+                f"{self.adversarial}. Give both, or leave it out."
+            )
         if self.attack is None:
-            if self.trades is not None:
-                raise ValueError(
-                    f"--trades must go with --attack. Got --trades {self.trades} alone. Give both: "
-                    "--attack linf:8/255."
-                )
+            for name in ("adversarial", "attack_steps"):
+                if getattr(self, name) != DEFAULTS[name]:
+                    raise ValueError(
+                        f"{_flag(name)} must go with --attack. Got {_flag(name)} {getattr(self, name)} "
+                        "alone. Give both: --attack linf:8/255."
+                    )
             return
-        Attack.parse(self.attack, steps=self.attack_steps)
+        if self.adversarial == "fast" and self.steps_of_attack != 1:
+            raise ValueError(
+                f"--attack-steps must be 1 with --adversarial fast. Got {self.attack_steps}. Leave it out, "
+                "or use --adversarial pgd."
+            )
+        Attack.parse(self.attack, steps=self.steps_of_attack)
         if self.index != DEFAULTS["index"] and not (self.index in INDEXES and INDEXES[self.index].is_open):
             raise ValueError(
                 f"--attack must go with an index that answers for new inputs. Got --index {self.index}. "
@@ -192,6 +210,11 @@ class TrainOptions:
                 "--compare-dense must go without --attack, for its dense steps attack nothing. Got both. "
                 "Leave out either."
             )
+
+    @property
+    def steps_of_attack(self) -> int:
+        """Steps of an attack on a batch, or its replays."""
+        return self.attack_steps or STEPS_OF_ATTACK[self.adversarial]
 
     @property
     def index_of_run(self) -> str:
@@ -278,8 +301,8 @@ TAKEN_BY = {  # the options that not every optimizer takes
     name: {field.name for field in fields(method) if field.name in DEFAULTS} | OF_STEPS  # type: ignore[arg-type]
     for name, method in METHODS.items()
 } | {AS_ESTIMATOR: {"ridge"}}
-TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense", "attack", "attack_steps",
-                                  "trades"}  # fmt: skip
+TAKEN_BY[GradientDescent.name] |= {"decay_every", "decay_gamma", "compare_dense", "attack", "adversarial",
+                                  "attack_steps", "trades"}  # fmt: skip
 # With these "auto" is gradient descent on tables, too.
 BESIDE_ESTIMATOR = TAKEN_BY[GradientDescent.name] | {"epochs", "batch_size"}
 

@@ -170,11 +170,14 @@ def _method(options: TrainOptions, dataset: Dataset, scaling: InputScaling) -> M
             "--attack must have columns of numbers without gaps. Got categories or gaps, which no small step "
             "changes. Leave those columns out with --drop."
         )
-    attack = attack_on(options.attack, dataset.inputs, scaling, steps=options.attack_steps)
+    attack = attack_on(options.attack, dataset.inputs, scaling, steps=options.steps_of_attack)
     settings = {field.name: getattr(method, field.name) for field in fields(GradientDescent)}
+    if options.trades is not None:
+        settings |= {"beta": options.trades}
     return Adversarial(
-        **settings, attack=attack, samples=as_floats(dataset.inputs), scaling=scaling, trades=options.trades
-    )
+        **settings, attack=attack, samples=as_floats(dataset.inputs), scaling=scaling,
+        scheme=options.adversarial,
+    )  # fmt: skip
 
 
 def _loss(name: str, coding: Classes | TargetScaling) -> str:

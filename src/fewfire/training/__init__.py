@@ -6,6 +6,7 @@ from fewfire.training.history import EpochRecord
 from fewfire.training.methods import (
     METHODS,
     Adversarial,
+    AdversarialRecord,
     CentredGaussNewton,
     Constant,
     Cosine,
@@ -24,6 +25,7 @@ from fewfire.training.trainer import Trainer
 __all__ = [
     "METHODS",
     "Adversarial",
+    "AdversarialRecord",
     "CentredGaussNewton",
     "Constant",
     "Cosine",

@@ -140,7 +140,7 @@ class Problem:
             return 0
         return np.square(outputs - self.targets[ids], dtype=np.float64).sum(axis=0)
 
-    def figures(self, tally: NDArray | int) -> dict[str, float | None]:
+    def figures(self, tally: NDArray | float) -> dict[str, float | None]:
         """How good outputs are, from the tally of all samples; see `EpochRecord`."""
         if self.classes is not None or self._variances is None:
             return {"accuracy": None if self.classes is None else float(tally / len(self))}

@@ -181,7 +181,7 @@ class Trainer:
         parts = {f"seconds_{part}": stepper.seconds[part] - before for part, before in seconds.items()}
         record = self.method.record_type(
             epoch=number,
-            steps=len(batches),
+            steps=len(batches) * stepper.replays,
             learning_rate=stepper.rate_of(stepper.steps_taken - 1),
             loss=total_loss / n,
             fire_rate=spent.fired / asked,

@@ -1,7 +1,7 @@
 """How a step is taken: one file a method."""
 
 from fewfire.system.words import require_one_of
-from fewfire.training.methods.adversarial import Adversarial
+from fewfire.training.methods.adversarial import Adversarial, AdversarialRecord
 from fewfire.training.methods.base import Method, Stepper
 from fewfire.training.methods.centred import CentredGaussNewton
 from fewfire.training.methods.gauss_newton import GaussNewton, GaussNewtonRecord
@@ -26,6 +26,7 @@ def method_named(name: str) -> Method:
 
 __all__ = [
     "Adversarial",
+    "AdversarialRecord",
     "METHODS",
     "CentredGaussNewton",
     "Constant",

@@ -7,17 +7,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.adversarial.attack import Attack
-from fewfire.adversarial.ball import as_floats
-from fewfire.adversarial.objective import Objective
-from fewfire.adversarial.surface import Surface
-from fewfire.core.fire_set import FireSet
-from fewfire.core.inputs import Inputs
-from fewfire.networks.losses import Loss, SoftmaxLoss, SquaredLoss
 from fewfire.prepare.scaling import InputScaling
 from fewfire.system.tensors import sha256
+from fewfire.system.words import require_one_of
 from fewfire.training.asking import Asking
-from fewfire.training.methods.gradient_descent import DescentStepper, GradientDescent
+from fewfire.training.history import EpochRecord
+from fewfire.training.methods.attacked import Adversary, AttackedStepper
+from fewfire.training.methods.fast import FastStepper
+from fewfire.training.methods.free import FreeStepper
+from fewfire.training.methods.gradient_descent import GradientDescent
+from fewfire.training.methods.trades import TradesStepper
 from fewfire.training.problem import Problem
+
+SCHEMES = ("pgd", "fast", "free", "trades")
+SEARCHES = ("exact", "candidates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecord(EpochRecord):
+    """Figures of an epoch of adversarial training; loss and accuracy are those of the attacked samples.
+
+    With "trades" accuracy is that of the samples as they are, and the loss holds what weighs their change.
+
+    Attributes
+    ----------
+    seconds_attack : of the attacks, beside the other parts
+    attack_work_share : multiply-adds of the attacks over those of dense ones; 0 with "free", whose attacks
+        ask nothing that the steps do not ask
+    step_share, watched_accuracy : with "fast", else None: what is left of the first step of the attack, and
+        the share of the watched training samples that stay right
+    attack_loss, exact_attack_loss : with the search "candidates", else None: what the attack drove up, its
+        mean over the first batch of the epoch; and the same of an attack that searches all neurons
+    clean_accuracy, robust_accuracy : in a run, on test samples: as they are, and whatever an attack tries;
+        None where nothing was tested
+    """
+
+    seconds_attack: float
+    attack_work_share: float
+    step_share: float | None = None
+    watched_accuracy: float | None = None
+    attack_loss: float | None = None
+    exact_attack_loss: float | None = None
+    clean_accuracy: float | None = None
+    robust_accuracy: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,46 +65,66 @@ class Adversarial(GradientDescent):
         inputs themselves.
     scaling : InputScaling, optional
         The way from those units to the network's inputs.
-    trades : float > 0, optional
-        With it TRADES: the loss of the samples as they are, and so many times how far an attack can carry the
-        outputs from what they are there. Without, the loss at the attacked samples alone.
+    scheme : "pgd", "fast", "free" or "trades"
+        "pgd": each batch is attacked by all steps of the attack, then learned.
+
+        "fast": the attack has one step, by default of 1.25 radius, from a random start. After each epoch 256
+        training samples are attacked by 10 steps; where the share that stays right lies 0.2 below its best,
+        the step is halved.
+
+        "free": `attack.steps` replays of each batch. Each replay is a step of the weights *and* one of the
+        attack, by default of the whole radius, from one fire set. The moves are carried to the next batch.
+
+        "trades": the loss of the samples as they are, and `beta` times how far the attack can carry the
+        outputs from what they are there.
+    beta : float >= 0
+        The weight of "trades".
+    search : "exact" or "candidates"
+        With "candidates" an attack looks only at neurons near firing on the samples as they are. What the
+        network learns from the attacked samples stays exact.
 
     And the settings of `GradientDescent`.
 
     Raises
     ------
     ValueError
-        Samples are given without their scaling, or the other way round; or the learning rate is "measured",
-        which tries rates on samples that are not attacked.
+        A setting is out of its range, or does not go with the scheme; samples are given without their
+        scaling, or the other way round; or the learning rate is "measured", which tries rates on samples that
+        are not attacked.
 
     Notes
     -----
-    All inputs are new, so the index must be an open one ("screened" or "exhaustive"). Cost of a step: `steps`
-    fire sets and gradients by the inputs, then a fire set and a step of descent.
+    All inputs are new, so the index must be an open one ("screened" or "exhaustive"). Cost of a step on a
+    batch: with "pgd" `steps` fire sets and gradients by the inputs, then a fire set and a step of descent;
+    with "trades" that over twice the samples, and one more fire set; with "fast" two fire sets, and ten on
+    256 samples per epoch. With the search "candidates" an attack takes one search of all neurons, at a lower
+    threshold, whatever its steps.
+
+    An epoch is a pass over the training set. With "free" it takes `attack.steps` steps on each batch, so that
+    ten epochs of eight replays cost what 80 plain ones cost; `steps` of a record counts them.
 
     Random starts come from the seed and the number of the step: a run that goes on after a break has the bits
-    of one without.
+    of one without. Moves that are carried on, and what the watch saw, are part of a checkpoint.
 
-    Sources: Madry et al., arXiv 1706.06083; Zhang et al., arXiv 1901.08573 (TRADES); Gao, Qin, Song, Wang,
-    arXiv 2208.05395, where the adversary may be any and its cost is left out.
+    Sources: Madry et al., arXiv 1706.06083; Wong, Rice, Kolter, arXiv 2001.03994 (fast); Shafahi et al.,
+    arXiv 1904.12843 (free); Zhang et al., arXiv 1901.08573 (TRADES); Gao, Qin, Song, Wang, arXiv 2208.05395,
+    where the adversary may be any and its cost is left out: "pgd" is their algorithm.
     """
 
     name: ClassVar[str] = "adversarial"
+    record_type: ClassVar[type[EpochRecord]] = AdversarialRecord
     attack: Attack = field(default_factory=Attack)
     samples: NDArray | None = None
     scaling: InputScaling | None = None
-    trades: float | None = None
+    scheme: str = "pgd"
+    beta: float = 6.0
+    search: str = "exact"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.trades is not None and not (np.isfinite(self.trades) and self.trades >= 0):
-            raise ValueError(f"trades must be a finite number >= 0. Got {self.trades}. Use 6 for a start.")
-        if self.trades is not None and not (self.attack.random_start and self.attack.objective == "loss"):
-            raise ValueError(
-                "TRADES must have an attack with a random start and the objective 'loss': at the sample its "
-                f"distance has no gradient. Got random_start={self.attack.random_start} and "
-                f"{self.attack.objective!r}. Leave both out."
-            )
+        require_one_of(self.scheme, SCHEMES, "the scheme of adversarial training")
+        require_one_of(self.search, SEARCHES, "the search of an attack in training")
+        self._require_scheme()
         if self.learning_rate == "measured":
             raise ValueError(
                 "the learning rate of adversarial training must be a number or 'auto'. Got 'measured', which "
@@ -84,104 +136,50 @@ class Adversarial(GradientDescent):
                 "other. Give both, or neither to attack the network's own inputs."
             )
 
+    def _require_scheme(self) -> None:
+        """The attack, the weight and the search must go with the scheme."""
+        attack = self.attack
+        if not (np.isfinite(self.beta) and self.beta >= 0):
+            raise ValueError(f"beta must be a finite number >= 0. Got {self.beta}. Use 6 for a start.")
+        if self.scheme == "trades" and not (attack.random_start and attack.objective == "loss"):
+            raise ValueError(
+                "TRADES must have an attack with a random start and the objective 'loss': at the sample its "
+                f"distance has no gradient. Got random_start={attack.random_start} and "
+                f"{attack.objective!r}. Leave both out."
+            )
+        if self.scheme == "fast" and not (attack.random_start and attack.steps == 1):
+            raise ValueError(
+                "fast adversarial training must have an attack of one step from a random start. Got "
+                f"steps={attack.steps} and random_start={attack.random_start}. Use Attack(steps=1), or the "
+                "scheme 'pgd'."
+            )
+        if self.search == "candidates" and self.scheme not in ("pgd", "trades"):
+            raise ValueError(
+                "the search 'candidates' must go with the scheme 'pgd' or 'trades', whose attacks have "
+                f"several steps. Got {self.scheme!r}, where it would save nothing. Use 'exact'."
+            )
+
     @property
     def terms(self) -> dict[str, Any]:
         attack = self.attack
         own = {
             "attack": f"{attack.norm}, {attack.steps} steps, {attack.objective}",
             "radius": np.asarray(attack.radius).tolist(),
-            "step_size": attack.size.tolist(),
+            "step_size": None if attack.step_size is None else attack.size.tolist(),
             "random_start": attack.random_start,
             "box": [
                 None if part is None else np.asarray(part).tolist() for part in vars(attack.box).values()
             ],
-            "trades": self.trades,
+            "scheme": self.scheme,
+            "beta": self.beta,
+            "search": self.search,
         }
         data = None if self.samples is None else sha256(np.ascontiguousarray(self.samples).data)[:16]
         return super().terms | own | {"attacked_samples": data}
 
-    def stepper(self, problem: Problem, asking: Asking) -> "AdversarialStepper":
-        kind = AdversarialStepper if self.trades is None else TradesStepper
-        return kind(self, problem, asking)
-
-
-class AdversarialStepper(DescentStepper):
-    """Attacks each batch before it learns from it."""
-
-    method: Adversarial
-
-    def __init__(self, method: Adversarial, problem: Problem, asking: Asking) -> None:
-        super().__init__(method, problem, asking)
-        self._surface = Surface(problem.network, method.scaling, asking.index)
-        self._samples = as_floats(problem.inputs.samples if method.samples is None else method.samples)
-        if len(self._samples) != len(problem):
-            raise ValueError(
-                f"the samples to attack must be those of training, {len(problem)} of them. Got "
-                f"{len(self._samples)}. Give the rows that the inputs were made of."
-            )
-
-    def look(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
-        """The points that the attack leads these samples to, and who fires there."""
-        objective = Objective(self.method.attack.objective, self.problem.loss, self.problem.targets[ids])
-        batch = self._surface.inputs_at(self._attacked(ids, objective))
-        return batch, self.asking.fire_set(batch)
-
-    def _attacked(self, ids: NDArray[np.int64], objective: Objective) -> NDArray:
-        """The points that the attack leads these samples to."""
-        self.asking.freshen()
-        random = np.random.default_rng([self.problem.seed, self.steps_taken])
-        return self.method.attack.points(self._surface, self._samples[ids], objective, random)
-
-    def ahead(self, next_ids: NDArray[np.int64] | None) -> None:
-        """None: where the next samples will be led to depends on this step."""
-        return None
-
-
-class TradesStepper(AdversarialStepper):
-    """Learns from each batch as it is, and from where its outputs can be carried: 2 B samples per step.
-
-    The distance of outputs f and f' is the Kullback-Leibler divergence of their shares with the softmax loss,
-    and half of |f - f'|^2 with any other.
-    """
-
-    def look(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
-        """The samples, then the points that the attack leads them to, and who fires on them."""
-        self.asking.freshen()
-        samples, loss = self._samples[ids], self._distance
-        outputs = self._surface.at(samples).outputs
-        aim = np.exp(_log_shares(outputs)) if loss.name == SoftmaxLoss.name else outputs
-        points = self._attacked(ids, Objective("loss", loss, aim))
-        batch = self._surface.inputs_at(np.concatenate([samples, points]))
-        return batch, self.asking.fire_set(batch)
-
-    def judge(self, outputs: NDArray, ids: NDArray[np.int64]) -> tuple[float, NDArray, NDArray | int]:
-        """The loss of both halves; residuals count double, because a step divides by 2 B."""
-        clean, moved = np.split(np.asarray(outputs, np.float64), 2)
-        loss, residuals, tally = super().judge(outputs[: len(ids)], ids)
-        weight, beta = self.problem.sample_weight, float(self.method.trades or 0)
-        by_clean, by_moved, distances = _distance(clean, moved, self._distance.name)
-        scale = np.full(len(ids), beta) if weight is None else beta * weight[ids]
-        both = np.concatenate([residuals + scale[:, None] * by_clean, scale[:, None] * by_moved])
-        return loss + float((scale * distances).mean()), 2 * both, tally
-
-    @property
-    def _distance(self) -> Loss:
-        """The loss whose residual is the derivative of the distance by the attacked outputs."""
-        return self.problem.loss if self.problem.loss.name == SoftmaxLoss.name else SquaredLoss()
-
-
-def _log_shares(outputs: NDArray) -> NDArray[np.float64]:
-    """The logarithm of softmax."""
-    below = outputs - outputs.max(axis=1, keepdims=True)
-    return below - np.log(np.exp(below, dtype=np.float64).sum(axis=1, keepdims=True))
-
-
-def _distance(clean: NDArray, moved: NDArray, loss: str) -> tuple[NDArray, NDArray, NDArray]:
-    """Derivatives of the distances by both outputs (n, c), and the distances (n,)."""
-    if loss != SoftmaxLoss.name:
-        apart = clean - moved
-        return apart, -apart, 0.5 * np.square(apart).sum(axis=1)
-    log_p, log_q = _log_shares(clean), _log_shares(moved)
-    p, logs = np.exp(log_p), log_p - log_q
-    distances = (p * logs).sum(axis=1)
-    return p * (logs - distances[:, None]), np.exp(log_q) - p, distances
+    def stepper(self, problem: Problem, asking: Asking) -> AttackedStepper:
+        adversary = Adversary(self.attack, self.samples, self.scaling, self.search)
+        if self.scheme == "trades":
+            return TradesStepper(self, adversary, problem, asking, self.beta)
+        kinds = {"pgd": AttackedStepper, "fast": FastStepper, "free": FreeStepper}
+        return kinds[self.scheme](self, adversary, problem, asking)

@@ -13,7 +13,7 @@ from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
 from fewfire.training.problem import Problem
 
-Taken = tuple[float, NDArray | int]  # loss and tally of a step
+Taken = tuple[float, NDArray | float]  # loss and tally of a step
 
 
 class Stepper(ABC):
@@ -30,7 +30,11 @@ class Stepper(ABC):
         Whether no step is left to be taken.
     seconds : dict
         Where time went: find, forward, move.
+    replays : int
+        Steps on each batch of a pass over the training set.
     """
+
+    replays = 1
 
     def __init__(self, problem: Problem, asking: Asking) -> None:
         layer = problem.network.layer
