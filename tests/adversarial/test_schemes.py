@@ -329,7 +329,7 @@ def test_replays_count_as_steps_and_a_schedule_counts_batches():
     assert trainer.history[-1].fire_rate == pytest.approx(plain.history[-1].fire_rate, rel=0.3)
 
 
-@pytest.mark.parametrize("scheme", ["fast", "free", "pgd, candidates", "trades, candidates"])
+@pytest.mark.parametrize("scheme", ["pgd", "fast", "free", "trades", "pgd, candidates"])
 def test_it_makes_a_network_more_robust(scheme):
     test = Attack(radius=0.06, steps=10, box=Box(0, 1))
 
