@@ -304,7 +304,7 @@ def test_lines_and_texts_stand_out_in_light_and_dark():
     light, dark = re.findall(r":root \{(.*?)\}", STYLE.read_text(), flags=re.S)
     for scheme in (light, dark):
         colours = dict(re.findall(r"--(\w+): (#\w{6});", scheme))
-        assert len(colours) == 6 + 6
+        assert len(colours) == 6 + 7
         for name, colour in colours.items():
             ratios = []
             for ground in (colours["card"], colours["page"]):

@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fewfire.adversarial import AttackInterrupted, Robustness, robust_accuracy
+from fewfire.adversarial.ball import as_floats
 from fewfire.cli.config import Config, PrintConfig
+from fewfire.cli.display import draw_fooled
 from fewfire.cli.options import Json, Quiet, Seed, Threads
 from fewfire.cli.streams import console_of
 from fewfire.data import load_inputs
@@ -21,6 +23,7 @@ from fewfire.errors import DataError
 from fewfire.prepare.targets import is_given
 from fewfire.runs import RunFolder
 from fewfire.runs.attacks import attack_on, attackable
+from fewfire.runs.robustness import Fooled
 from fewfire.system.files import write_atomically
 from fewfire.system.machine import set_threads
 from fewfire.system.signals import uninterrupted
@@ -92,6 +95,10 @@ def attack(
                 report(stopped.found, labels, interrupted=True)
             raise
     report(found, labels)
+    if out is not None:
+        picture, title = out.with_suffix(".png"), f"{run_folder.name}: samples under {attack} of the range"
+        if draw_fooled(model, Fooled.of(model, as_floats(inputs), labels, found), picture, title):
+            console.print(f"a picture of some drawn in {picture}", soft_wrap=True)
 
 
 @dataclass(frozen=True)

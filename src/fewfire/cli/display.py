@@ -10,14 +10,25 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fewfire.cli.streams import say_error
 from fewfire.diagnose.drift import DriftRecorder
 from fewfire.diagnose.scaling import fits_rows
+from fewfire.prepare.model import Model
 from fewfire.prepare.scores import score_text
 from fewfire.report.pictures import can_draw
 from fewfire.runs import Result, Run, RunObserver, Settings
 from fewfire.runs.aside import Aside, aside
+from fewfire.runs.attacks import of_a_table
+from fewfire.runs.folder import ATTACKED
 from fewfire.runs.prepare import Prepared
+from fewfire.runs.robustness import SAMPLES, STEPS, Fooled, UnderAttack
 from fewfire.system import machine
 from fewfire.system.words import bytes_text
-from fewfire.training import EpochRecord, GaussNewton, GaussNewtonRecord, Trainer
+from fewfire.training import (
+    Adversarial,
+    AdversarialRecord,
+    EpochRecord,
+    GaussNewton,
+    GaussNewtonRecord,
+    Trainer,
+)
 
 NOT_SHOWN = "not all of the run could be shown"
 
@@ -75,6 +86,27 @@ class GaussNewtonTable(EpochTable):
         )
 
 
+class AdversarialTable(EpochTable):
+    """The same for adversarial training, with accuracy on test samples, as they are and attacked: 77 wide."""
+
+    columns: ClassVar = (
+        "epoch", "loss", "accuracy", "test", "robust", "fire rate", "work", "ms/step"
+    )  # fmt: skip
+    row: ClassVar = "{:>9}  {:>10}  {:>8}  {:>6}  {:>6}  {:>9}  {:>7}  {:>8}"
+
+    def line(self, record: EpochRecord, epochs: int) -> str:
+        """The line of an epoch; last what the watch has left of the step, where that is not all."""
+        assert isinstance(record, AdversarialRecord)
+        line, share = super().line(record, epochs), record.step_share
+        return line if share in (None, 1.0) else f"{line}  step x {share:g}"
+
+    def cells(self, record: EpochRecord) -> tuple[str, ...]:
+        assert isinstance(record, AdversarialRecord)
+        loss, accuracy, *others = super().cells(record)
+        tested = (record.clean_accuracy, record.robust_accuracy)
+        return loss, accuracy, *("" if share is None else f"{share:.4f}" for share in tested), *others
+
+
 class DriftTable(EpochTable):
     """The same for a drift study, from what its recorder has seen: 79 characters wide."""
 
@@ -114,6 +146,7 @@ class TrainingDisplay(RunObserver):
     def __init__(self, console: Console, epochs: int = 0, table: EpochTable | None = None) -> None:
         self.console, self.epochs, self.table = console, epochs, table
         self._done = self._first = 0
+        self._under_attack: UnderAttack | None = None
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True)
         self._status = console.status("beside dense PyTorch")
@@ -150,10 +183,13 @@ class TrainingDisplay(RunObserver):
         for chosen in (trainer.best_rate, trainer.choice):
             if chosen is not None:
                 self._say(f"{chosen}\n")
+        self._under_attack = prepared.under_attack
         self.epochs, self._done = prepared.epochs, len(trainer.history)
         self._first = self._done
         if self.table is None and isinstance(trainer.method, GaussNewton):
             self.table = GaussNewtonTable()
+        if self.table is None and isinstance(trainer.method, Adversarial):
+            self.table = AdversarialTable()
         self._progress.reset(self._task)
         self.built(0.0)
 
@@ -217,6 +253,10 @@ class TrainingDisplay(RunObserver):
         if run.result is not None:
             print_result(self.console, run.result, run.path)
             self._draw(run.path, run.settings, run.history, run.result.test_accuracy)
+            if self._under_attack is not None and (fooled := self._under_attack.fooled) is not None:
+                asked = run.settings.options
+                title = f"{Path(asked.data).name}, width {asked.width:,}: test samples under {asked.attack}"
+                draw_fooled(self._under_attack.model, fooled, run.path / ATTACKED, title)
 
     def comparing(self, with_what: str) -> None:
         self._status.update(f"beside dense PyTorch: {with_what}")
@@ -239,6 +279,21 @@ def headline(prepared: Prepared) -> str:
     )
 
 
+def draw_fooled(model: Model, fooled: Fooled, path: Path, title: str) -> bool:
+    """Draw samples beside the attacked ones that a model takes for others, if they are pictures and there are
+    some, where Matplotlib is there; whether that was done."""
+    scaling = model.members[0].preparation.scaling
+    if of_a_table(scaling) or len(fooled.samples) == 0 or not can_draw():
+        return False
+    from fewfire.report.pictures.attacked import can_be_drawn, draw_attacked
+
+    with aside(f"{path.name} could not be drawn", "All else is saved.", say_error):
+        if can_be_drawn(fooled.samples.shape[1]):
+            draw_attacked(fooled, path, title)
+            return True
+    return False
+
+
 def readings_text(readings: Sequence[tuple[str, str]]) -> str:
     """How the columns of a table were read, each in a line."""
     width = max(len(name) for name, _ in readings)
@@ -251,6 +306,9 @@ def print_result(console: Console, result: Result, folder: Path) -> None:
     of_the_test = [(name, score_text(name, score)) for name, score in result.scores.items()]
     if result.baseline_accuracy is not None:
         of_the_test.append(("largest class", f"{result.baseline_accuracy:.4f} by always naming it"))
+    if result.robust_accuracy is not None:
+        robust = f"{result.robust_accuracy:.4f} on up to {SAMPLES} test samples, in {STEPS} steps"
+        of_the_test.append(("robust accuracy", f"{robust}; fewfire attack tries more"))
     if result.table_bits == 4:
         share = f"{result.tabled_share:.1%}"
         of_the_index = [("table", f"4 bits a pair for {share} of the neurons, by the memory limit")]

@@ -29,7 +29,7 @@ def attack_on(text: str, inputs: NDArray, scaling: InputScaling, **settings: Any
         The text is no norm and radius, or columns of a table are to be attacked in the l2 norm.
     """
     attack = Attack.parse(text, **settings)
-    tabular = bool((scaling.scale != 1).any())
+    tabular = of_a_table(scaling)
     if inputs.dtype == np.uint8:
         low, high = 0.0, float(BYTE)
     elif tabular:
@@ -52,7 +52,7 @@ def attackable(model: Model) -> Member:
     DataError
         The model predicts no single class, or by several networks, or rows are coded on their way into it.
     """
-    if isinstance(model.targets, TargetScaling) or model.targets.several or model.network.n_outputs < 2:
+    if not names_a_class(model):
         raise DataError(
             "an attack must have a class to turn into another, and an output for each. Got a model without. "
             "Train on classes with --optimizer sgd --loss softmax."
@@ -71,6 +71,18 @@ def attackable(model: Model) -> Member:
     return member
 
 
+def of_a_table(scaling: InputScaling) -> bool:
+    """Whether columns are quantities of their own, and no pixels."""
+    return bool((scaling.scale != 1).any())
+
+
+def names_a_class(model: Model) -> bool:
+    """Whether a model predicts one class per sample, with an output for each class."""
+    targets = model.targets
+    return not isinstance(targets, TargetScaling) and not targets.several and model.network.n_outputs > 1
+
+
 def plain(preparation: Preparation) -> bool:
-    """Whether rows are only scaled on their way into a network."""
-    return not preparation.one_hot.categories and preparation.gaps is None and preparation.curves is None
+    """Whether rows without gaps are only scaled on their way into a network."""
+    lacking = preparation.gaps is not None and len(preparation.gaps.columns) > 0
+    return not preparation.one_hot.categories and not lacking and preparation.curves is None

@@ -5,9 +5,10 @@ settings.json        what was asked for; in the end also the features and the cl
 history.jsonl        one record an epoch
 result.json          the figures of the whole run: it is finished
 history.png          loss, accuracy, fire rate and work by epoch
+attacked.png         test samples that an attack turned, where pictures were trained against attacks
 
 Until it is finished, checkpoint-NUMBER.safetensors hold what training knows after so many epochs: the last
-two are kept. All but the history, the result and the picture are sealed by a checksum.
+two are kept. All but the history, the result and the pictures are sealed by a checksum.
 """
 
 import fcntl
@@ -30,7 +31,8 @@ from fewfire.system.words import why
 from fewfire.training import AdversarialRecord, EpochRecord, GaussNewtonRecord, State
 
 KEPT = 2  # checkpoints
-FILES = ("*.safetensors", "settings.json", "history.jsonl", "history.png", "result.json")
+ATTACKED = "attacked.png"
+FILES = ("*.safetensors", "settings.json", "history.jsonl", "history.png", ATTACKED, "result.json")
 
 
 @dataclass(frozen=True)

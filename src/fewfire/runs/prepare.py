@@ -22,8 +22,9 @@ from fewfire.prepare.model import Model
 from fewfire.prepare.preparation import Preparation
 from fewfire.prepare.scores import targets_of
 from fewfire.prepare.targets import AUTO, REGRESSION
-from fewfire.runs.attacks import attack_on
+from fewfire.runs.attacks import attack_on, plain
 from fewfire.runs.options import TrainOptions
+from fewfire.runs.robustness import UnderAttack
 from fewfire.runs.settings import Settings
 from fewfire.runs.validation import HeldOut, UntilNoBetter, divided
 from fewfire.system.machine import set_threads, threads
@@ -57,6 +58,8 @@ class Prepared:
         Makes the context in which they train.
     held_out : HeldOut, optional
         How the model does on rows that were held back.
+    under_attack : UnderAttack, optional
+        How the model stands attacks on test samples.
     """
 
     dataset: Dataset
@@ -67,6 +70,12 @@ class Prepared:
     watches: tuple[Observer, ...] = (Observer(),)
     surroundings: Callable[[], AbstractContextManager[None]] = nullcontext
     held_out: HeldOut | None = None
+    under_attack: UnderAttack | None = None
+
+    def measured(self) -> dict[str, float | None]:
+        """How the model does now on rows that it does not learn from: further fields of an epoch's record."""
+        measures = (self.held_out, self.under_attack)
+        return {name: value for one in measures if one is not None for name, value in one().items()}
 
     @property
     def trainer(self) -> Trainer:
@@ -128,7 +137,8 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     loss = _loss(options.loss, coding)
     targets = targets_of(coding, dataset.labels, loss)
     inputs = Inputs.of(scaling.transform(dataset.inputs))
-    method = _method(options, dataset, scaling)  # whose copy of the samples counts below
+    preparation = Preparation(dataset.features.one_hot, dataset.features.gaps, None, scaling)
+    method = _method(options, dataset, preparation)  # whose copy of the samples counts below
     memory_limit = _left_to_the_index(options, inputs, targets.shape[1])
     network = _first_network(options, inputs.n_features, targets.shape[1])
     arrange(network, inputs)
@@ -146,30 +156,35 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
         units=coding.scale if isinstance(coding, TargetScaling) else None,
     )
     features = dataset.features
-    member = Member(Preparation(features.one_hot, features.gaps, None, scaling), options.ridge, network)
+    member = Member(preparation, options.ridge, network)
     link, boundary = LINKS.get(trainer.problem.loss.name, (None, 0.5))
     model = Model((member,), features, coding, np.zeros(network.n_outputs), boundary, link)
     if isinstance(trainer.method, GradientDescent):
         model = replace(model, learning_rate=float(trainer.method.learning_rate))
     settings = Settings.of(options, dataset, trainer)
-    epochs = options.n_epochs
-    if held is None:
-        return Prepared(dataset, model, (trainer,), settings, epochs)
-    held_out = HeldOut(model, held.test_rows, held.test_labels, trainer.problem.loss)
+    held_out = under_attack = None
+    if held is not None:
+        held_out = HeldOut(model, held.test_rows, held.test_labels, trainer.problem.loss)
+    if isinstance(method, Adversarial):
+        under_attack = UnderAttack.of(model, dataset, method.attack, options.seed)
     stop = Observer() if options.patience is None else UntilNoBetter(options.patience)
-    return Prepared(dataset, model, (trainer,), settings, epochs, (stop,), held_out=held_out)
+    return Prepared(
+        dataset, model, (trainer,), settings, options.n_epochs, (stop,), held_out=held_out,
+        under_attack=under_attack,
+    )  # fmt: skip
 
 
-def _method(options: TrainOptions, dataset: Dataset, scaling: InputScaling) -> Method:
+def _method(options: TrainOptions, dataset: Dataset, preparation: Preparation) -> Method:
     """How steps are taken: on the samples, or on attacked ones."""
     method = options.method
     if options.attack is None or not isinstance(method, GradientDescent):
         return method
-    if dataset.features.categories or dataset.features.gaps is not None:
+    if not plain(preparation):
         raise DataError(
             "--attack must have columns of numbers without gaps. Got categories or gaps, which no small step "
             "changes. Leave those columns out with --drop."
         )
+    scaling = preparation.scaling
     attack = attack_on(options.attack, dataset.inputs, scaling, steps=options.steps_of_attack)
     settings = {field.name: getattr(method, field.name) for field in fields(GradientDescent)}
     if options.trades is not None:

@@ -13,7 +13,7 @@ COMPARED = (
     "pure_bfloat16_seconds_per_step", "pure_bfloat16_speedup",
 )  # fmt: skip
 PRECISIONS = ("precision_at_1", "precision_at_3", "precision_at_5")
-OF_CLASSES = ("baseline_accuracy", "confusion")
+OF_CLASSES = ("baseline_accuracy", "confusion", "robust_accuracy")
 OF_REGRESSION = ("train_r2", "train_rmse", "test_r2", "test_rmse")
 SCORES = {
     "test accuracy": "test_accuracy",
@@ -49,6 +49,8 @@ class Result:
         None beyond 100 classes.
     precision_at_1, precision_at_3, precision_at_5 : float, or None where a row has no several labels
     test_r2, test_rmse : float, or None where the targets are no real values; the error is in their units
+    robust_accuracy : float, or None where the run was not trained against attacks
+        Of the first 512 test samples, under ten steps of that attack.
     peak_memory_bytes : int
     exactness : Exactness or None
         None where the index is the exhaustive one or does not claim to be exact.
@@ -83,6 +85,7 @@ class Result:
     train_rmse: float | None = None
     test_r2: float | None = None
     test_rmse: float | None = None
+    robust_accuracy: float | None = None
     test_seconds: float
     peak_memory_bytes: int
     exactness: Exactness | None = None

@@ -184,7 +184,7 @@ def train_and_save(
                     observer.went_on(trainer, number, len(prepared.trainers))
                 first = others if trainer is prepared.trainer else ()
                 observers = Observers(watch, *first, until, observer)
-                train_epochs(trainer, prepared.epochs, observers, prepared.held_out)
+                train_epochs(trainer, prepared.epochs, observers, prepared.measured)
         seconds = watch.build_seconds, watch.seconds - watch.build_seconds
         save()
         return seconds
@@ -356,6 +356,7 @@ def _result(
         test_r2=found.get("R2"),
         test_rmse=found.get("RMSE"),
         **{name: found.get(name.replace("_", " ")) for name in PRECISIONS},
+        robust_accuracy=getattr(trainer.history[-1], "robust_accuracy", None),
         test_seconds=test.seconds,
         peak_memory_bytes=peak_bytes(),
         exactness=check_exactness(trainer),

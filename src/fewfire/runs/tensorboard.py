@@ -19,6 +19,8 @@ FIGURES = (
     "seconds",
     "validation_loss",
     "validation_score",
+    "clean_accuracy",
+    "robust_accuracy",
 )
 
 
@@ -30,7 +32,7 @@ class TensorBoardLog(Observer):
 
     def epoch_done(self, record: EpochRecord, trainer: Trainer) -> None:
         for name in FIGURES:
-            value = getattr(record, name)
+            value = getattr(record, name, None)
             if value is not None:
                 self.writer.add_scalar(name, value, record.epoch)
         self.writer.flush()

@@ -32,7 +32,7 @@ class Curve:
 
 def _of(name: str, factor: float = 1) -> Figure:
     def figure(record: EpochRecord) -> float | None:
-        value = getattr(record, name)
+        value = getattr(record, name, None)  # which records of other methods may lack
         return None if value is None else factor * value
 
     return figure
@@ -43,6 +43,17 @@ CURVES = [
     Curve("Score on rows held back", {"score": (_of("validation_score"), 0)}, floor=None),
     Curve("Training loss", {"loss": (_of("loss"), 0)}, floor=None, may_be_log=True),
     Curve("Training accuracy, %", {"accuracy": (_of("accuracy", 100), 0)}, floor=None),
+    Curve(
+        "Test accuracy, %",
+        {"clean": (_of("clean_accuracy", 100), 0), "robust": (_of("robust_accuracy", 100), 1)},
+        floor=None,
+    ),
+    Curve(
+        "Loss of the attacked",
+        {"candidates": (_of("attack_loss"), 0), "all neurons": (_of("exact_attack_loss"), 1)},
+        floor=None,
+    ),
+    Curve("Step of the attack, of the first", {"step": (_of("step_share"), 0)}, only_changes=True),
     Curve("Training R²", {"R²": (_of("r2"), 0)}, floor=None),
     Curve("Training RMSE", {"RMSE": (_of("rmse"), 0)}, floor=None, may_be_log=True),
     Curve(

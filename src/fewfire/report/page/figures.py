@@ -63,6 +63,7 @@ ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     *((f"test precision at {k}", f"precision_at_{k}", "{:.4f}".format) for k in (1, 3, 5)),
     ("test R²", "test_r2", "{:.4f}".format),
     ("test RMSE", "test_rmse", "{:.4g}".format),
+    ("robust test accuracy", "robust_accuracy", "{:.4f}".format),
     ("training accuracy", "train_accuracy", "{:.4f}".format),
     ("training R²", "train_r2", "{:.4f}".format),
     ("training RMSE", "train_rmse", "{:.4g}".format),
@@ -104,6 +105,7 @@ def _of_history(run: Run) -> dict[str, Any]:
         "train_accuracy": last.accuracy,
         "train_r2": last.r2,
         "train_rmse": last.rmse,
+        "robust_accuracy": getattr(last, "robust_accuracy", None),
         "epochs_done": len(history),
         "steps": steps,
         "training_seconds": seconds,
@@ -112,7 +114,7 @@ def _of_history(run: Run) -> dict[str, Any]:
     }
 
 
-PARTS = ("build", "find", "forward", "move", "rest", "around")
+STEP_PARTS = ("find", "attack", "forward", "move")
 
 
 def seconds_of(run: Run) -> dict[str, float]:
@@ -120,13 +122,16 @@ def seconds_of(run: Run) -> dict[str, float]:
 
     build : of the index
     find, forward, move : of the steps; moving includes finding who fires next
+    attack : of attacks on the batches, where there were some
     rest : of training
     around : loading, starting weights, testing, saving
 
     Build and around are unknown, and missing, where the run did not finish.
     """
     history = run.history
-    parts = {part: sum(getattr(record, f"seconds_{part}") for record in history) for part in PARTS[1:4]}
+    parts = {part: sum(getattr(record, f"seconds_{part}", 0.0) for record in history) for part in STEP_PARTS}
+    if not parts["attack"]:
+        del parts["attack"]
     training = sum(record.seconds for record in history)
     if run.result is None:
         return parts | {"rest": max(0.0, training - sum(parts.values()))}

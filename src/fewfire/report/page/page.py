@@ -1,5 +1,6 @@
 """A report: one HTML page of one or several runs, without a script and with nothing to be loaded."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -22,7 +23,7 @@ from fewfire.report.page.figures import (
     trouble_of,
     why_not_compared,
 )
-from fewfire.runs.folder import Run
+from fewfire.runs.folder import ATTACKED, Run
 from fewfire.runs.result import Result
 from fewfire.system.words import bytes_text, seconds_text
 from fewfire.training import EpochRecord
@@ -32,6 +33,7 @@ TABLE_EPOCHS = 100  # rows of a table of epochs
 PARTS = {  # of the time, with their styles
     "build": ("building the index", 3),
     "find": ("finding who fires", 1),
+    "attack": ("attacking", 6),
     "forward": ("outputs, loss, solution", 4),
     "move": ("moving weights, finding", 0),
     "rest": ("the rest of training", 2),
@@ -197,6 +199,30 @@ def _classes(runs: Mapping[str, Run]) -> Element | None:
     return _section("By class", text, _card(table))
 
 
+def _attacked(runs: Mapping[str, Run]) -> Element | None:
+    """The pictures of attacked samples, of runs that have one."""
+    pictures = {name: run.path / ATTACKED for name, run in runs.items()}
+    figures = [
+        element(
+            "figure",
+            element("figcaption", name),
+            element("img", src=_inline(path), alt="samples, what an attack added to them, and the sums"),
+        )
+        for name, path in pictures.items()
+        if path.exists()
+    ]
+    text = (
+        "Test samples that were named rightly until an attack moved them: as they are, what it added, and "
+        "what the sum is taken for."
+    )
+    return _section("Attacked", text, *figures) if figures else None
+
+
+def _inline(path: Path) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}"
+
+
 def _work(runs: Mapping[str, Run]) -> Element:
     bars = []
     for name, run in runs.items():
@@ -339,4 +365,4 @@ def _number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
 
 
-SECTIONS = (_curves, _classes, _columns, _work, _time, _memory, _exactness, _settings, _epochs)
+SECTIONS = (_curves, _attacked, _classes, _columns, _work, _time, _memory, _exactness, _settings, _epochs)

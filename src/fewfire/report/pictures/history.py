@@ -4,7 +4,17 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from fewfire.report.pictures.style import AMBER, BLUE, RED, finish, name_lines, new_figure, save
+from fewfire.report.pictures.style import (
+    AMBER,
+    BLUE,
+    GREEN,
+    RED,
+    VIOLET,
+    finish,
+    name_lines,
+    new_figure,
+    save,
+)
 from fewfire.training import EpochRecord
 
 MANY_DECADES = 1e3
@@ -63,6 +73,10 @@ def draw_history(
         scores = [record.validation_score for record in history]
         scores = [math.nan if score is None else factor * score for score in scores]
         accuracy.plot(epochs, scores, style, color=AMBER, label="held back")
+    for name, field, colour in (("clean", "clean_accuracy", GREEN), ("robust", "robust_accuracy", VIOLET)):
+        tested = [100 * getattr(record, field, math.nan) for record in history]
+        if not all(map(math.isnan, tested)):
+            accuracy.plot(epochs, tested, style, color=colour, label=name)
     accuracy.set(title="R² (of training: running)" if is_real else "Accuracy (of training: running), %")
 
     near, dots, fires = (
