@@ -1,7 +1,18 @@
-"""fewfire beside PyTorch. The only room that imports torch."""
+"""fewfire in PyTorch, and beside it. The only room that imports torch."""
 
 from fewfire.torch.comparison import Comparison, compare_dense
+from fewfire.torch.hidden import SparseHidden
 from fewfire.torch.module import WideModule, as_module
 from fewfire.torch.rivals import DENSE_STEPS, DenseStep
+from fewfire.torch.sgd import SGD
 
-__all__ = ["DENSE_STEPS", "Comparison", "DenseStep", "WideModule", "as_module", "compare_dense"]
+__all__ = [
+    "DENSE_STEPS",
+    "SGD",
+    "Comparison",
+    "DenseStep",
+    "SparseHidden",
+    "WideModule",
+    "as_module",
+    "compare_dense",
+]

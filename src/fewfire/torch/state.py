@@ -1,0 +1,183 @@
+"""What an operator finds by a number: the network of a module, and who fires in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fewfire.core.fire_set import FireSet
+from fewfire.core.inputs import Inputs
+from fewfire.indexes import DriftIndex, Index, index_named, rules
+from fewfire.networks.descent import Descent
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.velocities import Velocities
+from fewfire.training.asking import Asking
+
+BATCH = 256  # of samples, by which an index for new ones is chosen
+
+_numbers = count(1)
+_living: WeakValueDictionary[int, "State"] = WeakValueDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """A batch, who fired on it, and the derivative of the loss by the outputs, which a step follows."""
+
+    batch: Inputs
+    fires: FireSet
+    residuals: NDArray
+
+
+class State:
+    """A network whose rows are the parameters of a module, and the indexes that mirror them.
+
+    Attributes
+    ----------
+    number : int
+        By which operators find it: graphs hold numbers, and no objects.
+    fused : bool
+        Whether backward passes leave a pull here, in place of gradients of the weights.
+    fires : FireSet or None
+        The last answer.
+
+    Raises
+    ------
+    ValueError
+        The index is none that answers for new inputs.
+    """
+
+    def __init__(self, network: TwoLayerNetwork, index: str) -> None:
+        name = rules.for_new_inputs(BATCH, network.n_features) if index == "auto" else index
+        found = index_named(name)
+        if not found.is_open:
+            raise ValueError(
+                f"a module's index must answer for new inputs. Got {name!r}. Use 'screened' or 'exhaustive'; "
+                "bind() finds what fires on training samples through the drift index."
+            )
+        self.network, self.number, self.fused = network, next(_numbers), False
+        self.fires: FireSet | None = None
+        any_input = Inputs.of(np.ones((1, network.n_features)), network.dtype)
+        self._open, self._bound = Asking(found, network.layer, any_input), None
+        self._open.forget()
+        self._version, self._pull = 0, None
+        _living[self.number] = self
+
+    @property
+    def index(self) -> Index:
+        """The one that steps keep up to date."""
+        return (self._bound or self._open).index
+
+    def bind(self, inputs: Inputs) -> None:
+        """Let a drift index answer for the samples of a fixed set."""
+        bound = Asking(DriftIndex(), self.network.layer, inputs)
+        self.settle()
+        bound.build()
+        self._bound = bound
+
+    def holds(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether these two tensors are the rows of the network themselves."""
+        own = self.network.layer.weight_rows, self.network.output_rows
+        return all(
+            tensor.data_ptr() == rows.ctypes.data and tensor.stride() == (rows.shape[1], 1)
+            for tensor, rows in zip(tensors, own, strict=True)
+        )
+
+    def notice(self, version: int) -> None:
+        """Take the indexes for stale where the weights have another version than when last asked."""
+        if version != self._version:
+            self._version = version
+            self.weights_changed()
+
+    def weights_changed(self) -> None:
+        """The weights were written to, and are what they are now: no index mirrors them."""
+        self._pull, velocities = None, self.network.layer.velocities
+        if velocities is not None:
+            velocities.restart()
+        for asking in (self._open, self._bound):
+            if asking is not None:
+                asking.forget()
+
+    def batch(self, samples: NDArray, ids: NDArray[np.int64] | None) -> Inputs:
+        """These samples as inputs: by their ids among the bound ones, or new.
+
+        Raises
+        ------
+        RuntimeError
+            There are ids, and no bound samples.
+        ValueError
+            The ids are none of theirs, or the samples are others.
+        """
+        if ids is None:
+            return replace(Inputs.of(samples, self.network.dtype), ids=None)
+        if self._bound is None:
+            raise RuntimeError(
+                "sample_ids must be those of samples that the module is bound to. Got ids, and no such "
+                "samples. Call bind(samples) first, or leave out the ids."
+            )
+        known = len(self._bound.inputs)
+        if ids.shape != (len(samples),) or not ((ids >= 0) & (ids < known)).all():
+            raise ValueError(
+                f"sample_ids must be one per row, of 0 .. {known - 1}. Got {ids[:5].tolist()} and so on, "
+                f"{len(ids)} for {len(samples)} rows. Give the places of the rows among the bound samples."
+            )
+        batch = self._bound.inputs.batch(ids)
+        if not np.array_equal(batch.samples, samples):
+            raise ValueError(
+                "rows must be the bound samples with these ids. Got other numbers. Leave out the ids of new "
+                "or changed samples."
+            )
+        return batch
+
+    def ask(self, batch: Inputs) -> FireSet:
+        """Who fires on a batch."""
+        asking = self._open if batch.ids is None or self._bound is None else self._bound
+        self.fires = asking.fire_set(batch)
+        return self.fires
+
+    def keep(self, pull: Pull) -> None:
+        """Keep what the next step is to follow.
+
+        Raises
+        ------
+        RuntimeError
+            Another is kept already.
+        """
+        if self._pull is not None:
+            raise RuntimeError(
+                "fewfire.torch.SGD takes one step per backward pass. Got a second pass without a step. Call "
+                "step(), or zero_grad() to forget the first, or use an optimizer of torch.optim to add up."
+            )
+        self._pull = pull
+
+    def take(self) -> Pull | None:
+        """The pull that was kept, which is no longer."""
+        kept, self._pull = self._pull, None
+        return kept
+
+    def let_coast(self, *, with_momentum: bool) -> None:
+        """Give the neurons velocities: from now on they move where they do not fire, too."""
+        layer = self.network.layer
+        layer.velocities = Velocities(layer.weight_rows, with_momentum=with_momentum)
+        self.weights_changed()
+
+    def descend(self, descent: Descent) -> None:
+        """Take a step, and tell the index that is kept up to date."""
+        if self._bound is not None:
+            self._open.forget()
+        (self._bound or self._open).descend(descent, None)
+
+    def settle(self) -> None:
+        """Write all rows as they are now, where they coast."""
+        (self._bound or self._open).settle()
+
+
+def state_of(number: int, tensors: Sequence[Tensor]) -> State | None:
+    """The living state with this number, if these tensors are its rows."""
+    state = _living.get(number)
+    if state is None or not state.holds(tensors):
+        return None
+    return state
