@@ -1,6 +1,7 @@
 """fewfire in PyTorch, and beside it. The only room that imports torch."""
 
 from fewfire.torch.comparison import Comparison, compare_dense
+from fewfire.torch.firing import FiringLayer
 from fewfire.torch.hidden import SparseHidden
 from fewfire.torch.module import WideModule, as_module
 from fewfire.torch.rivals import DENSE_STEPS, DenseStep
@@ -11,6 +12,7 @@ __all__ = [
     "SGD",
     "Comparison",
     "DenseStep",
+    "FiringLayer",
     "SparseHidden",
     "WideModule",
     "as_module",

@@ -16,7 +16,7 @@ from fewfire.networks.descent import Descent
 from fewfire.networks.gradients import input_gradients
 from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
-from fewfire.torch.state import Pull, state_of
+from fewfire.torch.state import HiddenState, Pull, state_of
 
 
 @torch.library.custom_op("fewfire::hidden", mutates_args=(), device_types="cpu")
@@ -37,7 +37,7 @@ def hidden(
     bits. `tick` has no value; its gradient keeps a backward pass alive whose pull a state keeps.
     """
     samples = x.numpy()
-    state = state_of(number, (weight, output_weight))
+    state = _state(number, weight, output_weight)
     if state is None:
         network, index = _network(weight, output_weight, threshold, scale), ExhaustiveIndex()
         index.build(network.layer)
@@ -76,7 +76,7 @@ def hidden_backward(
     """
     fires = FireSet(begins.numpy(), samples.numpy(), values.numpy(), len(x))
     residuals = pulls.numpy()
-    state = state_of(number, (weight, output_weight))
+    state = _state(number, weight, output_weight)
     network = _network(weight, output_weight, threshold, scale) if state is None else state.network
     of_x, of_weight, of_output_weight, of_tick = needed
     if of_tick and state is not None:
@@ -108,6 +108,11 @@ def _of_output_weights(network: TwoLayerNetwork, fires: FireSet, residuals: NDAr
     activations = network.dtype.type(network.scale) * (fires.values - network.dtype.type(network.threshold))
     by_neuron = csr_array((activations, fires.samples, fires.begins), shape=(fires.width, fires.n_samples))
     return torch.from_numpy(by_neuron @ residuals)
+
+
+def _state(number: int, weight: Tensor, output_weight: Tensor) -> HiddenState | None:
+    state = state_of(number, weight)
+    return state if isinstance(state, HiddenState) and state.holds_both(weight, output_weight) else None
 
 
 def _network(weight: Tensor, output_weight: Tensor, threshold: float, scale: float) -> TwoLayerNetwork:

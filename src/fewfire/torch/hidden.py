@@ -13,7 +13,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.core.work import Work
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.torch.functional import hidden
-from fewfire.torch.state import State
+from fewfire.torch.state import HiddenState, numpy_dtype, require_here, require_rows
 
 
 class SparseHidden(nn.Module):
@@ -85,7 +85,7 @@ class SparseHidden(nn.Module):
         super().__init__()
         network = TwoLayerNetwork.initialize(
             width, n_features, n_outputs, threshold=threshold, fire_rate=fire_rate, init=init, seed=seed,
-            dtype=_numpy_dtype(dtype),
+            dtype=numpy_dtype(dtype),
         )  # fmt: skip
         self._adopt(network, index)
 
@@ -104,7 +104,7 @@ class SparseHidden(nn.Module):
 
     def _adopt(self, network: TwoLayerNetwork, index: str) -> None:
         """Take a network's rows for the parameters."""
-        self._index, self.state = index, State(network, index)
+        self._index, self.state = index, HiddenState(network, index)
         self.weight = nn.Parameter(torch.from_numpy(network.weights))
         self.output_weight = nn.Parameter(torch.from_numpy(network.output_weights))
         self._tick = torch.zeros((), dtype=self.weight.dtype)
@@ -138,11 +138,7 @@ class SparseHidden(nn.Module):
         RuntimeError
             There are ids, and the module is bound to no samples.
         """
-        if x.dim() != 2 or x.shape[1] != self.weight.shape[1] or x.device.type != "cpu":
-            raise ValueError(
-                f"inputs must be (n, {self.weight.shape[1]}) on the CPU. Got {tuple(x.shape)} on {x.device}. "
-                "Put all else in a row with x.flatten(1), and move it with .cpu()."
-            )
+        require_rows(x, self.weight.shape[1])
         if not torch.is_autocast_enabled("cpu"):
             x = x.to(self.weight.dtype)
         own = (self.weight, self.output_weight)
@@ -193,18 +189,14 @@ class SparseHidden(nn.Module):
         """Another precision takes rows of its own; another device there is none."""
         self.settle()
         weight, output_weight = fn(self.weight.data), fn(self.output_weight.data)
-        if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.float64):
-            raise ValueError(
-                f"a firing layer must be of float32 or float64 on the CPU. Got {weight.dtype} on "
-                f"{weight.device}. Keep this module where it is, and convert what goes in and comes out."
-            )
+        require_here(weight)
         old = self.state.network
         network = TwoLayerNetwork(
-            weight.numpy(), output_weight.numpy(), old.threshold, _numpy_dtype(weight.dtype), scale=old.scale
+            weight.numpy(), output_weight.numpy(), old.threshold, numpy_dtype(weight.dtype), scale=old.scale
         )
         own = self.weight, self.output_weight
         gradients = [None if part.grad is None else fn(part.grad) for part in own]
-        self.state = State(network, self._index)
+        self.state = HiddenState(network, self._index)
         for part, rows, gradient in zip(
             own, (network.weights, network.output_weights), gradients, strict=True
         ):
@@ -223,12 +215,3 @@ class SparseHidden(nn.Module):
 
 def _unpickled(network: TwoLayerNetwork, index: str, training: bool) -> SparseHidden:
     return SparseHidden.from_network(network, index=index).train(training)
-
-
-def _numpy_dtype(dtype: torch.dtype) -> np.dtype:
-    if dtype not in (torch.float32, torch.float64):
-        raise ValueError(
-            f"dtype must be torch.float32 or torch.float64. Got {dtype}. Choose one of them; autocast hands "
-            "over float32."
-        )
-    return np.dtype(str(dtype).removeprefix("torch."))

@@ -1,11 +1,11 @@
-"""What an operator finds by a number: the network of a module, and who fires in it."""
+"""What an operator finds by a number: the rows of a module, and who fires in them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from weakref import WeakValueDictionary
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import DriftIndex, Index, index_named, rules
 from fewfire.networks.descent import Descent
+from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.networks.velocities import Velocities
 from fewfire.training.asking import Asking
@@ -23,24 +24,13 @@ _numbers = count(1)
 _living: WeakValueDictionary[int, "State"] = WeakValueDictionary()
 
 
-@dataclass(frozen=True, eq=False)
-class Pull:
-    """A batch, who fired on it, and the derivative of the loss by the outputs, which a step follows."""
-
-    batch: Inputs
-    fires: FireSet
-    residuals: NDArray
-
-
 class State:
-    """A network whose rows are the parameters of a module, and the indexes that mirror them.
+    """A layer whose rows are the parameter of a module, and the indexes that mirror them.
 
     Attributes
     ----------
     number : int
         By which operators find it: graphs hold numbers, and no objects.
-    fused : bool
-        Whether backward passes leave a pull here, in place of gradients of the weights.
     fires : FireSet or None
         The last answer.
 
@@ -50,41 +40,41 @@ class State:
         The index is none that answers for new inputs.
     """
 
-    def __init__(self, network: TwoLayerNetwork, index: str) -> None:
-        name = rules.for_new_inputs(BATCH, network.n_features) if index == "auto" else index
+    def __init__(self, layer: Layer, index: str) -> None:
+        name = rules.for_new_inputs(BATCH, layer.n_features) if index == "auto" else index
         found = index_named(name)
         if not found.is_open:
             raise ValueError(
                 f"a module's index must answer for new inputs. Got {name!r}. Use 'screened' or 'exhaustive'; "
                 "bind() finds what fires on training samples through the drift index."
             )
-        self.network, self.number, self.fused = network, next(_numbers), False
+        self.layer, self.number = layer, next(_numbers)
         self.fires: FireSet | None = None
-        any_input = Inputs.of(np.ones((1, network.n_features)), network.dtype)
-        self._open, self._bound = Asking(found, network.layer, any_input), None
+        self._open = Asking(found, layer, Inputs.of(np.ones((1, layer.n_features)), layer.dtype))
         self._open.forget()
-        self._version, self._pull = 0, None
+        self._bound: Asking | None = None
+        self._version = 0
         _living[self.number] = self
 
     @property
     def index(self) -> Index:
         """The one that steps keep up to date."""
-        return (self._bound or self._open).index
+        return self._kept.index
+
+    @property
+    def _kept(self) -> Asking:
+        return self._bound or self._open
 
     def bind(self, inputs: Inputs) -> None:
         """Let a drift index answer for the samples of a fixed set."""
-        bound = Asking(DriftIndex(), self.network.layer, inputs)
+        bound = Asking(DriftIndex(), self.layer, inputs)
         self.settle()
         bound.build()
         self._bound = bound
 
-    def holds(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether these two tensors are the rows of the network themselves."""
-        own = self.network.layer.weight_rows, self.network.output_rows
-        return all(
-            tensor.data_ptr() == rows.ctypes.data and tensor.stride() == (rows.shape[1], 1)
-            for tensor, rows in zip(tensors, own, strict=True)
-        )
+    def holds(self, weight: Tensor) -> bool:
+        """Whether this tensor is the rows of the layer themselves."""
+        return _is(weight, self.layer.weight_rows)
 
     def notice(self, version: int) -> None:
         """Take the indexes for stale where the weights have another version than when last asked."""
@@ -94,9 +84,8 @@ class State:
 
     def weights_changed(self) -> None:
         """The weights were written to, and are what they are now: no index mirrors them."""
-        self._pull, velocities = None, self.network.layer.velocities
-        if velocities is not None:
-            velocities.restart()
+        if self.layer.velocities is not None:
+            self.layer.velocities.restart()
         for asking in (self._open, self._bound):
             if asking is not None:
                 asking.forget()
@@ -112,7 +101,7 @@ class State:
             The ids are none of theirs, or the samples are others.
         """
         if ids is None:
-            return replace(Inputs.of(samples, self.network.dtype), ids=None)
+            return replace(Inputs.of(samples, self.layer.dtype), ids=None)
         if self._bound is None:
             raise RuntimeError(
                 "sample_ids must be those of samples that the module is bound to. Got ids, and no such "
@@ -134,9 +123,57 @@ class State:
 
     def ask(self, batch: Inputs) -> FireSet:
         """Who fires on a batch."""
-        asking = self._open if batch.ids is None or self._bound is None else self._bound
+        asking = self._open if batch.ids is None else self._kept
         self.fires = asking.fire_set(batch)
         return self.fires
+
+    def let_coast(self, *, with_momentum: bool) -> None:
+        """Give the neurons velocities: from now on they move where they do not fire, too."""
+        self.layer.velocities = Velocities(self.layer.weight_rows, with_momentum=with_momentum)
+        self.weights_changed()
+
+    def descend(self, descent: Descent) -> None:
+        """Take a step, and tell the index that is kept up to date."""
+        if self._bound is not None:
+            self._open.forget()
+        self._kept.descend(descent, None)
+
+    def settle(self) -> None:
+        """Write all rows as they are now, where they coast."""
+        self._kept.settle()
+
+
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """A batch, who fired on it, and the derivative of the loss by the outputs, which a step follows."""
+
+    batch: Inputs
+    fires: FireSet
+    residuals: NDArray
+
+
+class HiddenState(State):
+    """The same of a network with its outputs.
+
+    Attributes
+    ----------
+    network : TwoLayerNetwork
+    fused : bool
+        Whether backward passes leave a pull here, in place of gradients of the weights.
+    """
+
+    def __init__(self, network: TwoLayerNetwork, index: str) -> None:
+        super().__init__(network.layer, index)
+        self.network, self.fused = network, False
+        self._pull: Pull | None = None
+
+    def holds_both(self, weight: Tensor, output_weight: Tensor) -> bool:
+        """Whether these tensors are the rows of the network themselves."""
+        return self.holds(weight) and _is(output_weight, self.network.output_rows)
+
+    def weights_changed(self) -> None:
+        self._pull = None
+        super().weights_changed()
 
     def keep(self, pull: Pull) -> None:
         """Keep what the next step is to follow.
@@ -158,26 +195,40 @@ class State:
         kept, self._pull = self._pull, None
         return kept
 
-    def let_coast(self, *, with_momentum: bool) -> None:
-        """Give the neurons velocities: from now on they move where they do not fire, too."""
-        layer = self.network.layer
-        layer.velocities = Velocities(layer.weight_rows, with_momentum=with_momentum)
-        self.weights_changed()
 
-    def descend(self, descent: Descent) -> None:
-        """Take a step, and tell the index that is kept up to date."""
-        if self._bound is not None:
-            self._open.forget()
-        (self._bound or self._open).descend(descent, None)
-
-    def settle(self) -> None:
-        """Write all rows as they are now, where they coast."""
-        (self._bound or self._open).settle()
-
-
-def state_of(number: int, tensors: Sequence[Tensor]) -> State | None:
-    """The living state with this number, if these tensors are its rows."""
+def state_of(number: int, weight: Tensor) -> State | None:
+    """The living state with this number, if this tensor is its rows."""
     state = _living.get(number)
-    if state is None or not state.holds(tensors):
-        return None
-    return state
+    return state if state is not None and state.holds(weight) else None
+
+
+def _is(tensor: Tensor, rows: NDArray) -> bool:
+    return tensor.data_ptr() == rows.ctypes.data and tensor.stride() == (rows.shape[1], 1)
+
+
+def numpy_dtype(dtype: torch.dtype) -> np.dtype:
+    """The same for NumPy; ValueError where it is none of the two that the core takes."""
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"dtype must be torch.float32 or torch.float64. Got {dtype}. Choose one of them; autocast hands "
+            "over float32."
+        )
+    return np.dtype(str(dtype).removeprefix("torch."))
+
+
+def require_here(weight: Tensor) -> None:
+    """Raise ValueError where weights would go to another device or precision."""
+    if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"a firing layer must be of float32 or float64 on the CPU. Got {weight.dtype} on "
+            f"{weight.device}. Keep this module where it is, and convert what goes in and comes out."
+        )
+
+
+def require_rows(x: Tensor, n_features: int) -> None:
+    """Raise ValueError where inputs do not fit."""
+    if x.dim() != 2 or x.shape[1] != n_features or x.device.type != "cpu":
+        raise ValueError(
+            f"inputs must be (n, {n_features}) on the CPU. Got {tuple(x.shape)} on {x.device}. "
+            "Put all else in a row with x.flatten(1), and move it with .cpu()."
+        )

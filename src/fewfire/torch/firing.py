@@ -1,0 +1,203 @@
+"""A linear layer whose activations are few: a torch.nn.Module that returns what fires, and nothing else."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fewfire.core.fire_set import FireSet
+from fewfire.core.rows import padded, padded_zeros
+from fewfire.core.work import Work
+from fewfire.networks.layer import Layer
+from fewfire.system.words import require_one_of
+from fewfire.torch.sparse import FiringState, above, products
+from fewfire.torch.state import numpy_dtype, require_here, require_rows
+
+ACTIVATIONS = ("jump", "shifted")
+
+
+class FiringLayer(nn.Module):
+    """z = <w_r, x> + bias_r, and a = z (or z - theta_r) where z > theta_r: sparse activations (n, m).
+
+    The encoder of a sparse autoencoder: no array (n, m) ever exists.
+
+    Parameters
+    ----------
+    n_features, width : int >= 1
+        d and m. Rows begin as N(0, I / d).
+    threshold : float
+        theta of all neurons at first; a trained one may be of either sign.
+    activation : "jump" or "shifted"
+        What a neuron that fires gives: z (JumpReLU), or z - theta (a shifted ReLU).
+    bandwidth : float > 0, optional
+        With it the thresholds train: their gradient comes from the pairs with |z - theta| < bandwidth / 2, of
+        which those that do not fire are stored too, as zeros, while gradients are wanted.
+    index : str
+        An open exact index, or "auto".
+    seed : int
+    dtype : torch.float32 or torch.float64
+
+    Attributes
+    ----------
+    weight : Parameter (m, d)
+        The rows of the core themselves, strided.
+    bias, theta : Parameter (m,)
+
+    Raises
+    ------
+    ValueError
+        An argument is out of its range.
+
+    Notes
+    -----
+    Which neurons fire is decided exactly, by <(w_r, bias_r - theta_r), (x, 1)> > 0 in the dtype of the layer.
+    The index mirrors weights, biases and thresholds; see `SparseHidden` for what it notices. Gradients cost d
+    multiply-adds per pair; that of the weights is dense (m, d).
+
+    Source: Rajamanoharan et al., arXiv 2407.14435 (JumpReLU with trained thresholds).
+
+    Examples
+    --------
+    >>> layer = FiringLayer(n_features=16, width=500, threshold=2.0)
+    >>> activations = layer(torch.ones(3, 16))
+    >>> activations.shape, activations.layout
+    (torch.Size([3, 500]), torch.sparse_csr)
+    """
+
+    weight: nn.Parameter
+    bias: nn.Parameter
+    theta: nn.Parameter
+
+    def __init__(
+        self,
+        n_features: int,
+        width: int,
+        *,
+        threshold: float = 0.0,
+        activation: str = "jump",
+        bandwidth: float | None = None,
+        index: str = "auto",
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        for name, count in [("width", width), ("n_features", n_features)]:
+            if not isinstance(count, int | np.integer) or count < 1:
+                raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
+        require_one_of(activation, ACTIVATIONS, "activation")
+        if bandwidth is not None and not bandwidth > 0:
+            raise ValueError(f"bandwidth must be > 0. Got {bandwidth}. Leave it out for fixed thresholds.")
+        rows = padded_zeros(width, n_features + 1, numpy_dtype(dtype))
+        weights = rows[:, :n_features]
+        weights[:] = np.random.default_rng(seed).standard_normal(weights.shape, dtype=rows.dtype.type)
+        weights /= n_features**0.5
+        self.activation, self.bandwidth, self._index = activation, bandwidth, index
+        self.bias = nn.Parameter(torch.zeros(width, dtype=dtype))
+        self.theta = nn.Parameter(torch.full((width,), float(threshold), dtype=dtype), bandwidth is not None)
+        self._adopt(rows, n_features)
+
+    def _adopt(self, rows: NDArray, n_features: int) -> None:
+        """Take padded rows (m, stride) for the weights; the column after them is for the shifts."""
+        self.state = FiringState(Layer(rows, n_features + 1, 0.0, 1.0), self._index)
+        self.weight = nn.Parameter(torch.from_numpy(rows[:, :n_features]))
+
+    @property
+    def fires(self) -> FireSet | None:
+        """Who lay above the threshold, or in reach of it, on the last batch."""
+        return self.state.fires
+
+    @property
+    def work(self) -> Work:
+        """Of the index."""
+        return self.state.index.work
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Activations (n, m) of inputs (n, d) as a sparse CSR tensor, through whose values gradients flow.
+
+        Raises
+        ------
+        ValueError
+            x has another shape or lies on another device.
+        """
+        return self.encode(x)[0]
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and how many neurons fire per input on average, whose gradient moves the thresholds."""
+        begins, neurons, activations, fires = self.pairs(x)
+        size = (len(x), len(self.weight))
+        sparse = torch.sparse_csr_tensor(begins, neurons, activations, size, check_invariants=False)
+        return sparse, fires.sum() / len(x)
+
+    def pairs(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The same in plain tensors, for torch.compile: begins (n + 1,), and for each pair by sample its neuron,
+        its activation, and 1 where it fires or 0 where it is only in reach.
+        """
+        require_rows(x, self.weight.shape[1])
+        x = x.to(self.weight.dtype)
+        reach = self.bandwidth / 2 if self.bandwidth and torch.is_grad_enabled() else 0.0
+        shifts = (self.bias - self.theta).detach() + reach
+        begins, neurons, known = above(x.detach(), self.weight.detach(), shifts, self.state.number)
+        # <w, x>, with the value that the kernel found but for the shift.
+        z = products(x, self.weight, begins, neurons, known - shifts[neurons]) + self.bias[neurons]
+        theta, fires = self.theta[neurons], known > reach
+        steps = fires.to(z.dtype)
+        if reach:  # pairs in reach lie below the threshold by as much as near ones do above it
+            steps = _Step.apply(theta, steps, known < 2 * reach, 2 * reach)
+        if self.activation == "shifted":
+            return begins, neurons, torch.where(fires, z - theta, 0), steps
+        by_steps = theta.detach() * (steps - steps.detach())  # 0, with the gradient of a jump of theta
+        return begins, neurons, torch.where(fires, z, 0) + by_steps, steps
+
+    def extra_repr(self) -> str:
+        width, n_features = self.weight.shape
+        return f"n_features={n_features}, width={width}, activation={self.activation!r}"
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "FiringLayer":
+        """Another precision takes rows of its own; another device there is none."""
+        weight = fn(self.weight.data)
+        require_here(weight)
+        own, gradient = self.weight, self.weight.grad
+        self.bias.data, self.theta.data = fn(self.bias.data), fn(self.theta.data)
+        self._adopt(_rows_of(weight), weight.shape[1])
+        own.grad = None
+        own.data, self.weight = self.weight.data, own
+        for part in (self.bias, self.theta):
+            part.grad = None if part.grad is None else fn(part.grad)
+        own.grad = None if gradient is None else fn(gradient)
+        return self
+
+    def __deepcopy__(self, memo: dict) -> "FiringLayer":
+        return _restored(*self.__reduce__()[1])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        settings = {"activation": self.activation, "bandwidth": self.bandwidth, "index": self._index}
+        return _restored, (settings, self.state_dict(), self.training)
+
+
+class _Step(torch.autograd.Function):
+    """1 where a pair fires: as if its mean over z within the bandwidth were what the threshold moves."""
+
+    @staticmethod
+    def forward(ctx: Any, theta: Tensor, steps: Tensor, near: Tensor, bandwidth: float) -> Tensor:
+        ctx.save_for_backward(near)
+        ctx.bandwidth = bandwidth
+        return steps.clone()
+
+    @staticmethod
+    def backward(ctx: Any, pulls: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        (near,) = ctx.saved_tensors
+        return torch.where(near, -pulls / ctx.bandwidth, 0), None, None, None
+
+
+def _rows_of(weight: Tensor) -> NDArray:
+    """Padded rows with room for a shift after the weights."""
+    return padded(torch.nn.functional.pad(weight, (0, 1)).numpy(), numpy_dtype(weight.dtype))
+
+
+def _restored(settings: dict[str, Any], state: dict[str, Tensor], training: bool) -> FiringLayer:
+    width, n_features = state["weight"].shape
+    layer = FiringLayer(n_features, width, **settings, dtype=state["weight"].dtype)
+    layer.load_state_dict(state)
+    return layer.train(training)
