@@ -2,7 +2,7 @@
 
     python benchmarks/torch_module.py [FOLDER]      about five minutes on two cores, 6 GB
 
-Fashion-MNIST, width 65,536, batches of 256, the paper's threshold. A forward pass, a backward pass and a step:
+Fashion-MNIST, width 65,536, batches of 256, the paper's threshold. A forward and a backward pass and a step:
 with torch.optim.SGD, which takes dense gradients, and with fewfire.torch.SGD through the index for new
 inputs and through that for samples with ids. All take their steps in turn with the dense ones, on weights of
 their own.

@@ -4,6 +4,7 @@
 #include "bindings/gil.h"
 #include "bindings/views.h"
 #include "networks/alive.h"
+#include "networks/weight_gradients.h"
 
 namespace fewfire {
 namespace {
@@ -93,6 +94,16 @@ void bind(nb::module_& m) {
         input_gradients<T>(fires.view(), rows(a), rows(residual), w.view(), scale, rows(gradients));
       },
       "fires"_a, "a"_a.noconvert(), "residual"_a.noconvert(), "w"_a, "scale"_a, "gradients"_a.noconvert());
+
+  m.def(
+      "weight_gradients",
+      [](const FireArrays<T>& fires, In a, In residual, const SampleArrays<T>& x, T scale,
+         Matrix<T> gradients) {
+        GilReleased released;
+        weight_gradients<T>(fires.view(), rows(a), rows(residual), x.view(), scale, gradients.shape(1),
+                            gradients.data());
+      },
+      "fires"_a, "a"_a.noconvert(), "residual"_a.noconvert(), "x"_a, "scale"_a, "gradients"_a.noconvert());
 
   m.def(
       "forward_of_all",

@@ -441,6 +441,9 @@ def forward(fires: _Fires, a: _Floats, threshold: float, scale: float, outputs: 
 def input_gradients(
     fires: _Fires, a: _Floats, residual: _Floats, w: _Weights, scale: float, gradients: _Floats
 ) -> None: ...
+def weight_gradients(
+    fires: _Fires, a: _Floats, residual: _Floats, x: _Samples, scale: float, gradients: _Floats
+) -> None: ...
 def forward_of_all(
     w: _Floats, x: _Samples, threshold: float, scale: float, a: _Floats, n_outputs: int, outputs: _Floats
 ) -> None: ...

@@ -1,7 +1,7 @@
 """Networks: their parameters, their losses, and how a step moves them."""
 
 from fewfire.networks.descent import Descent, Step
-from fewfire.networks.gradients import input_gradients
+from fewfire.networks.gradients import input_gradients, weight_gradients
 from fewfire.networks.layer import Layer
 from fewfire.networks.losses import LOSSES, Curvature, LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
 from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge, orthogonal_network
@@ -27,6 +27,7 @@ __all__ = [
     "auto_threshold",
     "fire_rate_at",
     "input_gradients",
+    "weight_gradients",
     "near_kernel_network",
     "near_kernel_ridge",
     "orthogonal_network",

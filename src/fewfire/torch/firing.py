@@ -131,8 +131,17 @@ class FiringLayer(nn.Module):
         return sparse, fires.sum() / len(x)
 
     def pairs(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The same in plain tensors, for torch.compile: begins (n + 1,), and for each pair by sample its neuron,
-        its activation, and 1 where it fires or 0 where it is only in reach.
+        """The same in plain tensors, for torch.compile.
+
+        Returns
+        -------
+        begins : (n + 1,)
+            The pairs of sample i are those at begins[i] .. begins[i + 1] - 1.
+        neurons : (n_pairs,)
+            Ascending for each sample.
+        activations : (n_pairs,)
+        fires : (n_pairs,)
+            1 where the neuron fires, 0 where it is only in reach of its threshold.
         """
         require_rows(x, self.weight.shape[1])
         x = x.to(self.weight.dtype)

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.core.rows import padded, padded_zeros
+from fewfire.core.rows import padded
 from fewfire.indexes import ExhaustiveIndex
-from fewfire.networks.descent import Descent
-from fewfire.networks.gradients import input_gradients
+from fewfire.networks.gradients import input_gradients, weight_gradients
 from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.torch.state import HiddenState, Pull, state_of
@@ -95,12 +94,11 @@ def _of_inputs(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> 
 
 
 def _of_weights(network: TwoLayerNetwork, x: NDArray, fires: FireSet, residuals: NDArray) -> Tensor:
-    """The derivative by the weights (m, d): a step up from 0, at a rate of 1 per sample."""
-    rows = padded_zeros(network.width, network.n_features, network.dtype)
-    at_zero = Layer(rows, network.n_features, network.threshold, network.scale)
-    from_zero = TwoLayerNetwork._of(at_zero, network.output_rows, network.n_outputs)
-    Descent(from_zero, Inputs.of(x, network.dtype), fires, residuals, -float(len(x))).take()
-    return torch.from_numpy(at_zero.weights).contiguous()
+    """The derivative by the weights (m, d)."""
+    gradients = torch.empty(network.width, network.n_features, dtype=torch.from_numpy(residuals).dtype)
+    batch = Inputs.of(x, network.dtype)
+    weight_gradients(network, batch, fires, residuals, out=gradients.numpy())
+    return gradients
 
 
 def _of_output_weights(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> Tensor:

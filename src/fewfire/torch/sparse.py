@@ -75,8 +75,11 @@ def products_backward(
 @above.register_fake
 def _(x: Tensor, weight: Tensor, shifts: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor]:
     pairs = torch.library.get_ctx().new_dynamic_size()
-    integers = {"dtype": torch.int64}
-    return x.new_empty(x.shape[0] + 1, **integers), x.new_empty(pairs, **integers), x.new_empty(pairs)
+    return (
+        x.new_empty(x.shape[0] + 1, dtype=torch.int64),
+        x.new_empty(pairs, dtype=torch.int64),
+        x.new_empty(pairs),
+    )
 
 
 @products.register_fake
