@@ -60,9 +60,10 @@ class ScreenedIndex(OpenIndex):
         needed += 8 * layer.width
         require_within_limit(self, needed, "exhaustive")
         self._columns = largest_columns(inputs)
-        self._bytes = aligned_empty((blocks, fours, 4 * BLOCK), np.int8)
-        self._offsets = np.zeros((blocks, BLOCK), np.int32)
-        self._terms = np.zeros((blocks, TERMS, BLOCK), np.float32)
+        if self._layer is None or self._bytes.shape != (blocks, fours, 4 * BLOCK):  # else the memory is there
+            self._bytes = aligned_empty((blocks, fours, 4 * BLOCK), np.int8)
+            self._offsets = np.zeros((blocks, BLOCK), np.int32)
+            self._terms = np.zeros((blocks, TERMS, BLOCK), np.float32)
         self._drifts = np.zeros(layer.width)
         self._slack = SLACK * typical_size(layer.weights[:SAMPLED_ROWS])
         self._inputs, self._layer = inputs, layer

@@ -40,9 +40,7 @@ def input_gradients(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray
     return gradients[:, : layer.n_features]
 
 
-def weight_gradients(
-    network: TwoLayerNetwork, batch: Inputs, fires: FireSet, residuals: NDArray, *, out: NDArray | None = None
-) -> NDArray:
+def weight_gradients(network: TwoLayerNetwork, batch: Inputs, fires: FireSet, residuals: NDArray) -> NDArray:
     """The derivative by the weights (m, d) of something whose derivative by the outputs is (n, c).
 
         G_r = m^(-1/2) sum_i <a_r, residual_i> x_i        over the samples i that r fires on
@@ -54,8 +52,6 @@ def weight_gradients(
     fires : FireSet
         Of this batch, found with the present weights.
     residuals : (n, c) array
-    out : (m, d) array, optional
-        Where to write it, C-contiguous and of the network's dtype.
 
     Raises
     ------
@@ -67,7 +63,7 @@ def weight_gradients(
     c + d multiply-adds per firing pair, and all m d numbers written: a step of `Descent`, which sums in the
     same order, writes only the neurons that fire.
     """
-    gradients = np.empty((network.width, network.n_features), network.dtype) if out is None else out
+    gradients = np.empty((network.width, network.n_features), network.dtype)
     rows = _residual_rows(network, fires, residuals)
     _core.weight_gradients(
         fires.core_view, network.output_rows, rows, batch.core_view, network.scale, gradients

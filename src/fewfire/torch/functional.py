@@ -94,11 +94,8 @@ def _of_inputs(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> 
 
 
 def _of_weights(network: TwoLayerNetwork, x: NDArray, fires: FireSet, residuals: NDArray) -> Tensor:
-    """The derivative by the weights (m, d)."""
-    gradients = torch.empty(network.width, network.n_features, dtype=torch.from_numpy(residuals).dtype)
-    batch = Inputs.of(x, network.dtype)
-    weight_gradients(network, batch, fires, residuals, out=gradients.numpy())
-    return gradients
+    """The derivative by the weights (m, d), in memory of NumPy's, which takes large pages."""
+    return torch.from_numpy(weight_gradients(network, Inputs.of(x, network.dtype), fires, residuals))
 
 
 def _of_output_weights(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> Tensor:
