@@ -88,6 +88,14 @@ void bind(nb::module_& m) {
       "fires"_a, "a"_a.noconvert(), "threshold"_a, "scale"_a, "outputs"_a.noconvert());
 
   m.def(
+      "forward_groups",
+      [](const FireArrays<T>& fires, In a, T threshold, int64_t groups, Matrix<T> sums) {
+        GilReleased released;
+        forward_groups<T>(fires.view(), rows(a), threshold, groups, rows(sums));
+      },
+      "fires"_a, "a"_a.noconvert(), "threshold"_a, "groups"_a, "sums"_a.noconvert());
+
+  m.def(
       "input_gradients",
       [](const FireArrays<T>& fires, In a, In residual, WeightArrays<T>& w, T scale, Matrix<T> gradients) {
         GilReleased released;
@@ -152,6 +160,7 @@ void bind(nb::module_& m) {
 }  // namespace
 
 void bind_networks(nb::module_& m) {
+  m.def("output_groups", &output_groups, "neurons"_a, "size"_a);
   bind<float>(m);
   bind<double>(m);
 }

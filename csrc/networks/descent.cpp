@@ -7,6 +7,7 @@
 #include "core/pool.h"
 #include "kernels/kernels.h"
 #include "kernels/packed_block.h"
+#include "networks/sums.h"
 
 namespace fewfire {
 
@@ -14,48 +15,36 @@ namespace {
 
 constexpr int64_t kOutputGroups = 64, kGradientGroups = 16;  // at the most
 
-// Sums over neurons are partial sums over groups of them, then over the groups in order. As many groups as
-// keep the partial sums within 16 million numbers: a function of the shapes alone.
-int64_t groups_of(int64_t neurons, int64_t size, int64_t most) {
-  return std::max<int64_t>(
-      1, std::min<int64_t>({most, (neurons + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
-}
+}  // namespace
 
-// out = scale * sum_r of what add(r, partial) adds to rows of the shape of `out`.
-template <class T, class Add>
-void sum_over_neurons(int64_t neurons, int64_t most_groups, T scale, const Rows<T>& out, Add add) {
-  const int64_t size = out.count * out.stride;
-  const int64_t groups = groups_of(neurons, size, most_groups);
-  const int64_t group = (neurons + groups - 1) / groups;
-  static thread_local std::vector<T> sums_of_groups;  // kept: fresh memory would cost more than the sums
-  sums_of_groups.resize(std::max<size_t>(sums_of_groups.size(), groups * size));
-  T* partial = sums_of_groups.data();
-  parallel_for(groups, [&](int64_t g) {
-    std::fill_n(partial + g * size, size, T{0});
-    const int64_t end = std::min((g + 1) * group, neurons);
-    for (int64_t r = g * group; r < end; ++r) add(r, partial + g * size);
-  });
-  constexpr int64_t strip = 1024;
-  parallel_for((size + strip - 1) / strip, [&](int64_t task) {
-    const int64_t first = task * strip, count = std::min(strip, size - first);
-    T sums[strip] = {};
-    for (int64_t g = 0; g < groups; ++g)
-      for (int64_t i = 0; i < count; ++i) sums[i] += partial[g * size + first + i];
-    for (int64_t i = 0; i < count; ++i) out.data[first + i] = scale * sums[i];
-  });
+namespace {
+
+// Adds up a_r (<w_r, x_i> - b) over the neurons that fire on i.
+template <class T>
+auto activations_of(const FireView<T>& fires, const Rows<const T>& a, T threshold) {
+  return [=](int64_t r, T* partial) {
+    static thread_local std::vector<T> activations;
+    const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+    activations.resize(std::max<size_t>(activations.size(), count));
+    for (int64_t j = 0; j < count; ++j) activations[j] = fires.values[begin + j] - threshold;
+    kernels<T>().scatter_row(a[r], a.stride, fires.samples + begin, activations.data(), count, partial);
+  };
 }
 
 }  // namespace
 
 template <class T>
 void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs) {
-  sum_over_neurons(a.count, kOutputGroups, scale, outputs, [&](int64_t r, T* partial) {
-    static thread_local std::vector<T> activations;
-    const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
-    activations.resize(std::max<size_t>(activations.size(), count));
-    for (int64_t j = 0; j < count; ++j) activations[j] = fires.values[begin + j] - threshold;
-    kernels<T>().scatter_row(a[r], a.stride, fires.samples + begin, activations.data(), count, partial);
-  });
+  sum_over_neurons(a.count, kOutputGroups, scale, outputs, activations_of(fires, a, threshold));
+}
+
+int64_t output_groups(int64_t neurons, int64_t size) { return groups_of(neurons, size, kOutputGroups); }
+
+template <class T>
+void forward_groups(const FireView<T>& fires, const Rows<const T>& a, T threshold, int64_t groups,
+                    const Rows<T>& sums) {
+  sums_of_groups(a.count, groups, sums.count / groups * sums.stride, sums.data,
+                 activations_of(fires, a, threshold));
 }
 
 template <class T>
@@ -172,6 +161,7 @@ void settle(const Rows<T>& w, const Coast<T>& coast) {
 
 #define FEWFIRE_INSTANTIATE(T)                                                                         \
   template void forward(const FireView<T>&, const Rows<const T>&, T, T, const Rows<T>&);               \
+  template void forward_groups(const FireView<T>&, const Rows<const T>&, T, int64_t, const Rows<T>&);  \
   template void input_gradients(const FireView<T>&, const Rows<const T>&, const Rows<const T>&,        \
                                 const Weights<T>&, T, const Rows<T>&);                                 \
   template void forward_of_all(const Rows<const T>&, const Rows<const T>&, T, T, const Rows<const T>&, \

@@ -15,6 +15,14 @@ namespace fewfire {
 template <class T>
 void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs);
 
+// How many groups of neurons those sums are made of, for outputs of so many numbers.
+int64_t output_groups(int64_t neurons, int64_t size);
+
+// The sums of so many groups of equal size, one after the other, unscaled: sums is (groups * n, c).
+template <class T>
+void forward_groups(const FireView<T>& fires, const Rows<const T>& a, T threshold, int64_t groups,
+                    const Rows<T>& sums);
+
 // gradients[i] = scale * sum_r <a_r, residual_i> w_r over the neurons that fire on i: the derivative of the
 // loss by the inputs.
 template <class T>

@@ -5,6 +5,7 @@ diagonals of random signs; S the scales that give the rows their random norms. O
 kept. docs/theory/structured.md derives what follows from it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,11 @@ from fewfire.core.inputs import Inputs
 from fewfire.core.rows import aligned_empty
 
 SMALLEST_BLOCK = 64  # fewer signs would make too few directions
+
+
+def block_size(n_features: int) -> int:
+    """D: the power of two that holds as many features."""
+    return max(SMALLEST_BLOCK, 1 << (n_features - 1).bit_length())
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,18 @@ class StructuredWeights:
     def draw(
         cls, width: int, n_features: int, random: np.random.Generator, dtype: DTypeLike
     ) -> "StructuredWeights":
-        size = max(SMALLEST_BLOCK, 1 << (n_features - 1).bit_length())
+        size = block_size(n_features)
         signs = random.integers(0, 2, (-(-width // size), 3, size)) * 2 - 1
         norms = np.sqrt(random.chisquare(size, width))
         scales = (norms / size**1.5).astype(dtype)
         return cls(signs.astype(dtype), scales, n_features, np.arange(width, dtype=np.int32))
+
+    @classmethod
+    def joined(cls, parts: Sequence["StructuredWeights"]) -> "StructuredWeights":
+        """Whole blocks of several structures, one after the other."""
+        signs = np.concatenate([part.signs for part in parts])
+        scales = np.concatenate([part.scales for part in parts])
+        return cls(signs, scales, parts[0].n_features, np.arange(len(scales), dtype=np.int32))
 
     def arranged(self, order: NDArray[np.int32]) -> "StructuredWeights":
         """The structure of a network whose neuron order[r] has become neuron r."""

@@ -1,0 +1,77 @@
+"""The processes that train one network together, and what they say to each other."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+
+from fewfire.errors import TrainingError
+
+PATIENCE = timedelta(seconds=60)  # after which a process that does not answer is taken for lost
+
+
+class Group:
+    """All processes that `torchrun` has started, or this one alone.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which one this is, of how many.
+    """
+
+    def __init__(self) -> None:
+        started = dist.is_torchelastic_launched()
+        if started and not dist.is_initialized():
+            dist.init_process_group("gloo", timeout=PATIENCE)
+        self.rank, self.size = (dist.get_rank(), dist.get_world_size()) if started else (0, 1)
+
+    def gathered(self, part: NDArray) -> NDArray:
+        """The parts of all processes, one after the other along the first axis.
+
+        Raises
+        ------
+        TrainingError
+            A process is lost.
+        """
+        if self.size == 1:
+            return part
+        whole = torch.empty(self.size * len(part), *part.shape[1:], dtype=torch.from_numpy(part).dtype)
+        self._ask(dist.all_gather, list(whole.chunk(self.size)), torch.from_numpy(np.ascontiguousarray(part)))
+        return whole.numpy()
+
+    def told(self, mine: Any) -> list[Any]:
+        """What each process says, in the order of the ranks."""
+        if self.size == 1:
+            return [mine]
+        said: list[Any] = [None] * self.size
+        self._ask(dist.all_gather_object, said, mine)
+        return said
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self.told(None)
+
+    def require_same(self, terms: Mapping[str, Any]) -> None:
+        """Raise TrainingError, in all processes, unless each was started with the same."""
+        said = self.told(dict(terms))
+        for rank, theirs in enumerate(said):
+            for name in [*terms, *theirs]:
+                if said[0].get(name) != theirs.get(name):
+                    raise TrainingError(
+                        f"all processes must train the same. Got {name} = {said[0].get(name)!r} in process 0 "
+                        f"and {theirs.get(name)!r} in process {rank}. Start all with the same version, data "
+                        "and settings."
+                    )
+
+    def _ask(self, what: Any, *arguments: Any) -> None:
+        try:
+            what(*arguments)
+        except (RuntimeError, dist.DistBackendError) as error:
+            raise TrainingError(
+                f"all {self.size} processes must answer within {PATIENCE.seconds} s. Got silence: "
+                f"{str(error).splitlines()[0]}. Start again: training goes on from the last checkpoint."
+            ) from error

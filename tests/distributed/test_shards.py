@@ -1,0 +1,207 @@
+"""One network on several processes: the bits of one, whatever happens to the processes meanwhile."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewfire import GradientDescent, Inputs, Trainer, TwoLayerNetwork
+from fewfire.errors import DataError, TrainingError
+from fewfire.indexes import DriftIndex, ExhaustiveIndex
+
+pytest.importorskip("torch")
+from fewfire.distributed import Group, Shard, ShardTrainer, checkpoints, joined
+from fewfire.training.problem import Problem
+
+pytest.importorskip("sklearn", reason="the digits need scikit-learn")
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node"]
+TRAIN = ["-m", "fewfire.distributed", "train", "digits", "--learning-rate", "50", "--width", "4096",
+         "--batch-size", "128", "--threads", "1"]  # fmt: skip
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+class Part(Group):
+    """One of several processes that were never started: what it gathers is its own, and zeros."""
+
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+
+def command(processes, out, *options):
+    return [*TORCHRUN, str(processes), "--max-restarts", "3", *TRAIN, "--out", str(out), *map(str, options)]
+
+
+def trained(processes, out, *options):
+    """What training on so many processes ends with."""
+    done = subprocess.run(
+        command(processes, out, *options), env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def digits():
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    rows = pixels - pixels.mean(axis=0)
+    inputs = Inputs.of((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
+    return inputs, np.eye(10, dtype=np.float32)[labels]
+
+
+def shard_of(group=None, **settings):
+    return Shard.draw(4096, 64, 10, group or Group(), **{"fire_rate": 0.03, **settings})
+
+
+def trainer_of(shard, index=None, **settings):
+    inputs, targets = digits()
+    problem = Problem.of(shard, inputs, targets, batch_size=256)
+    return ShardTrainer(problem, GradientDescent(learning_rate=20.0, **settings), index or DriftIndex())
+
+
+@pytest.mark.parametrize("rule", [{}, {"momentum": 0.9, "train_output_weights": True}])
+def test_one_process_has_the_bits_of_the_trainer(rule):
+    sharded = trainer_of(shard_of(), **rule)
+    shard = sharded.network
+    alone = TwoLayerNetwork(shard.weights, shard.output_weights, shard.threshold)
+    problem = Problem.of(alone, *digits(), batch_size=256)
+    trainer = Trainer(problem, GradientDescent(learning_rate=20.0, **rule), ExhaustiveIndex())
+    for each in (sharded, trainer):
+        each.build()
+        for _ in range(2):
+            each.epoch()
+    assert shard.weights.tobytes() == alone.weights.tobytes()
+    assert shard.output_weights.tobytes() == alone.output_weights.tobytes()
+    assert [one.loss for one in sharded.history] == [one.loss for one in trainer.history]
+
+
+@pytest.mark.parametrize("init", ["gaussian", "structured"])
+@pytest.mark.parametrize("size", [2, 8])
+def test_a_process_draws_its_part_of_the_same_network(init, size):
+    whole = shard_of(init=init)
+    parts = [shard_of(Part(rank, size), init=init) for rank in range(size)]
+    assert np.concatenate([part.weights for part in parts]).tobytes() == whole.weights.tobytes()
+    outputs = np.concatenate([part.output_weights for part in parts])
+    assert outputs.tobytes() == whole.output_weights.tobytes()
+    assert {part.scale for part in parts} == {whole.scale} == {4096**-0.5}
+    assert [part.first for part in parts] == [rank * 4096 // size for rank in range(size)]
+    if init == "structured":
+        assert all(part.layer.structure.made(part.layer.weight_rows) for part in parts)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_group_sums_of_parts_are_those_of_the_whole(size):
+    whole, (inputs, _) = shard_of(), digits()
+    batch, said = inputs.batch(np.arange(200)), []
+
+    class Listening(Part):
+        def gathered(self, part):
+            said.append(part.copy())
+            return np.zeros((self.size * len(part), part.shape[1]), part.dtype)
+
+    class Answering(Part):
+        def gathered(self, part):
+            return np.concatenate(said)
+
+    def ask(shard):
+        index = ExhaustiveIndex()
+        index.build(shard.layer)
+        return shard.outputs(index.fire_set(batch))
+
+    for rank in range(size):
+        ask(shard_of(Listening(rank, size)))
+    for rank in range(size):
+        assert ask(shard_of(Answering(rank, size))).tobytes() == ask(whole).tobytes()
+
+
+def test_checkpoints_go_on_with_the_same_bits(tmp_path):
+    longer, shorter, again = (trainer_of(shard_of(), momentum=0.9) for _ in range(3))
+    longer.build()
+    for _ in range(3):
+        longer.epoch()
+    shorter.build()
+    shorter.epoch()
+    checkpoints.save(shorter, tmp_path)
+    shorter.epoch()
+    checkpoints.save(shorter, tmp_path)
+    assert [place.name for place in tmp_path.iterdir()] == ["epoch-00002"]
+    checkpoints.restore(again, checkpoints.latest(tmp_path))
+    assert len(again.history) == 2
+    again.epoch()
+    assert again.network.weights.tobytes() == longer.network.weights.tobytes()
+    assert joined(tmp_path).weights.tobytes() == shorter.network.weights.tobytes()
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    trainer = trainer_of(shard_of())
+    trainer.build()
+    trainer.epoch()
+    checkpoints.save(trainer, tmp_path)
+    place = checkpoints.latest(tmp_path)
+    (shard,) = place.glob("*.safetensors")
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(DataError, match="cut off or changed"):
+        checkpoints.restore(trainer_of(shard_of()), place)
+    shard.unlink()
+    with pytest.raises(DataError, match="must be a file that fewfire saved"):
+        joined(tmp_path)
+    (place / checkpoints.MANIFEST).unlink()
+    assert checkpoints.latest(tmp_path) is None
+    with pytest.raises(DataError, match="must hold a manifest.json"):
+        joined(tmp_path)
+
+
+@pytest.mark.parametrize(("whole", "size"), [(4096, 3), (4100, 2), (64, 2), (4096, 128)])
+def test_neurons_that_cannot_be_shared_out_are_refused(whole, size):
+    with pytest.raises(ValueError, match=f"Got width {whole} and {size} processes. Use a power of two from"):
+        Shard.draw(whole, 64, 10, Part(0, size))
+
+
+def test_processes_that_train_different_things_are_told_which():
+    class Disagreeing(Part):
+        def told(self, mine):
+            return [mine, {**mine, "seed": 5}]
+
+    with pytest.raises(TrainingError, match="Got seed = 0 in process 0 and 5 in process 1"):
+        trainer_of(shard_of(Disagreeing(0, 2)))
+
+
+@pytest.mark.slow
+def test_any_number_of_processes_ends_with_the_same_weights(tmp_path):
+    one = trained(1, tmp_path / "1", "--epochs", 3)
+    four = trained(4, tmp_path / "4", "--epochs", 3)
+    first = trained(2, tmp_path / "2", "--epochs", 2)
+    shared_anew = trained(1, tmp_path / "2", "--epochs", 3)
+    assert one["weights_sha256"] == four["weights_sha256"] == shared_anew["weights_sha256"]
+    assert first["weights_sha256"] != one["weights_sha256"]
+    assert one["test_accuracy"] == four["test_accuracy"] > 0.85
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes in /proc")
+def test_a_killed_process_costs_no_bits(tmp_path):
+    expected = trained(1, tmp_path / "whole", "--epochs", 12)
+    out = tmp_path / "killed"
+    running = subprocess.Popen(
+        command(2, out, "--epochs", 12), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True,
+    )  # fmt: skip
+    while checkpoints.latest(out) is None:
+        assert running.poll() is None
+        time.sleep(0.01)
+    os.kill(_children(running.pid)[-1], signal.SIGKILL)
+    said, _ = running.communicate(timeout=300)
+    assert running.returncode == 0
+    assert "going on after epoch" in said
+    assert json.loads(said.splitlines()[-1])["weights_sha256"] == expected["weights_sha256"]
+
+
+def _children(pid):
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
