@@ -20,7 +20,7 @@ from fewfire.distributed import Group, Shard, ShardTrainer, checkpoints, joined
 from fewfire.training.problem import Problem
 
 pytest.importorskip("sklearn", reason="the digits need scikit-learn")
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 TRAIN = ["-m", "fewfire.distributed", "train", "digits", "--learning-rate", "50", "--width", "4096",
          "--batch-size", "128", "--threads", "1"]  # fmt: skip
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -40,7 +40,7 @@ def command(processes, out, *options):
 def trained(processes, out, *options):
     """What training on so many processes ends with."""
     done = subprocess.run(
-        command(processes, out, *options), env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+        command(processes, out, *options), env=ENVIRONMENT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -196,7 +196,7 @@ def test_a_killed_process_costs_no_bits(tmp_path):
         assert running.poll() is None
         time.sleep(0.01)
     os.kill(_children(running.pid)[-1], signal.SIGKILL)
-    said, _ = running.communicate(timeout=300)
+    said, _ = running.communicate(timeout=120)
     assert running.returncode == 0
     assert "going on after epoch" in said
     assert json.loads(said.splitlines()[-1])["weights_sha256"] == expected["weights_sha256"]

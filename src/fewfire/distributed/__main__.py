@@ -83,6 +83,7 @@ def train(
         right = classes.decode(predicted_classes(outputs)) == dataset.test_labels
         figures["test_accuracy"] = float(np.mean(right))
     say(json.dumps(figures))
+    group.leave()
 
 
 def _number(threshold: str) -> float | str:

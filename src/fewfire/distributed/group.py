@@ -55,6 +55,12 @@ class Group:
         """Until all processes are here."""
         self.told(None)
 
+    def leave(self) -> None:
+        """The last word, once all have said theirs: connections are closed."""
+        self.wait()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
     def require_same(self, terms: Mapping[str, Any]) -> None:
         """Raise TrainingError, in all processes, unless each was started with the same."""
         said = self.told(dict(terms))
