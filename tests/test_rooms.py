@@ -99,12 +99,12 @@ def test_the_reference_imports_numpy_and_nothing_of_ours():
 @pytest.mark.parametrize(
     ("module", "rooms"),
     [
-        ("torch", ("torch/",)),
+        ("torch", ("torch/", "distributed/")),
         ("sklearn", ("data/", "estimators/")),
         ("matplotlib", ("report/",)),
         ("qiskit", ("quantum/",)),
         ("qiskit_aer", ("quantum/",)),
-        ("typer", ("cli/",)),
+        ("typer", ("cli/", "distributed/")),
         ("rich", ("cli/",)),
         ("fewfire.torch", ("torch/", "runs/")),
         ("fewfire.cli", ("cli/", "__main__.py")),
@@ -128,7 +128,7 @@ FLOORS = [
     ["training"],
     ["plan", "torch"],
     ["diagnose", "data"],
-    ["api", "estimators"],
+    ["api", "estimators", "distributed"],
     ["runs"],
     ["report"],
     ["cli"],
