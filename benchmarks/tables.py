@@ -100,27 +100,41 @@ def whole_runs() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+SEARCHES = {"ours": "all", "candidates": "candidates"}
+
+
 def attacks() -> str:
     content = result("adversarial")
     rows = []
     for kind, name in (("attack", "an attack step"), ("training", "a training step of 7 attack steps")):
         for row in content["figures"]:
-            of_float32, of_bfloat16 = row["float32"], row["bfloat16"]
-            rows.append(
-                [name, f"{row['width']:,}", f"{row['fire_rate']:.1%}",
-                 milliseconds(row["seconds"][f"{kind}: ours"]), milliseconds(of_float32[f"{kind}_seconds"]),
-                 milliseconds(of_bfloat16[f"{kind}_seconds"]),
-                 ratios(of_float32[f"{kind}_speedup"], of_bfloat16[f"{kind}_speedup"])]
-            )  # fmt: skip
-    header = ["step", "width", "fires", "fewfire", "float32", "bfloat16", "ratios"]
+            dense = [row[precision][f"{kind}_seconds"] for precision in ("float32", "bfloat16")]
+            for ours, search in SEARCHES.items():
+                seconds = row["seconds"][f"{kind}: {ours}"]
+                rows.append(
+                    [name, f"{row['width']:,}", f"{row['fire_rate']:.1%}", search, milliseconds(seconds),
+                     *map(milliseconds, dense), ratios(*(each / seconds for each in dense))]
+                )  # fmt: skip
+    header = ["step", "width", "fires", "neurons looked at", "fewfire", "float32", "bfloat16", "ratios"]
     return table(header, rows) + "\n\n" + made_by(content)
 
 
 def attack_ways() -> str:
     figures = result("adversarial")["figures"]
-    ways = [way for way in figures[0]["seconds"] if not way.endswith(": ours")]
+    ways = [way for way in figures[0]["seconds"] if way.split(": ")[1] not in SEARCHES]
     rows = [[way, *(milliseconds(row["seconds"][way]) for row in figures)] for way in ways]
     return table(["dense step", *(f"width {row['width']:,}" for row in figures)], rows)
+
+
+def robust_schemes() -> str:
+    content = result("robust_schemes")
+    rows = [
+        [row["scheme"], str(row["epochs"]), f"{row['steps']:,}", f"{row['fire_rate']:.1%}",
+         f"{row['clean']:.3f}", f"{row['robust']:.3f}"]
+        for row in content["figures"]
+    ]  # fmt: skip
+    header = ["training", "epochs", "steps", "fires", "clean", "robust"]
+    return table(header, rows) + "\n\n" + made_by(content)
 
 
 def autoattack() -> str:
@@ -604,6 +618,7 @@ def rank(accuracy: dict[str, float], method: str) -> float:
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
+    "robust_schemes": robust_schemes,
     "whole_runs": whole_runs, "rates": rates, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
