@@ -163,6 +163,20 @@ def test_neurons_that_cannot_be_shared_out_are_refused(whole, size):
         Shard.draw(whole, 64, 10, Part(0, size))
 
 
+def test_batches_whose_groups_would_be_cut_are_refused():
+    """Outputs so many that the whole is summed in 62 groups, whose 67 neurons end elsewhere in a half."""
+    shard = Shard.draw(4096, 64, 1000, Part(0, 2), fire_rate=0.03)
+    index, inputs = ExhaustiveIndex(), Inputs.of(np.ones((268, 64)))
+    index.build(shard.layer)
+    with pytest.raises(ValueError, match="Got 268 samples, 62 groups of 4096 neurons and 2 processes"):
+        shard.outputs(index.fire_set(inputs))
+
+
+def test_unknown_initial_weights_are_refused():
+    with pytest.raises(ValueError, match="init must be one of"):
+        shard_of(init="gausian")
+
+
 def test_processes_that_train_different_things_are_told_which():
     class Disagreeing(Part):
         def told(self, mine):

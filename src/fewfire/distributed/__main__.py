@@ -50,15 +50,20 @@ def train(
     """Train on classes; print the weights' checksum, which is the same for any number of processes."""
     group = Group()
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    set_threads(threads or max(1, (os.cpu_count() or 1) // here))
+    set_threads(max(1, (os.cpu_count() or 1) // here) if threads is None else threads)
 
     def say(text: str) -> None:
         if group.rank == 0:
             typer.echo(text)
 
     dataset = load_dataset(data, task="classification", seed=seed)
-    scaling = InputScaling.fit(dataset.inputs, standardize=dataset.tabular)
     classes = Classes.of(dataset.labels)
+    if classes.several:
+        raise DataError(
+            f"training on several processes must have one label per row. Got several of {len(classes)} in "
+            f"{data}. Use `fewfire train`."
+        )
+    scaling = InputScaling.fit(dataset.inputs, standardize=dataset.tabular)
     inputs = Inputs.of(scaling.transform(dataset.inputs))
     targets = classes.one_hot(classes.encode(dataset.labels))
     shard = Shard.draw(
@@ -77,11 +82,13 @@ def train(
         checkpoints.save(trainer, out)
         say(f"epoch {record.epoch}: loss {record.loss:.4f}, accuracy {record.accuracy:.4f}, fires "
             f"{record.fire_rate:.2%}, {record.seconds:.1f} s")  # fmt: skip
-    figures: dict[str, object] = {"processes": group.size, "weights_sha256": shard.checksum()}
-    if dataset.test_inputs is not None:
-        outputs = predicted_outputs(shard, Inputs.of(scaling.transform(dataset.test_inputs)))
-        right = classes.decode(predicted_classes(outputs)) == dataset.test_labels
-        figures["test_accuracy"] = float(np.mean(right))
+    outputs = predicted_outputs(shard, Inputs.of(scaling.transform(dataset.test_inputs)))
+    right = classes.decode(predicted_classes(outputs)) == dataset.test_labels
+    figures = {
+        "processes": group.size,
+        "weights_sha256": shard.checksum(),
+        "test_accuracy": float(np.mean(right)),
+    }
     say(json.dumps(figures))
     group.leave()
 

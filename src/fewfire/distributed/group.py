@@ -76,7 +76,7 @@ class Group:
     def _ask(self, what: Any, *arguments: Any) -> None:
         try:
             what(*arguments)
-        except (RuntimeError, dist.DistBackendError) as error:
+        except RuntimeError as error:
             raise TrainingError(
                 f"all {self.size} processes must answer within {PATIENCE.seconds} s. Got silence: "
                 f"{str(error).splitlines()[0]}. Start again: training goes on from the last checkpoint."

@@ -12,7 +12,7 @@ from fewfire.indexes import ExhaustiveIndex
 from fewfire.networks.layer import Layer
 from fewfire.networks.structured import StructuredWeights, block_size
 from fewfire.networks.threshold import threshold_of
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.two_layer import TwoLayerNetwork, require_init
 from fewfire.system.tensors import sha256
 
 OUTPUTS, WEIGHTS = 0, 1  # streams of random numbers for each block of neurons
@@ -57,8 +57,10 @@ class Shard(TwoLayerNetwork):
         Raises
         ------
         ValueError
-            The neurons cannot be shared out in whole groups.
+            The neurons cannot be shared out in whole groups, or an argument is none that the whole network
+            could have.
         """
+        require_init(init)
         width = require_divisible(whole, n_features, group.size, init)
         first, dtype = group.rank * width, np.dtype(np.float32)
         rows, output_rows = padded_zeros(width, n_features, dtype), padded_zeros(width, n_outputs, dtype)
@@ -91,11 +93,11 @@ class Shard(TwoLayerNetwork):
         """Outputs (n, c) of the whole network, from what fires here and what others say."""
         stride = stride_of(self.n_outputs, self.dtype)
         groups = _core.output_groups(self.whole, fires.n_samples * stride)
-        if groups % self.group.size:
+        if self.group.size > 1 and (groups % self.group.size or self.whole % groups):
             raise ValueError(
-                f"a batch must be so small that its outputs are summed in whole groups per process. Got "
-                f"{fires.n_samples} samples, {groups} groups and {self.group.size} processes. Use smaller "
-                "batches."
+                "a batch must be so small that its outputs are sums of equal groups of neurons, and each "
+                f"process has whole ones. Got {fires.n_samples} samples, {groups} groups of {self.whole} "
+                f"neurons and {self.group.size} processes. Use smaller batches."
             )
         own = groups // self.group.size
         sums = np.empty((own * fires.n_samples, stride), self.dtype)
