@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from histories import records
+from histories import attacked, records
 
 pytest.importorskip("matplotlib")
 
@@ -20,6 +20,8 @@ from fewfire.report.pictures.history import draw_history
         (records(3, accuracy=None), "real-valued targets"),
         (records(3, loss=0.3), "nothing changes"),
         (records(3, fire_rate=0.0, near_rate=0.0, dot_rate=0.0, work_share=0.0), "nothing fires"),
+        (attacked(3, clean_accuracy=0.9, robust_accuracy=0.4), "trained against attacks"),
+        (attacked(3, accuracy=None), "trained against attacks, with nothing to count"),
         (records(2), r"a path with $dollars and {\braces$"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

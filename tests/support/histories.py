@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from fewfire.training import EpochRecord
+from fewfire.training import AdversarialRecord, EpochRecord
 
 RECORD = EpochRecord(
     epoch=1, steps=3, learning_rate=0.5, loss=0.5, accuracy=0.25, fire_rate=0.02, near_rate=0.1,
@@ -17,3 +17,9 @@ def records(count: int, **changes: object) -> list[EpochRecord]:
         dataclasses.replace(RECORD, **{"loss": 1 / epoch, "epoch": epoch, **changes})
         for epoch in range(1, count + 1)
     ]
+
+
+def attacked(count: int, **changes: object) -> list[AdversarialRecord]:
+    """The same of training against attacks."""
+    own = {"seconds_attack": 0.5, "attack_work_share": 0.1}
+    return [AdversarialRecord(**{**record.as_dict(), **own, **changes}) for record in records(count)]

@@ -74,9 +74,10 @@ def draw_history(
         scores = [math.nan if score is None else factor * score for score in scores]
         accuracy.plot(epochs, scores, style, color=AMBER, label="held back")
     for name, field, colour in (("clean", "clean_accuracy", GREEN), ("robust", "robust_accuracy", VIOLET)):
-        tested = [100 * getattr(record, field, math.nan) for record in history]
-        if not all(map(math.isnan, tested)):
-            accuracy.plot(epochs, tested, style, color=colour, label=name)
+        tested = [getattr(record, field, None) for record in history]
+        if any(share is not None for share in tested):
+            shares = [math.nan if share is None else 100 * share for share in tested]
+            accuracy.plot(epochs, shares, style, color=colour, label=name)
     accuracy.set(title="R² (of training: running)" if is_real else "Accuracy (of training: running), %")
 
     near, dots, fires = (
