@@ -114,6 +114,15 @@ def test_copies_share_nothing(copied):
     assert not torch.equal(twin(x).to_dense(), before)
 
 
+def test_writes_behind_torchs_back_can_be_told():
+    layer, x = layer_of(index="screened"), inputs_of()
+    layer(x)
+    layer.weight.data.mul_(1.5)
+    layer.weights_changed()
+    expected, _ = dense(x, layer.weight, layer.bias, layer.theta, "jump", None)
+    torch.testing.assert_close(layer(x).to_dense(), expected, rtol=0, atol=1e-12)
+
+
 def test_another_precision_takes_rows_of_its_own():
     layer, x = layer_of(), inputs_of(dtype=torch.float32)
     weight, expected = layer.weight, layer(x).to_dense().detach()

@@ -258,6 +258,38 @@ def test_copies_share_nothing(copied):
     assert not torch.equal(twin(x), before)
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_copies_train_what_the_original_trains(copied):
+    layer = layer_of().eval()
+    layer.output_weight.requires_grad_(False)
+    twin = copied(layer)
+    assert not twin.training
+    assert [part.requires_grad for part in twin.parameters()] == [True, False]
+
+
+@pytest.mark.parametrize("moved", [lambda layer: layer.to("cpu"), lambda layer: layer.float()])
+def test_a_conversion_that_changes_nothing_leaves_training_alone(moved):
+    layer, x = layer_of(torch.float32), inputs_of(dtype=torch.float32)
+    optimizer, state, before = SGD([layer], lr=0.5), layer.state, layer.weight.detach().clone()
+    moved(layer)
+    layer(x).sum().backward()
+    optimizer.step()
+    assert layer.state is state
+    assert not torch.equal(layer.weight, before)
+
+
+def test_what_a_fused_optimizer_could_not_follow_is_refused():
+    layer, x = layer_of(torch.float32), inputs_of(dtype=torch.float32)
+    optimizer = SGD([layer], lr=0.5)
+    with pytest.raises(RuntimeError, match=r"must keep its memory. Got a conversion"):
+        layer.double()
+    assert layer.weight.dtype == torch.float32
+    layer(x).sum().backward()
+    layer.weight.data = layer.weight.data.clone()
+    with pytest.raises(RuntimeError, match="must lie where the module put them"):
+        optimizer.step()
+
+
 def test_another_precision_takes_rows_of_its_own():
     layer, x = layer_of(torch.float32), inputs_of(dtype=torch.float32)
     weight = layer.weight

@@ -14,12 +14,12 @@ from fewfire.adversarial.ball import Ball, as_floats
 from fewfire.adversarial.objective import Objective
 from fewfire.adversarial.surface import Surface
 from fewfire.core.work import Work
-from fewfire.indexes import index_named, rules
+from fewfire.indexes import index_for_batches
+from fewfire.indexes.rules import NEW_BATCH
 from fewfire.networks.losses import Loss, SoftmaxLoss
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.prepare.scaling import InputScaling
 
-BATCH = 256
 SURE = 0.95  # of the interval
 LOWERED = 0.75  # of the threshold, where nothing fires: of 0 .. 0.97 it broke most samples of small networks
 
@@ -131,9 +131,8 @@ def robust_accuracy(
     start = perf_counter()
     samples, labels = as_floats(samples), np.asarray(labels)
     _require_classes(network, samples, labels)
-    name = rules.for_new_inputs(BATCH, network.n_features) if index == "auto" else index
-    surface = Surface(network, scaling, index_named(name), mean=mean)
-    surface.index.build(network.layer, surface.inputs_at(samples[:BATCH]))
+    surface = Surface(network, scaling, index_for_batches(index, network.n_features), mean=mean)
+    surface.index.build(network.layer, surface.inputs_at(samples[:NEW_BATCH]))
     objective = Objective(attack.objective, loss or SoftmaxLoss(), np.eye(network.n_outputs)[labels])
     search = _Search(surface, attack, samples, labels, objective, seed)
     try:
@@ -256,7 +255,7 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def _batches(ids: NDArray) -> list[NDArray]:
-    return np.array_split(ids, -(-len(ids) // BATCH)) if len(ids) else []
+    return np.array_split(ids, -(-len(ids) // NEW_BATCH)) if len(ids) else []
 
 
 def _require_classes(network: TwoLayerNetwork, samples: NDArray, labels: NDArray) -> None:

@@ -43,6 +43,17 @@ def index_named(name: str, memory_limit: int | None = None) -> Index:
     return INDEXES[name](memory_limit=memory_limit)
 
 
+def index_for_batches(name: str, n_features: int) -> Index:
+    """A new index of this name; with "auto" the one that suits batches of 256 inputs that nobody has seen.
+
+    Raises
+    ------
+    ValueError
+        There is none of that name.
+    """
+    return index_named(rules.for_new_inputs(rules.NEW_BATCH, n_features) if name == "auto" else name)
+
+
 def index_for_new_inputs(layer: Layer, inputs: ArrayLike | Inputs) -> Index:
     """The index that is fastest when asked about new inputs, of which these are all; built.
 
@@ -72,6 +83,7 @@ __all__ = [
     "ScreenedIndex",
     "WeightTreeIndex",
     "arrange",
-    "index_named",
+    "index_for_batches",
     "index_for_new_inputs",
+    "index_named",
 ]

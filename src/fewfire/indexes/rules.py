@@ -12,6 +12,8 @@ ALL_PAIRS_SAMPLES = 16  # at least: they are multiplied 64 at a time
 ALL_PAIRS_FEATURES = 128  # at most: a block of 64 samples fills the innermost cache
 ALL_PAIRS_FEATURES_BY_RATE = 800  # times the fire rate, at most
 
+NEW_BATCH = 256  # of new inputs at one time, where nothing else says how many
+
 SPARSE = 0.05  # a higher fire rate leaves an index little to save
 
 

@@ -1,5 +1,6 @@
 """A linear layer whose activations are few: a torch.nn.Module that returns what fires, and nothing else."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,18 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fewfire.core.fire_set import FireSet
 from fewfire.core.rows import padded, padded_zeros
-from fewfire.core.work import Work
 from fewfire.networks.layer import Layer
 from fewfire.system.words import require_one_of
+from fewfire.torch.rows import RowsModule
 from fewfire.torch.sparse import FiringState, above, products
-from fewfire.torch.state import numpy_dtype, require_here, require_rows
+from fewfire.torch.state import numpy_dtype, require_rows
 
 ACTIVATIONS = ("jump", "shifted")
 
 
-class FiringLayer(nn.Module):
+class FiringLayer(RowsModule[FiringState]):
     """z = <w_r, x> + bias_r, and a = z (or z - theta_r) where z > theta_r: sparse activations (n, m).
 
     The encoder of a sparse autoencoder: no array (n, m) ever exists.
@@ -66,7 +66,6 @@ class FiringLayer(nn.Module):
     (torch.Size([3, 500]), torch.sparse_csr)
     """
 
-    weight: nn.Parameter
     bias: nn.Parameter
     theta: nn.Parameter
 
@@ -96,22 +95,17 @@ class FiringLayer(nn.Module):
         self.activation, self.bandwidth, self._index = activation, bandwidth, index
         self.bias = nn.Parameter(torch.zeros(width, dtype=dtype))
         self.theta = nn.Parameter(torch.full((width,), float(threshold), dtype=dtype), bandwidth is not None)
-        self._adopt(rows, n_features)
+        self.weight = nn.Parameter(self._held(rows, n_features))
 
-    def _adopt(self, rows: NDArray, n_features: int) -> None:
-        """Take padded rows (m, stride) for the weights; the column after them is for the shifts."""
+    def _held(self, rows: NDArray, n_features: int) -> Tensor:
+        """Take padded rows (m, stride) for the weights' memory; the column after them is for the shifts."""
         self.state = FiringState(Layer(rows, n_features + 1, 0.0, 1.0), self._index)
-        self.weight = nn.Parameter(torch.from_numpy(rows[:, :n_features]))
+        return torch.from_numpy(rows[:, :n_features])
 
-    @property
-    def fires(self) -> FireSet | None:
-        """Who lay above the threshold, or in reach of it, on the last batch."""
-        return self.state.fires
-
-    @property
-    def work(self) -> Work:
-        """Of the index."""
-        return self.state.index.work
+    def _hold(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        weight = tensors["weight"]
+        rows = padded(nn.functional.pad(weight, (0, 1)).numpy(), numpy_dtype(weight.dtype))
+        return {**tensors, "weight": self._held(rows, weight.shape[1])}
 
     def forward(self, x: Tensor) -> Tensor:
         """Activations (n, m) of inputs (n, d) as a sparse CSR tensor, through whose values gradients flow.
@@ -163,26 +157,9 @@ class FiringLayer(nn.Module):
         width, n_features = self.weight.shape
         return f"n_features={n_features}, width={width}, activation={self.activation!r}"
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "FiringLayer":
-        """Another precision takes rows of its own; another device there is none."""
-        weight = fn(self.weight.data)
-        require_here(weight)
-        own, gradient = self.weight, self.weight.grad
-        self.bias.data, self.theta.data = fn(self.bias.data), fn(self.theta.data)
-        self._adopt(_rows_of(weight), weight.shape[1])
-        own.grad = None
-        own.data, self.weight = self.weight.data, own
-        for part in (self.bias, self.theta):
-            part.grad = None if part.grad is None else fn(part.grad)
-        own.grad = None if gradient is None else fn(gradient)
-        return self
-
-    def __deepcopy__(self, memo: dict) -> "FiringLayer":
-        return _restored(*self.__reduce__()[1])
-
     def __reduce__(self) -> tuple[Any, ...]:
         settings = {"activation": self.activation, "bandwidth": self.bandwidth, "index": self._index}
-        return _restored, (settings, self.state_dict(), self.training)
+        return _restored, (settings, self.state_dict(), self._habits())
 
 
 class _Step(torch.autograd.Function):
@@ -200,13 +177,10 @@ class _Step(torch.autograd.Function):
         return torch.where(near, -pulls / ctx.bandwidth, 0), None, None, None
 
 
-def _rows_of(weight: Tensor) -> NDArray:
-    """Padded rows with room for a shift after the weights."""
-    return padded(torch.nn.functional.pad(weight, (0, 1)).numpy(), numpy_dtype(weight.dtype))
-
-
-def _restored(settings: dict[str, Any], state: dict[str, Tensor], training: bool) -> FiringLayer:
-    width, n_features = state["weight"].shape
-    layer = FiringLayer(n_features, width, **settings, dtype=state["weight"].dtype)
-    layer.load_state_dict(state)
-    return layer.train(training)
+def _restored(
+    settings: Mapping[str, Any], values: Mapping[str, Tensor], habits: Mapping[str, Any]
+) -> FiringLayer:
+    width, n_features = values["weight"].shape
+    layer = FiringLayer(n_features, width, **settings, dtype=values["weight"].dtype)
+    layer.load_state_dict(values)
+    return layer._with(habits)

@@ -1,21 +1,20 @@
 """A wide hidden layer with its outputs as a torch.nn.Module, which computes only with what fires."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.core.work import Work
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.torch.functional import hidden
-from fewfire.torch.state import HiddenState, numpy_dtype, require_here, require_rows
+from fewfire.torch.rows import RowsModule
+from fewfire.torch.state import HiddenState, numpy_dtype, require_rows
 
 
-class SparseHidden(nn.Module):
+class SparseHidden(RowsModule[HiddenState]):
     """f(x) = m^(-1/2) sum_r a_r max(<w_r, x> - b, 0), computed over the pairs that fire.
 
     What nn.Linear, a shifted ReLU and nn.Linear compute, to rounding; exactly what `TwoLayerNetwork` does.
@@ -65,7 +64,6 @@ class SparseHidden(nn.Module):
     torch.Size([1000, 20])
     """
 
-    weight: nn.Parameter
     output_weight: nn.Parameter
 
     def __init__(
@@ -86,14 +84,19 @@ class SparseHidden(nn.Module):
             width, n_features, n_outputs, threshold=threshold, fire_rate=fire_rate, init=init, seed=seed,
             dtype=numpy_dtype(dtype),
         )  # fmt: skip
-        self._adopt(network, index)
+        self._take(network, index)
 
     @classmethod
     def from_network(cls, network: TwoLayerNetwork, *, index: str = "auto") -> "SparseHidden":
         """A module with a copy of a network's weights, bit for bit."""
+        return cls._around(network.copy(), index)
+
+    @classmethod
+    def _around(cls, network: TwoLayerNetwork, index: str) -> "SparseHidden":
+        """A module of this very network."""
         module = cls.__new__(cls)
         nn.Module.__init__(module)
-        module._adopt(network.copy(), index)
+        module._take(network, index)
         return module
 
     def to_network(self) -> TwoLayerNetwork:
@@ -101,25 +104,34 @@ class SparseHidden(nn.Module):
         self.settle()
         return self.state.network.copy()
 
-    def _adopt(self, network: TwoLayerNetwork, index: str) -> None:
-        """Take a network's rows for the parameters."""
-        self._index, self.state = index, HiddenState(network, index)
-        self.weight = nn.Parameter(torch.from_numpy(network.weights))
-        self.output_weight = nn.Parameter(torch.from_numpy(network.output_weights))
-        self._tick = torch.zeros((), dtype=self.weight.dtype)
+    def _take(self, network: TwoLayerNetwork, index: str) -> None:
+        self._index = index
+        for name, rows in self._held(network).items():
+            setattr(self, name, nn.Parameter(rows))
+
+    def _held(self, network: TwoLayerNetwork) -> dict[str, Tensor]:
+        """Take a network's rows for the parameters' memory."""
+        self.state = HiddenState(network, self._index)
+        parts = {"weight": network.weights, "output_weight": network.output_weights}
+        held = {name: torch.from_numpy(rows) for name, rows in parts.items()}
+        self._tick = torch.zeros((), dtype=held["weight"].dtype)
+        return held
+
+    def _hold(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        old = self.state.network
+        if self.state.fused:
+            raise RuntimeError(
+                "a module that fewfire.torch.SGD trains must keep its memory. Got a conversion. Convert it "
+                "first, and make the optimizer then."
+            )
+        weight, output_weight = (tensors[name].numpy() for name in ("weight", "output_weight"))
+        return self._held(
+            TwoLayerNetwork(weight, output_weight, old.threshold, weight.dtype, scale=old.scale)
+        )
 
     @property
     def threshold(self) -> float:
         return self.state.network.threshold
-
-    @property
-    def fires(self) -> FireSet | None:
-        return self.state.fires
-
-    @property
-    def work(self) -> Work:
-        """Of the index that steps keep up to date."""
-        return self.state.index.work
 
     def forward(self, x: Tensor, sample_ids: Tensor | None = None) -> Tensor:
         """Outputs (n, c) for inputs (n, d).
@@ -157,10 +169,6 @@ class SparseHidden(nn.Module):
         rows = samples.detach().numpy() if isinstance(samples, Tensor) else samples
         self.state.bind(Inputs.of_any(rows, self.state.network.dtype))
 
-    def weights_changed(self) -> None:
-        """Say that the weights were written to behind torch's back."""
-        self.state.weights_changed()
-
     def settle(self) -> None:
         """Write all rows as they are now, where `fewfire.torch.SGD` lets them coast."""
         self.state.settle()
@@ -184,33 +192,9 @@ class SparseHidden(nn.Module):
         layer.threshold, layer.scale = state["threshold"], state["scale"]
         self.weights_changed()
 
-    def _apply(self, fn: Callable, recurse: bool = True) -> "SparseHidden":
-        """Another precision takes rows of its own; another device there is none."""
-        self.settle()
-        weight, output_weight = fn(self.weight.data), fn(self.output_weight.data)
-        require_here(weight)
-        old = self.state.network
-        network = TwoLayerNetwork(
-            weight.numpy(), output_weight.numpy(), old.threshold, numpy_dtype(weight.dtype), scale=old.scale
-        )
-        own = self.weight, self.output_weight
-        gradients = [None if part.grad is None else fn(part.grad) for part in own]
-        self.state = HiddenState(network, self._index)
-        for part, rows, gradient in zip(
-            own, (network.weights, network.output_weights), gradients, strict=True
-        ):
-            part.grad = None
-            part.data = torch.from_numpy(rows)
-            part.grad = gradient
-        self._tick = torch.zeros((), dtype=weight.dtype)
-        return self
-
-    def __deepcopy__(self, memo: dict) -> "SparseHidden":
-        return SparseHidden.from_network(self.to_network(), index=self._index)
-
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (self.to_network(), self._index, self.training)
+        return _restored, (self.to_network(), self._index, self._habits())
 
 
-def _unpickled(network: TwoLayerNetwork, index: str, training: bool) -> SparseHidden:
-    return SparseHidden.from_network(network, index=index).train(training)
+def _restored(network: TwoLayerNetwork, index: str, habits: Mapping[str, Any]) -> SparseHidden:
+    return SparseHidden._around(network, index)._with(habits)

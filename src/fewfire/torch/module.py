@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from fewfire.adversarial.surface import Seen, Surface
-from fewfire.indexes import index_named, rules
+from fewfire.indexes import index_for_batches
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.prepare.scaling import InputScaling
-
-BATCH = 256  # of samples at one time, by which the index is chosen
 
 
 class _Outputs(torch.autograd.Function):
@@ -105,8 +103,7 @@ def as_module(
             f"input_shape must be of {columns} numbers, as the network's inputs are. Got "
             f"{tuple(input_shape)}. Give the shape of one sample."
         )
-    name = rules.for_new_inputs(BATCH, network.n_features) if index == "auto" else index
-    surface = Surface(network, scaling, index_named(name))
+    surface = Surface(network, scaling, index_for_batches(index, network.n_features))
     surface.index.build(network.layer, surface.inputs_at(np.ones((1, columns), network.dtype)))
     offset = np.zeros(network.n_outputs) if mean is None else mean
     return WideModule(surface, unit, torch.from_numpy(np.asarray(offset, network.dtype)))

@@ -35,7 +35,8 @@ class SGD(torch.optim.Optimizer):
     -----
     A backward pass leaves with the module who fired and the derivative by the outputs; `step` moves the
     neurons that fired and tells the index how far. d (and c) multiply-adds per firing pair. One step per
-    backward pass: `zero_grad` forgets a pass.
+    backward pass: `zero_grad` forgets a pass. From now on backward passes form no gradients of these modules'
+    weights, and the modules cannot be converted to another precision.
     """
 
     def __init__(
@@ -85,7 +86,13 @@ class SGD(torch.optim.Optimizer):
                 loss = closure()
         rate, rule = self.param_groups[0]["lr"], self._rule
         for module in self.modules:
-            pull, network = module.state.take(), module.state.network
+            state, network = module.state, module.state.network
+            if not state.holds_both(module.weight, module.output_weight):
+                raise RuntimeError(
+                    "weights must lie where the module put them. Got others, of which its index knows "
+                    "nothing. Write into them with copy_() or load_state_dict()."
+                )
+            pull = state.take()
             if pull is None:
                 continue
             n_samples = len(pull.batch)  # by which a descent divides, and the loss has already
@@ -96,7 +103,7 @@ class SGD(torch.optim.Optimizer):
                 gain=rule.gain(rate) if rule.coasts else 1.0,
                 output_velocities=self._output_velocities.get(module),
             )  # fmt: skip
-            module.state.descend(descent)
+            state.descend(descent)
             velocities = network.layer.velocities
             if velocities is not None and velocities.due:
                 module.settle()

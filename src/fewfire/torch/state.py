@@ -11,14 +11,12 @@ from torch import Tensor
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.indexes import DriftIndex, Index, index_named, rules
+from fewfire.indexes import DriftIndex, Index, index_for_batches
 from fewfire.networks.descent import Descent
 from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.networks.velocities import Velocities
 from fewfire.training.asking import Asking
-
-BATCH = 256  # of samples, by which an index for new ones is chosen
 
 _numbers = count(1)
 _living: WeakValueDictionary[int, "State"] = WeakValueDictionary()
@@ -41,12 +39,11 @@ class State:
     """
 
     def __init__(self, layer: Layer, index: str) -> None:
-        name = rules.for_new_inputs(BATCH, layer.n_features) if index == "auto" else index
-        found = index_named(name)
+        found = index_for_batches(index, layer.n_features)
         if not found.is_open:
             raise ValueError(
-                f"a module's index must answer for new inputs. Got {name!r}. Use 'screened' or 'exhaustive'; "
-                "bind() finds what fires on training samples through the drift index."
+                f"a module's index must answer for new inputs. Got {found.name!r}. Use 'screened' or "
+                "'exhaustive'; bind() finds what fires on training samples through the drift index."
             )
         self.layer, self.number = layer, next(_numbers)
         self.fires: FireSet | None = None
