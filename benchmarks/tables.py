@@ -137,6 +137,20 @@ def robust_schemes() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+def torch_module() -> str:
+    content = result("torch_module")
+    run = content["figures"]
+    rows = [
+        [row["way"], milliseconds(row["seconds"]), ratios(row["speedup"], row["bfloat16_speedup"])]
+        for row in run["rows"]
+    ]
+    rows += [
+        [f"dense, {precision}: {way}", milliseconds(run["dense"][precision]), ""]
+        for precision, way in run["fastest"].items()
+    ]
+    return table(["step", "ms", "ratios"], rows) + "\n\n" + made_by(content)
+
+
 def autoattack() -> str:
     content = result("autoattack")
     run = content["figures"]
@@ -618,7 +632,7 @@ def rank(accuracy: dict[str, float], method: str) -> float:
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
-    "robust_schemes": robust_schemes,
+    "robust_schemes": robust_schemes, "torch_module": torch_module,
     "whole_runs": whole_runs, "rates": rates, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
