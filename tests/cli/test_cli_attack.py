@@ -163,6 +163,25 @@ def test_a_number_of_samples_below_one_is_refused(run):
     assert "--samples must be >= 1. Got 0" in ended.message
 
 
+@pytest.mark.parametrize("out", ["missing/attacked.npz", "."])
+def test_a_place_that_takes_no_file_is_refused_before_the_attack(run, tmp_path, monkeypatch, out):
+    monkeypatch.setattr("fewfire.cli.attack.robust_accuracy", None)
+    ended = fewfire("attack", run, "digits", "--out", tmp_path / out)
+    assert ended.code == 2
+    assert "--out must be a file in a folder that is there. Got" in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_picture_takes_the_place_of_no_archive(run, tmp_path):
+    out = tmp_path / "attacked.png"
+    ended = fewfire(
+        "attack", run, "digits", "--attack", "linf:0.2", "--steps", 2, "--samples", 40, "--out", out
+    )
+    assert ended.code == 0, ended.err
+    with np.load(out) as archive:
+        assert len(archive["X"]) == 40
+
+
 def test_ctrl_c_keeps_what_was_found_so_far(run, tmp_path, monkeypatch):
     """Of three runs, the second of which is broken off."""
     steps, step = [], Attack.step

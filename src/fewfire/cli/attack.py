@@ -45,7 +45,8 @@ def attack(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="NPZ file for attacked samples X, labels y, and broken; written after Ctrl-C, too."
+            help="NPZ file for attacked samples X, labels y, and broken, with a picture of some beside it; "
+            "written after Ctrl-C, too."
         ),
     ] = None,
     seed: Seed = 0,
@@ -65,6 +66,11 @@ def attack(
     """
     if samples is not None and samples < 1:
         raise ValueError(f"--samples must be >= 1. Got {samples}. Leave it out for all.")
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise ValueError(
+            f"--out must be a file in a folder that is there. Got {out}. Make its folder first, or give "
+            "another path."
+        )
     if threads is not None:
         set_threads(threads)
     model = RunFolder(run_folder).load_model()
@@ -95,7 +101,7 @@ def attack(
                 report(stopped.found, labels, interrupted=True)
             raise
     report(found, labels)
-    if out is not None:
+    if out is not None and out.suffix == ".npz":  # of another name it may be the picture's own
         picture, title = out.with_suffix(".png"), f"{run_folder.name}: samples under {attack} of the range"
         if draw_fooled(model, Fooled.of(model, as_floats(inputs), labels, found), picture, title):
             console.print(f"a picture of some drawn in {picture}", soft_wrap=True)
