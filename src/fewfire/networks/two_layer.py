@@ -16,7 +16,7 @@ from fewfire.networks.silent import redraw_silent
 from fewfire.networks.structured import StructuredWeights
 from fewfire.networks.threshold import threshold_of
 from fewfire.system.tensors import read_tensors, write_tensors
-from fewfire.system.words import require_one_of
+from fewfire.system.words import require_counts, require_one_of
 
 INITS = ("gaussian", "structured")
 KIND = "fewfire network"  # of a file
@@ -146,9 +146,7 @@ class TwoLayerNetwork:
             threshold and a fire rate are given; or `alive_on`
             has other features or another dtype, or goes with structured weights.
         """
-        for name, count in [("width", width), ("n_features", n_features), ("n_outputs", n_outputs)]:
-            if not isinstance(count, int | np.integer) or count < 1:
-                raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
+        require_counts(width=width, n_features=n_features, n_outputs=n_outputs)
         threshold = threshold_of(threshold, width, fire_rate=fire_rate)
         require_init(init)
         random = np.random.default_rng(seed)

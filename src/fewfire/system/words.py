@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral
 
 
 def require_one_of(value: object, names: Iterable[str], what: str) -> None:
@@ -18,6 +19,13 @@ def require_one_of(value: object, names: Iterable[str], what: str) -> None:
         raise ValueError(
             f"{what} must be one of {', '.join(known)}. Got {value!r}. {near}Choose one of them."
         )
+
+
+def require_counts(**counts: object) -> None:
+    """Raise ValueError unless each of these is a whole number >= 1."""
+    for name, count in counts.items():
+        if not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
 
 
 def bytes_text(n_bytes: int) -> str:

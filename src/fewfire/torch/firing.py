@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fewfire.core.rows import padded, padded_zeros
 from fewfire.networks.layer import Layer
-from fewfire.system.words import require_one_of
+from fewfire.system.words import require_counts, require_one_of
 from fewfire.torch.rows import RowsModule
 from fewfire.torch.sparse import FiringState, above, products
 from fewfire.torch.state import numpy_dtype, require_rows
@@ -82,9 +82,7 @@ class FiringLayer(RowsModule[FiringState]):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        for name, count in [("width", width), ("n_features", n_features)]:
-            if not isinstance(count, int | np.integer) or count < 1:
-                raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
+        require_counts(width=width, n_features=n_features)
         require_one_of(activation, ACTIVATIONS, "activation")
         if bandwidth is not None and not bandwidth > 0:
             raise ValueError(f"bandwidth must be > 0. Got {bandwidth}. Leave it out for fixed thresholds.")
