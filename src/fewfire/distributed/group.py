@@ -1,13 +1,17 @@
 """The processes that train one network together, and what they say to each other."""
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from fewfire.errors import TrainingError
 
@@ -21,13 +25,19 @@ class Group:
     ----------
     rank, size : int
         Which one this is, of how many.
+
+    Raises
+    ------
+    TrainingError
+        A process is lost before all have met.
     """
 
     def __init__(self) -> None:
-        started = dist.is_torchelastic_launched()
-        if started and not dist.is_initialized():
-            dist.init_process_group("gloo", timeout=PATIENCE)
-        self.rank, self.size = (dist.get_rank(), dist.get_world_size()) if started else (0, 1)
+        self.rank, self.size = 0, 1
+        if dist.is_torchelastic_launched():
+            if not dist.is_initialized():
+                self._ask(_meet)
+            self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     def gathered(self, part: NDArray) -> NDArray:
         """The parts of all processes, one after the other along the first axis.
@@ -78,6 +88,34 @@ class Group:
             what(*arguments)
         except RuntimeError as error:
             raise TrainingError(
-                f"all {self.size} processes must answer within {PATIENCE.seconds} s. Got silence: "
+                f"all processes must answer within {PATIENCE.seconds} s. Got silence: "
                 f"{str(error).splitlines()[0]}. Start again: training goes on from the last checkpoint."
             ) from error
+
+
+def _meet() -> None:
+    """Connect the processes of this start.
+
+    torchrun hands processes that it starts anew the store of those before them, in which the addresses of the
+    lost ones still stand (pytorch/pytorch#135712). So each process says a name that it has just made, process
+    0 answers with the name of this start, and what is stored for this start is stored under its name.
+    """
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    mine = uuid4().hex
+    store.set(f"name/{rank}", mine)
+    if rank == 0:
+        start, deadline = mine, time.monotonic() + PATIENCE.seconds
+        others = range(1, size)
+        while others := [other for other in others if not store.check([f"{start}/met/{other}"])]:
+            for other in others:
+                if store.check([f"name/{other}"]):  # which may be that of a lost one, who never reads this
+                    store.set(f"start/{store.get(f'name/{other}').decode()}", start)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"process {others[0]} did not start")
+            time.sleep(0.01)
+    else:
+        start = store.get(f"start/{mine}").decode()
+        store.set(f"{start}/met/{rank}", mine)
+    dist.init_process_group(
+        "gloo", store=PrefixStore(start, store), rank=rank, world_size=size, timeout=PATIENCE
+    )
