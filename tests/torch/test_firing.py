@@ -81,12 +81,35 @@ def test_without_gradients_only_what_fires_is_stored():
     assert len(stored.values()) < len(layer(x).values())
 
 
+@pytest.mark.parametrize("index", ["screened", "exhaustive"])
+def test_the_largest_of_each_input_fire(index):
+    layer = layer_of(top=3, threshold=0.0, index=index)
+    given = [inputs_of().requires_grad_(), layer.weight, layer.bias]
+    copies = [part.detach().clone().requires_grad_() for part in given]
+    for _ in range(2):  # the second time at a level that the first has set
+        activations = layer(given[0])
+    z = copies[0] @ copies[1].T + copies[2]
+    above_theta = torch.relu(z - layer.theta.detach())
+    places = above_theta.topk(3, dim=1).indices
+    kept = torch.zeros_like(z).scatter(1, places, 1.0) * (above_theta > 0)
+    torch.testing.assert_close(activations.to_dense(), z * kept, rtol=0, atol=1e-12)
+    assert layer.fires.begins[-1] == len(activations.values())
+    activations.to_dense().square().sum().backward()
+    (z * kept).square().sum().backward()
+    for part, other in zip(given, copies, strict=True):
+        torch.testing.assert_close(part.grad, other.grad, rtol=0, atol=1e-11)
+    twin = copy.deepcopy(layer)
+    assert torch.equal(twin(given[0]).to_dense(), activations.to_dense())
+    assert "top=3" in repr(twin)
+
+
 def test_it_passes_opcheck():
     layer, x = layer_of(), inputs_of()
     shifts = (layer.bias - layer.theta).detach()
     for number in (0, layer.state.number):
-        torch.library.opcheck(above, (x, layer.weight.detach(), shifts, number))
-    begins, neurons, known = above(x, layer.weight.detach(), shifts, 0)
+        for top in (0, 3):
+            torch.library.opcheck(above, (x, layer.weight.detach(), shifts, number, top))
+    begins, neurons, known = above(x, layer.weight.detach(), shifts, 0, 0)
     torch.library.opcheck(products, (x.requires_grad_(), layer.weight, begins, neurons, known))
     compiled = torch.compile(layer.pairs, fullgraph=True, backend="aot_eager")
     for ours, theirs in zip(compiled(x), layer.pairs(x), strict=True):
@@ -146,6 +169,11 @@ def test_nothing_or_everything_may_fire():
         (lambda: layer_of()(torch.ones(2, 3)), r"inputs must be \(n, 6\) on the CPU. Got \(2, 3\)"),
         (lambda: layer_of(index="drift"), "must answer for new inputs"),
         (lambda: layer_of(activation="relu"), "activation must be one of jump, shifted. Got 'relu'"),
+        (lambda: layer_of(top=0), "top must be a whole number >= 1. Got 0"),
+        (
+            lambda: layer_of(top=3, bandwidth=0.4),
+            "thresholds must be fixed where the largest fire. Got top=3",
+        ),
         (lambda: layer_of(bandwidth=0.0), "bandwidth must be > 0. Got 0.0"),
         (lambda: FiringLayer(0, 5), "n_features must be a whole number >= 1. Got 0"),
     ],

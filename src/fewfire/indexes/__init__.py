@@ -11,6 +11,7 @@ from fewfire.indexes.data_tree import DataTreeIndex
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.grover import GroverIndex
+from fewfire.indexes.largest import Largest
 from fewfire.indexes.screened import ScreenedIndex
 from fewfire.indexes.weight_tree import WeightTreeIndex
 from fewfire.networks.layer import Layer
@@ -79,6 +80,7 @@ __all__ = [
     "ExhaustiveIndex",
     "GroverIndex",
     "Index",
+    "Largest",
     "OpenIndex",
     "ScreenedIndex",
     "WeightTreeIndex",

@@ -112,7 +112,7 @@ class Index(ABC):
 
     def _fire_set_of(self, found: "Found_float32 | Found_float64", n_samples: int) -> FireSet:
         """The fire set that the core found on so many samples, once its work is written down."""
-        return self._answered(self._pairs_of(found, n_samples))
+        return self.answered(self._pairs_of(found, n_samples))
 
     def _pairs_of(self, found: "Found_float32 | Found_float64", n_samples: int) -> FireSet:
         """The pairs that the core found, once the work of finding them is written down."""
@@ -120,7 +120,7 @@ class Index(ABC):
         self.work.dots += int(found.dots.sum())
         return FireSet(found.begins, found.samples, found.values, n_samples)
 
-    def _answered(self, fires: FireSet) -> FireSet:
+    def answered(self, fires: FireSet) -> FireSet:
         """The same, written down as a question about all pairs and its answer."""
         self.work.asked += fires.width * fires.n_samples
         self.work.fired += len(fires)
@@ -163,7 +163,7 @@ class OpenIndex(Index):
         """
 
     def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
-        return self._answered(self.pairs_above(batch, require_built(self._layer, self).threshold))
+        return self.answered(self.pairs_above(batch, require_built(self._layer, self).threshold))
 
     def firing_among(self, pairs: FireSet, batch: ArrayLike | Inputs) -> FireSet:
         """Those of some pairs that fire on a batch; no other is looked at.

@@ -31,6 +31,9 @@ class FiringLayer(RowsModule[FiringState]):
         theta of all neurons at first; a trained one may be of either sign.
     activation : "jump" or "shifted"
         What a neuron that fires gives: z (JumpReLU), or z - theta (a shifted ReLU).
+    top : int >= 1, optional
+        With it only the so many neurons with the largest z - theta > 0 fire for each input (TopK); of equal
+        ones the first.
     bandwidth : float > 0, optional
         With it the thresholds train: their gradient comes from the pairs with |z - theta| < bandwidth / 2, of
         which those that do not fire are stored too, as zeros, while gradients are wanted.
@@ -56,7 +59,8 @@ class FiringLayer(RowsModule[FiringState]):
     The index mirrors weights, biases and thresholds; see `SparseHidden` for what it notices. Gradients cost d
     multiply-adds per pair; that of the weights is dense (m, d).
 
-    Source: Rajamanoharan et al., arXiv 2407.14435 (JumpReLU with trained thresholds).
+    Sources: Rajamanoharan et al., arXiv 2407.14435 (JumpReLU with trained thresholds); Gao et al.,
+    arXiv 2406.04093 (TopK).
 
     Examples
     --------
@@ -76,6 +80,7 @@ class FiringLayer(RowsModule[FiringState]):
         *,
         threshold: float = 0.0,
         activation: str = "jump",
+        top: int | None = None,
         bandwidth: float | None = None,
         index: str = "auto",
         seed: int = 0,
@@ -86,18 +91,25 @@ class FiringLayer(RowsModule[FiringState]):
         require_one_of(activation, ACTIVATIONS, "activation")
         if bandwidth is not None and not bandwidth > 0:
             raise ValueError(f"bandwidth must be > 0. Got {bandwidth}. Leave it out for fixed thresholds.")
+        if top is not None:
+            require_counts(top=top)
+            if bandwidth is not None:
+                raise ValueError(
+                    f"thresholds must be fixed where the largest fire. Got top={top} and "
+                    f"bandwidth={bandwidth}. Leave out either."
+                )
         rows = padded_zeros(width, n_features + 1, numpy_dtype(dtype))
         weights = rows[:, :n_features]
         weights[:] = np.random.default_rng(seed).standard_normal(weights.shape, dtype=rows.dtype.type)
         weights /= n_features**0.5
-        self.activation, self.bandwidth, self._index = activation, bandwidth, index
+        self.activation, self.top, self.bandwidth, self._index = activation, top, bandwidth, index
         self.bias = nn.Parameter(torch.zeros(width, dtype=dtype))
         self.theta = nn.Parameter(torch.full((width,), float(threshold), dtype=dtype), bandwidth is not None)
         self.weight = nn.Parameter(self._held(rows, n_features))
 
     def _held(self, rows: NDArray, n_features: int) -> Tensor:
         """Take padded rows (m, stride) for the weights' memory; the column after them is for the shifts."""
-        self.state = FiringState(Layer(rows, n_features + 1, 0.0, 1.0), self._index)
+        self.state = FiringState(Layer(rows, n_features + 1, 0.0, 1.0), self._index, self.top or 0)
         return torch.from_numpy(rows[:, :n_features])
 
     def _hold(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -139,7 +151,9 @@ class FiringLayer(RowsModule[FiringState]):
         x = x.to(self.weight.dtype)
         reach = self.bandwidth / 2 if self.bandwidth and torch.is_grad_enabled() else 0.0
         shifts = (self.bias - self.theta).detach() + reach
-        begins, neurons, known = above(x.detach(), self.weight.detach(), shifts, self.state.number)
+        begins, neurons, known = above(
+            x.detach(), self.weight.detach(), shifts, self.state.number, self.top or 0
+        )
         # <w, x>, with the value that the kernel found but for the shift.
         z = products(x, self.weight, begins, neurons, known - shifts[neurons]) + self.bias[neurons]
         theta, fires = self.theta[neurons], known > reach
@@ -153,10 +167,12 @@ class FiringLayer(RowsModule[FiringState]):
 
     def extra_repr(self) -> str:
         width, n_features = self.weight.shape
-        return f"n_features={n_features}, width={width}, activation={self.activation!r}"
+        top = f", top={self.top}" if self.top else ""
+        return f"n_features={n_features}, width={width}, activation={self.activation!r}{top}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        settings = {"activation": self.activation, "bandwidth": self.bandwidth, "index": self._index}
+        settings = {"activation": self.activation, "top": self.top, "bandwidth": self.bandwidth,
+                    "index": self._index}  # fmt: skip
         return _restored, (settings, self.state_dict(), self._habits())
 
 

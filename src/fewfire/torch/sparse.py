@@ -8,15 +8,28 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.rows import padded
-from fewfire.indexes import ExhaustiveIndex
+from fewfire.indexes import ExhaustiveIndex, Index, Largest, OpenIndex
 from fewfire.networks.layer import Layer
 from fewfire.torch.state import State, state_of
 
 
 class FiringState(State):
-    """A layer of rows (w_r, shift_r), of which the weights are a parameter."""
+    """A layer of rows (w_r, shift_r), of which the weights are a parameter.
+
+    Where `top` is not 0, only the so many largest pre-activations > 0 of each sample fire.
+    """
+
+    def __init__(self, layer: Layer, index: str, top: int) -> None:
+        super().__init__(layer, index)
+        self._asked = _asked(self.index, top)
+
+    def ask(self, batch: Inputs) -> FireSet:
+        self._kept.freshen()
+        self.fires = self._asked.fire_set(batch)
+        return self.fires
 
     def write_shifts(self, shifts: NDArray) -> None:
         """Put these into the last column; the indexes are stale where one is another."""
@@ -27,10 +40,11 @@ class FiringState(State):
 
 
 @torch.library.custom_op("fewfire::above", mutates_args=(), device_types="cpu")
-def above(x: Tensor, weight: Tensor, shifts: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor]:
+def above(x: Tensor, weight: Tensor, shifts: Tensor, number: int, top: int) -> tuple[Tensor, Tensor, Tensor]:
     """All pairs with <w_r, x_i> + shift_r > 0 in CSR form by sample: begins, neurons and that sum.
 
-    The sum is one of the shared dot kernel, over the rows (w_r, shift_r) and (x_i, 1).
+    Where `top` is not 0, only the pairs of the so many largest sums of each sample. The sum is one of the
+    shared dot kernel, over the rows (w_r, shift_r) and (x_i, 1).
     """
     samples = np.concatenate([x.numpy(), np.ones((len(x), 1), x.numpy().dtype)], axis=1)
     state = state_of(number, weight)
@@ -42,7 +56,7 @@ def above(x: Tensor, weight: Tensor, shifts: Tensor, number: int) -> tuple[Tenso
         index = ExhaustiveIndex()
         rows = torch.cat([weight, shifts[:, None]], dim=1).numpy()
         index.build(Layer(padded(rows, rows.dtype), rows.shape[1], 0.0, 1.0))
-        fires = index.fire_set(Inputs.of(samples, rows.dtype))
+        fires = _asked(index, top).fire_set(Inputs.of(samples, rows.dtype))
     by_neuron = csr_array((fires.values, fires.samples, fires.begins), shape=(fires.width, len(x)))
     by_sample = by_neuron.tocsc()  # whose columns are the samples
     return (
@@ -50,6 +64,11 @@ def above(x: Tensor, weight: Tensor, shifts: Tensor, number: int) -> tuple[Tenso
         torch.from_numpy(by_sample.indices.astype(np.int64)),
         torch.from_numpy(by_sample.data),
     )
+
+
+def _asked(index: Index, top: int) -> Index | Largest:
+    """What is asked for the largest pairs, or for all."""
+    return Largest(index, top) if top and isinstance(index, OpenIndex) else index
 
 
 @torch.library.custom_op("fewfire::products", mutates_args=(), device_types="cpu")
@@ -73,7 +92,7 @@ def products_backward(
 
 
 @above.register_fake
-def _(x: Tensor, weight: Tensor, shifts: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor]:
+def _(x: Tensor, weight: Tensor, shifts: Tensor, number: int, top: int) -> tuple[Tensor, Tensor, Tensor]:
     pairs = torch.library.get_ctx().new_dynamic_size()
     return (
         x.new_empty(x.shape[0] + 1, dtype=torch.int64),
