@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fewfire
-from fewfire.adversarial import Attack, Ball, Box, Objective, Surface, robust_accuracy, wilson
+from fewfire.adversarial import Attack, Ball, Box, Objective, Surface, robust_accuracy
 from fewfire.indexes import INDEXES, DriftIndex, index_named
 from fewfire.networks.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
 from fewfire.prepare import InputScaling
@@ -267,11 +267,6 @@ def test_attacks_are_read_from_texts(text, norm, radius):
 def test_texts_that_are_no_attacks_are_refused(text):
     with pytest.raises(ValueError, match="must be"):
         Attack.parse(text)
-
-
-def test_the_interval_is_that_of_wilson():
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson(50, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int64])

@@ -3,7 +3,7 @@
 from fewfire.adversarial.attack import Attack
 from fewfire.adversarial.ball import Ball, Box
 from fewfire.adversarial.objective import Objective
-from fewfire.adversarial.robustness import AttackInterrupted, Robustness, robust_accuracy, wilson
+from fewfire.adversarial.robustness import AttackInterrupted, Robustness, robust_accuracy
 from fewfire.adversarial.surface import Surface
 
 __all__ = [
@@ -15,5 +15,4 @@ __all__ = [
     "Robustness",
     "Surface",
     "robust_accuracy",
-    "wilson",
 ]

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import sqrt
-from statistics import NormalDist
 from time import perf_counter
 
 import numpy as np
@@ -19,8 +17,8 @@ from fewfire.indexes.rules import NEW_BATCH
 from fewfire.networks.losses import Loss, SoftmaxLoss
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.prepare.scaling import InputScaling
+from fewfire.system.intervals import wilson
 
-SURE = 0.95  # of the interval
 LOWERED = 0.75  # of the threshold, where nothing fires: of 0 .. 0.97 it broke most samples of small networks
 
 
@@ -243,15 +241,6 @@ def _first_wrong(
             kept = np.flatnonzero(~wrong)
             ids, points, ball, objective = ids[kept], points[kept], ball.part(kept), objective.part(kept)
     return found, examples
-
-
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share of which `successes` of n were seen (Wilson, 1927)."""
-    z = NormalDist().inv_cdf((1 + SURE) / 2)
-    share, spread = successes / n, z * z / n
-    centre = (share + spread / 2) / (1 + spread)
-    half = z * sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _batches(ids: NDArray) -> list[NDArray]:

@@ -1,5 +1,6 @@
 """The machine, its memory and its files."""
 
+from fewfire.system.intervals import wilson
 from fewfire.system.machine import (
     Info,
     available_instruction_sets,
@@ -14,4 +15,5 @@ __all__ = [
     "bytes_of",
     "instruction_set",
     "use_instruction_set",
+    "wilson",
 ]
