@@ -12,7 +12,7 @@ from fewfire.data import load_dataset
 from fewfire.runs.folder import RunFolder
 from fewfire.system import machine
 from html_pages import CHROMIUM
-from index_factories import INDEXES, Factory
+from index_factories import APPROXIMATE, EXACT, Factory
 
 # The same examples each time, so that a change is to blame for a failure; `--hypothesis-profile=nightly`
 # looks further.
@@ -34,7 +34,15 @@ def _machine_as_it_was():
     machine.use_instruction_set(instruction_set)
 
 
-@pytest.fixture(params=INDEXES.values(), ids=INDEXES.keys())
+@pytest.fixture(params=EXACT.values(), ids=EXACT.keys())
+def make_exact_index(request) -> Factory:
+    return request.param
+
+
+ALL = EXACT | APPROXIMATE
+
+
+@pytest.fixture(params=ALL.values(), ids=ALL.keys())
 def make_index(request) -> Factory:
     return request.param
 

@@ -12,6 +12,7 @@
 #include "indexes/drift.h"
 #include "indexes/exhaustive.h"
 #include "indexes/fire_lists.h"
+#include "indexes/hashing.h"
 #include "indexes/proposals.h"
 #include "indexes/screened.h"
 #include "indexes/weight_tree.h"
@@ -104,6 +105,67 @@ struct CorrelationArrays {
   }
 };
 
+// Hash functions as their Python classes hold them.
+template <class T>
+struct HashFamilyArrays {
+  virtual ~HashFamilyArrays() = default;
+  virtual std::unique_ptr<HashFamily<T>> view() const = 0;
+};
+
+template <class T>
+struct SignHashArrays final : HashFamilyArrays<T> {
+  Cube<const T> signs;
+  Vector<const T> scales;
+  Matrix<const T> normals;
+  Vector<const double> norms;
+  Vector<const T> offsets;
+
+  SignHashArrays(Cube<const T> signs, Vector<const T> scales, Matrix<const T> normals,
+                 Vector<const double> norms, Vector<const T> offsets)
+      : signs(signs), scales(scales), normals(normals), norms(norms), offsets(offsets) {}
+  std::unique_ptr<HashFamily<T>> view() const override {
+    return std::make_unique<SignHashes<T>>(structure_of<T>(signs, scales), rows(normals), norms.data(),
+                                           offsets.data());
+  }
+};
+
+template <class T>
+struct WinnerHashArrays final : HashFamilyArrays<T> {
+  Matrix<const int32_t> bins;
+  bool passes_zeros;
+
+  WinnerHashArrays(Matrix<const int32_t> bins, bool passes_zeros) : bins(bins), passes_zeros(passes_zeros) {}
+  std::unique_ptr<HashFamily<T>> view() const override {
+    return std::make_unique<WinnerHashes<T>>(bins.data(), static_cast<int64_t>(bins.shape(0)),
+                                             static_cast<int64_t>(bins.shape(1)), passes_zeros);
+  }
+};
+
+struct HashTableArrays {
+  int64_t together;
+  Matrix<uint32_t> codes;
+  Matrix<int32_t> begins, ids;
+  Cube<uint8_t> lives;  // has no blocks where lives are not kept
+  Vector<double> ways, norms;
+  Vector<const double> speeds;
+  double unit;
+
+  HashTables view() const {
+    return {static_cast<int64_t>(codes.shape(0)),
+            together,
+            static_cast<int64_t>(begins.shape(1)) - 1,
+            static_cast<int64_t>(codes.shape(1)),
+            codes.data(),
+            begins.data(),
+            ids.data(),
+            lives.shape(0) > 0 ? lives.data() : nullptr,
+            ways.data(),
+            norms.data(),
+            speeds.data(),
+            unit};
+  }
+};
+
 template <class T>
 void bind_searches(nb::module_& m) {
   m.def(
@@ -124,6 +186,16 @@ void bind_searches(nb::module_& m) {
         });
       },
       "begins"_a.noconvert(), "samples"_a.noconvert(), "w"_a, "x"_a, "threshold"_a);
+
+  m.def(
+      "proposed_fire_set",
+      [](Matrix<const uint64_t> bits, WeightArrays<T>& w, const SampleArrays<T>& x, T threshold) {
+        return found_by<T>(w.rows.shape(0), [&](FireWork& work) {
+          const ProposedBits proposals{bits.data(), static_cast<int64_t>(bits.shape(1))};
+          return proposed_fire_set<T>(proposals, w.view(), x.view(), threshold, work);
+        });
+      },
+      "bits"_a.noconvert(), "w"_a, "x"_a, "threshold"_a);
 
   // From the lists of the whole training set.
   m.def(
@@ -324,6 +396,77 @@ void bind_correlations(nb::module_& m) {
       "trees"_a, "w"_a, "batch"_a, "ids"_a.noconvert(), "threshold"_a);
 }
 
+template <class T>
+void bind_hashing(nb::module_& m) {
+  using In = Matrix<const T>;
+  using Family = HashFamilyArrays<T>;
+
+  nb::class_<Family>(m, named<T>("HashFamily").c_str());
+  nb::class_<SignHashArrays<T>, Family>(m, named<T>("SignHashes").c_str())
+      .def(nb::init<Cube<const T>, Vector<const T>, In, Vector<const double>, Vector<const T>>(),
+           nb::kw_only(), "signs"_a.noconvert(), "scales"_a.noconvert(), "normals"_a.noconvert(),
+           "norms"_a.noconvert(), "offsets"_a.noconvert());
+  nb::class_<WinnerHashArrays<T>, Family>(m, named<T>("WinnerHashes").c_str())
+      .def(nb::init<Matrix<const int32_t>, bool>(), nb::kw_only(), "bins"_a.noconvert(), "passes_zeros"_a);
+
+  m.def(
+      "hash_codes",
+      [](const Family& family, int64_t together, In x, Matrix<uint32_t> codes) {
+        const std::unique_ptr<HashFamily<T>> functions = family.view();
+        GilReleased released;
+        hash_codes<T>(*functions, together, rows(x), codes.data());
+      },
+      "family"_a, "together"_a, "x"_a.noconvert(), "codes"_a.noconvert());
+
+  m.def(
+      "hash_neurons",
+      [](const Family& family, const HashTableArrays& tables, WeightArrays<T>& w) {
+        const std::unique_ptr<HashFamily<T>> functions = family.view();
+        GilReleased released;
+        hash_neurons<T>(*functions, tables.view(), w.view());
+      },
+      "family"_a, "tables"_a, "w"_a);
+
+  m.def(
+      "hash_moved",
+      [](const Family& family, const HashTableArrays& tables, WeightArrays<T>& w, const StepArrays<T>& step,
+         const SampleArrays<T>& batch) {
+        const std::unique_ptr<HashFamily<T>> functions = family.view();
+        GilReleased released;
+        return hash_moved<T>(*functions, tables.view(), w.view(), step.view(), batch.view());
+      },
+      "family"_a, "tables"_a, "w"_a, "step"_a, "batch"_a);
+
+  m.def(
+      "hash_speeds",
+      [](const Family& family, const SampleArrays<T>& x, Vector<double> speeds) {
+        const std::unique_ptr<HashFamily<T>> functions = family.view();
+        GilReleased released;
+        hash_speeds<T>(*functions, x.view(), speeds.data());
+      },
+      "family"_a, "x"_a, "speeds"_a.noconvert());
+}
+
+void bind_hash_tables(nb::module_& m) {
+  nb::class_<HashTableArrays>(m, "HashTables")
+      .def(nb::new_([](int64_t together, Matrix<uint32_t> codes, Matrix<int32_t> begins, Matrix<int32_t> ids,
+                       Cube<uint8_t> lives, Vector<double> ways, Vector<double> norms,
+                       Vector<const double> speeds, double unit) {
+             return new HashTableArrays{together, codes, begins, ids, lives, ways, norms, speeds, unit};
+           }),
+           nb::kw_only(), "together"_a, "codes"_a.noconvert(), "begins"_a.noconvert(), "ids"_a.noconvert(),
+           "lives"_a.noconvert(), "ways"_a.noconvert(), "norms"_a.noconvert(), "speeds"_a.noconvert(),
+           "unit"_a);
+
+  m.def(
+      "bucket_union",
+      [](const HashTableArrays& tables, Matrix<const uint32_t> codes, Matrix<uint64_t> bits) {
+        GilReleased released;
+        bucket_union(tables.view(), codes.data(), static_cast<int64_t>(codes.shape(1)), bits.data());
+      },
+      "tables"_a, "codes"_a.noconvert(), "bits"_a.noconvert());
+}
+
 void bind_fire_lists(nb::module_& m) {
   nb::class_<FireLists>(m, "FireLists")
       .def(nb::init<int64_t, int64_t>(), "n_neurons"_a, "n_samples"_a)
@@ -411,6 +554,7 @@ void bind(nb::module_& m) {
   bind_screened<T>(m);
   bind_drift<T>(m);
   bind_correlations<T>(m);
+  bind_hashing<T>(m);
   bind_weight_tree<T>(m);
 }
 
@@ -420,6 +564,7 @@ void bind_indexes(nb::module_& m) {
   bind_fire_lists(m);
   bind_code_table(m);
   bind_records(m);
+  bind_hash_tables(m);
   nb::class_<CorrelationWork>(m, "CorrelationWork")
       .def_ro("recomputed", &CorrelationWork::recomputed)
       .def_ro("gram_products", &CorrelationWork::gram_products)

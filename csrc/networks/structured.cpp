@@ -14,17 +14,6 @@ namespace {
 template <class T>
 constexpr int64_t kLanes = 64 / sizeof(T);  // vectors transformed side by side
 
-// A bound on the error of the products of a neuron with an input of norm 1: that of the transform, of the
-// weights as they are stored, and of their scale (docs/theory/structured.md).
-template <class T>
-double product_error(const Structure<T>& s, int64_t neuron, double largest_norm) {
-  const double growth = std::pow(static_cast<double>(s.size), 1.5);
-  const double norm = s.scales[neuron] * growth;  // of the row before columns were left out
-  if (!(std::max(norm, growth) * largest_norm < kSafeProduct<T>))
-    return std::numeric_limits<double>::infinity();
-  return rounding<T>(3 * static_cast<int64_t>(std::log2(s.size))) * norm + kTiny;
-}
-
 // Transforms the samples i .. i + count - 1, at most one a lane, and gives visit(first neuron, number of
 // neurons, tile) each block's tile; the products are scales[r] * tile[(r - first) * lanes + sample].
 template <class T, class Visit>
@@ -62,6 +51,15 @@ const uint8_t* turned(uint8_t* bytes, uint8_t* other) {
 }
 
 }  // namespace
+
+template <class T>
+double product_error(const Structure<T>& s, int64_t neuron, double largest_norm) {
+  const double growth = std::pow(static_cast<double>(s.size), 1.5);
+  const double norm = s.scales[neuron] * growth;  // of the row before columns were left out
+  if (!(std::max(norm, growth) * largest_norm < kSafeProduct<T>))
+    return std::numeric_limits<double>::infinity();
+  return rounding<T>(3 * static_cast<int64_t>(std::log2(s.size))) * norm + kTiny;
+}
 
 template <class T>
 void structured_rows(const Structure<T>& s, int64_t n_features, const Rows<T>& rows) {
@@ -138,6 +136,7 @@ void structured_lines(const Structure<T>& s, const int32_t* order, const Rows<co
 }
 
 #define FEWFIRE_INSTANTIATE(T)                                                                           \
+  template double product_error(const Structure<T>&, int64_t, double);                                   \
   template void structured_rows(const Structure<T>&, int64_t, const Rows<T>&);                           \
   template void structured_products(const Structure<T>&, const Rows<const T>&, T*);                      \
   template void structured_lines(const Structure<T>&, const int32_t*, const Rows<const T>&, const T*, T, \

@@ -23,6 +23,12 @@ struct Structure {
 template <class T>
 void structured_rows(const Structure<T>& structure, int64_t n_features, const Rows<T>& rows);
 
+// A bound on the error of the products of a neuron with an input of norm 1, one of inputs of this norm at the
+// most: that of the transform, of the weights as they are stored, and of their scale
+// (docs/theory/structured.md).
+template <class T>
+double product_error(const Structure<T>& structure, int64_t neuron, double largest_norm);
+
 // products (n, width) with the samples x, which have no more than `size` columns.
 template <class T>
 void structured_products(const Structure<T>& structure, const Rows<const T>& x, T* products);

@@ -29,6 +29,7 @@ void check_structures();
 void check_halfspaces();
 void check_fire_lists();
 void check_code_table();
+void check_hashing();
 void check_all_ways();
 
 }  // namespace fewfire::selftest

@@ -37,6 +37,7 @@ int main() {
   check_pool();
   check_fire_lists();
   check_code_table();
+  check_hashing();
   check_structures();
   check_halfspaces();
   check_all_ways();

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import Index
+from fewfire.indexes.approximate import warn_if_approximate
 from fewfire.indexes.predict import predicted_outputs
 from fewfire.networks.losses import Loss
 from fewfire.networks.two_layer import TwoLayerNetwork
@@ -53,7 +54,8 @@ def train(
         What the loss of each sample counts; by default 1.
     index : str or Index
         Who fires? A name of `fewfire.indexes.INDEXES`, or an index that was not built yet. "auto": the one
-        that a short probe of each finds fastest. The weights are the same with every exact index.
+        that a short probe of each finds fastest. The weights are the same with every exact index; an
+        approximate one ("hashing") warns that they are not.
     seed : int
         Seed for the order of the samples.
     memory_limit : int, optional
@@ -99,6 +101,7 @@ def train(
         network, inputs, targets, method=method, index=index, loss=loss, batch_size=batch_size,
         sample_weight=sample_weight, seed=seed, memory_limit=memory_limit, epochs=epochs,
     )  # fmt: skip
+    warn_if_approximate(trainer.index, stacklevel=2)
     train_epochs(trainer, epochs, None if on_epoch is None else AfterEpoch(on_epoch))
     return trainer.history
 

@@ -19,7 +19,7 @@ SMALL = Attack(radius=0.03, steps=3, box=Box(0, 1))
 
 
 def test_an_index_of_training_samples_is_refused():
-    with pytest.raises(ValueError, match="needs an index that answers for new inputs. Got drift"):
+    with pytest.raises(ValueError, match="needs an exact index that answers for new inputs. Got drift"):
         robust_trainer(DATA, "pgd", index="drift")
 
 

@@ -69,7 +69,7 @@ def test_training_against_attacks_goes_through_an_open_index(tmp_path):
         (("--attack", "linf:0.1", "--index", "drift-tree"), "--index must be one of"),
         (
             ("--attack", "linf:0.1", "--index", "data_tree"),
-            "must go with an index that answers for new inputs",
+            "must go with an exact index that answers for new inputs",
         ),
         (("--attack", "linf:0.1", "--optimizer", "gauss-newton"), "--attack must go with --optimizer sgd"),
         (

@@ -108,6 +108,29 @@ def test_an_index_that_is_not_exact_is_reported_loudly(tmp_path, monkeypatch):
     assert saved["exactness"] == {"pairs": 1000, "fired": 20, "equal": False}
 
 
+def test_a_run_through_an_approximate_index_says_so_everywhere(tmp_path):
+    folder = tmp_path / "run"
+    ended = train_digits(folder, "--index", "hashing")
+    assert ended.code == 0, ended.err
+    assert ended.err.count("the hashing index is approximate: it misses pairs that fire") == 1
+    found = ended.figures["exactness"]
+    assert not found["equal"]
+    assert 0 < found["recall_low"] < found["recall"] < found["recall_high"] < 1
+    assert f"exactness         approximate: finds {found['recall']:.1%} of the pairs that fire" in ended.err
+    saved = json.loads((folder / "settings.json").read_text())
+    assert saved["approximate"] == {
+        "name": "hashing", "hash": "simhash", "bits": 9, "tables": 50, "rehash": "drift", "centre": False,
+        "seed": 0,
+    }  # fmt: skip
+    first, second = RunFolder(folder).load_history()
+    assert 0 < first.recall < 1
+    assert second.recall is None  # the next audit is 50 batches later
+    assert f"{first.recall:.1%} found" in ended.err
+    run = RunFolder(folder).load_run()
+    assert run.settings.approximate == saved["approximate"]
+    assert run.result.exactness.recall == found["recall"]
+
+
 def test_settings_and_threads_that_may_not_matter_do_not(digits_run, tmp_path):
     run, _ = digits_run
     same = [

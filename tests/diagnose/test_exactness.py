@@ -1,10 +1,12 @@
 """The check of a trained index against exhaustive search."""
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
+from checks import exhaustive_fire_set
 from fewfire import FireSet, Trainer
 from fewfire.diagnose import exactness
 from fewfire.diagnose.exactness import check_exactness
@@ -22,7 +24,10 @@ def trained(index: str, kind: Callable[..., Trainer] = descent_trainer, **settin
     return trainer
 
 
-@pytest.mark.parametrize("index", sorted(INDEXES.keys() - {"exhaustive"}))
+EXACT = [name for name, index in INDEXES.items() if index.is_exact and name != "exhaustive"]
+
+
+@pytest.mark.parametrize("index", EXACT)
 def test_an_exact_index_agrees_on_every_pair(index):
     trainer = trained(index, batch_size=16)
     found = check_exactness(trainer)
@@ -62,6 +67,24 @@ def test_an_index_that_a_step_taken_back_left_behind_is_built_anew():
     assert found is not None
     assert found.equal
     assert not trainer.asking._is_stale
+
+
+def test_of_an_approximate_index_the_recall_is_told():
+    trainer = trained("hashing", batch_size=16)
+    found = check_exactness(trainer)
+    assert found is not None
+    assert found.recall is not None
+    assert not found.equal
+    assert not found.is_broken
+    found.require_equal("hashing")
+    assert 0 < found.recall_low < found.recall < found.recall_high < 1
+    assert 0 < found.missed_mass < 1
+    everything, own = exhaustive_fire_set(trainer.network, trainer.problem.inputs), trainer.index
+    assert found.recall == len(own.fire_set(trainer.problem.inputs)) / len(everything)
+    assert found.as_dict().keys() == {field.name for field in fields(found)}
+    text = str(found)
+    assert text.startswith(f"approximate: finds {found.recall:.1%} of the pairs that fire (95 %: ")
+    assert text.endswith("on 15,000 pairs")
 
 
 def test_the_exhaustive_index_has_nothing_to_be_compared_with():

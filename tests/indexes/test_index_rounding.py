@@ -11,7 +11,7 @@ from problems import clustered_problem
 
 
 @pytest.mark.parametrize("n_features", [20, 70])
-def test_the_smallest_step_of_the_threshold_decides_a_pair(make_index, dtype, n_features):
+def test_the_smallest_step_of_the_threshold_decides_a_pair(make_exact_index, dtype, n_features):
     problem = clustered_problem(width=130, n_features=n_features, threshold=0.0, dtype=dtype)
     network, batch = problem.network, problem.everything
     all_positive = exhaustive_fire_set(network, batch)
@@ -20,7 +20,7 @@ def test_the_smallest_step_of_the_threshold_decides_a_pair(make_index, dtype, n_
         value = all_positive.values[pair]
         for threshold, expected in [(np.nextafter(value, dtype(0)), True), (value, False)]:
             network.layer.threshold = float(threshold)
-            index = make_index(network, problem.inputs)
+            index = make_exact_index(network, problem.inputs)
             index.build(network.layer, problem.inputs)
             fires = index.fire_set(batch)
             assert_well_formed(fires, network.threshold)

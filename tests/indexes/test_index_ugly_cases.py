@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from checks import assert_right
+from checks import assert_answers
 from fewfire import Inputs, TwoLayerNetwork
 from problems import Problem, random_step
 
@@ -78,10 +78,10 @@ def check_case(make_index, dtype, weights, samples, threshold):
     rate = float(np.clip(of_weights / of_samples, 1e-30, 1e30))
     for factor in (0.01, 0.1, 1.0, 30.0, 0.1):
         fires = index.fire_set(batch)
-        assert_right(fires, network, batch)
+        assert_answers(index, fires, network, batch)
         index.moved(random_step(problem, batch, fires, factor * rate, np.random.default_rng(0)))
         index.check_invariants()
-    assert_right(index.fire_set(batch), network, batch)
+    assert_answers(index, index.fire_set(batch), network, batch)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

@@ -12,7 +12,7 @@ from fewfire.networks.momentum import Momentum
 from problems import clustered_problem, exact_problem, let_coast
 from strategies import seeds
 
-OPEN = {name: kind for name, kind in INDEXES.items() if issubclass(kind, OpenIndex)}
+OPEN = {name: kind for name, kind in INDEXES.items() if issubclass(kind, OpenIndex) and kind.is_exact}
 
 
 def built(kind, problem):
@@ -22,7 +22,7 @@ def built(kind, problem):
 
 
 def test_the_open_indexes_are_those_that_say_so():
-    assert set(OPEN) == {name for name, kind in INDEXES.items() if kind.is_open}
+    assert {*OPEN, "hashing"} == {name for name, kind in INDEXES.items() if kind.is_open}
 
 
 @given(

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,15 +178,27 @@ def test_a_run_in_trouble_says_so_at_the_top(run, trouble):
     [
         (None, "not compared: the run did not finish"),
         (RESULT | {"exactness": None, "chosen_index": "exhaustive"}, "is exhaustive search itself"),
-        (
-            RESULT | {"exactness": None, "chosen_index": "hashing"},
-            "not compared: the index does not claim to be exact",
-        ),
         ({name: RESULT[name] for name in RESULT if name != "exactness"}, "the run is of an earlier version"),
     ],
 )
 def test_a_run_that_was_not_compared_says_why(result, why):
     assert why in Page.of(report([a_run(result=result)])).text
+
+
+def test_a_page_of_an_approximate_run_says_how_much_it_found():
+    exactness = {"pairs": 4096, "fired": 77, "equal": False, "recall": 0.25, "recall_low": 0.2,
+                 "recall_high": 0.31, "missed_mass": 0.7}  # fmt: skip
+    result = RESULT | {"chosen_index": "hashing", "exactness": exactness}
+    run = a_run(result=result, approximate={"name": "hashing", "bits": 9})
+    run = replace(run, history=records(3, recall=0.25, missed_mass=0.7))
+    page = Page.of(report([run]))
+    assert "Found by the approximate index, %" in page.captions
+    assert page.rows("found, of those")[0] == "25.00%"
+    assert page.rows("≈ a")[0].startswith(
+        "approximate: finds 25.0% of the pairs that fire (95 %: 20.0% to 31.0%)"
+    )
+    assert page.rows("approximate")[0] == "hashing, bits 9"
+    assert ("class", "trouble") not in page.attributes
 
 
 def test_a_run_of_before_drift_was_recorded_has_no_chart_of_it():

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fewfire import FireSet, Inputs, TwoLayerNetwork, reference
 from fewfire.core.rows import stride_of
-from fewfire.indexes import ExhaustiveIndex
+from fewfire.indexes import ExhaustiveIndex, Index
 
 
 def mask_of(fires: FireSet) -> NDArray[np.bool_]:
@@ -70,3 +70,18 @@ def assert_right(fires: FireSet, network: TwoLayerNetwork, batch: Inputs) -> Non
     assert_well_formed(fires, network.threshold)
     assert fires.identical(exhaustive_fire_set(network, batch))
     assert_fires_as_the_reference(fires, network, batch)
+
+
+def assert_part(fires: FireSet, network: TwoLayerNetwork, batch: Inputs) -> None:
+    """Some of what the exhaustive index finds, bit for bit, and nothing else."""
+    assert_well_formed(fires, network.threshold)
+    everything = exhaustive_fire_set(network, batch)
+    assert (fires.width, fires.n_samples) == (everything.width, everything.n_samples)
+    kept = mask_of(fires)[everything.neurons(), everything.samples]
+    assert kept.sum() == len(fires)
+    assert everything.values[kept].tobytes() == fires.values.tobytes()
+
+
+def assert_answers(index: Index, fires: FireSet, network: TwoLayerNetwork, batch: Inputs) -> None:
+    """The fire set is what such an index must find."""
+    (assert_right if index.is_exact else assert_part)(fires, network, batch)

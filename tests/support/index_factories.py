@@ -1,4 +1,4 @@
-"""The indexes that every behaviour is tested on: a new exact index joins by one line in `INDEXES`."""
+"""The indexes that every behaviour is tested on: a new one joins by one line in `EXACT` or `APPROXIMATE`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,9 @@ from fewfire.indexes import (
     DriftIndex,
     ExhaustiveIndex,
     GroverIndex,
+    HashingIndex,
     Index,
+    RandomIndex,
     ScreenedIndex,
     WeightTreeIndex,
 )
@@ -51,7 +53,7 @@ def drift_within(share: float, network: TwoLayerNetwork, inputs: Inputs) -> Drif
     return DriftIndex(memory_limit=index.nbytes + places_in_order)
 
 
-INDEXES: dict[str, Factory] = {
+EXACT: dict[str, Factory] = {
     "exhaustive": lambda network, inputs: ExhaustiveIndex(),
     "screened": lambda network, inputs: ScreenedIndex(),
     "grover": lambda network, inputs: GroverIndex(),
@@ -65,4 +67,13 @@ INDEXES: dict[str, Factory] = {
     "data-tree": lambda network, inputs: DataTreeIndex(),
     "correlation-tree-by-sample": lambda network, inputs: CorrelationTreeBySample(),
     "correlation-tree-by-neuron": lambda network, inputs: CorrelationTreeByNeuron(),
+}
+
+APPROXIMATE: dict[str, Factory] = {
+    "hashing": lambda network, inputs: HashingIndex(bits=4, tables=9, audit=0.5),
+    "hashing-wta": lambda network, inputs: HashingIndex("wta", bits=3, tables=3, audit=1),
+    "hashing-dwta": lambda network, inputs: HashingIndex("dwta", bits=3, tables=3, audit=0),
+    "hashing-centred": lambda network, inputs: HashingIndex(bits=3, tables=4, centre=True),
+    "hashing-every-third-step": lambda network, inputs: HashingIndex(bits=3, tables=4, rehash=3),
+    "random": lambda network, inputs: RandomIndex(0.6),
 }

@@ -16,7 +16,7 @@ from trainers import descent_trainer
 
 SAMPLES, NEAREST = clustered_samples(n_samples=800, n_features=65)
 FAST = ["exhaustive", "screened", "drift", "grover"]
-OTHERS = [name for name, index in INDEXES.items() if index.exact and name not in FAST]
+OTHERS = [name for name, index in INDEXES.items() if index.is_exact and name not in FAST]
 FUSED = [name for name in machine.available_instruction_sets() if name != "base"]
 FAMILIES = [family for family in (FUSED, ["base"]) if family]  # the same bits within each
 

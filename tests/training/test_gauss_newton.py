@@ -12,7 +12,7 @@ from fewfire.tangent.gram import FiringGram
 from problems import clustered_problem
 from trainers import gauss_newton_trainer
 
-EXACT = [name for name, index in INDEXES.items() if index.exact and name != "exhaustive"]
+EXACT = [name for name, index in INDEXES.items() if index.is_exact and name != "exhaustive"]
 
 
 def small_problem(n_outputs=2, **settings):

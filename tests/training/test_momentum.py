@@ -93,15 +93,15 @@ def test_weights_are_those_of_the_reference(rules):
     np.testing.assert_allclose(problem.network.output_weights, output_weights, rtol=0, atol=1e-12)
 
 
-def weights_after(make_index, rule, batch_size, dtype, threads=1, instruction_set=FUSED[-1]):
+def weights_after(make_exact_index, rule, batch_size, dtype, threads=1, instruction_set=FUSED[-1]):
     """The bytes of both layers after two epochs and a few steps."""
     fewfire.set_threads(threads)
     machine.use_instruction_set(instruction_set)
     problem = clustered_problem(width=200, n_features=21, n_samples=50, dtype=dtype)
     let_coast(problem.network, Momentum(**RULES[rule]))  # the limits on memory are made for that
     trainer = trainer_of(
-        problem, index=make_index(problem.network, problem.inputs), batch_size=batch_size, learning_rate=2.0,
-        train_output_weights=True, **RULES[rule],
+        problem, index=make_exact_index(problem.network, problem.inputs), batch_size=batch_size,
+        learning_rate=2.0, train_output_weights=True, **RULES[rule],
     )  # fmt: skip
     trainer.epoch()
     trainer.epoch()
@@ -119,8 +119,8 @@ def expected(*way):
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("batch_size", [1, 13, 50], ids=["one", "some", "all"])
-def test_every_index_gives_the_same_bits(make_index, rule, batch_size, dtype):
-    found = weights_after(make_index, rule, batch_size, dtype, threads=3)
+def test_every_index_gives_the_same_bits(make_exact_index, rule, batch_size, dtype):
+    found = weights_after(make_exact_index, rule, batch_size, dtype, threads=3)
     assert found == expected(rule, batch_size, dtype)
 
 
@@ -132,10 +132,10 @@ def test_threads_and_instruction_sets_give_the_same_bits(rule, dtype):
 
 
 @EACH_RULE
-def test_all_bounds_hold_in_training(make_index, rules, dtype):
+def test_all_bounds_hold_in_training(make_exact_index, rules, dtype):
     problem = clustered_problem(width=150, n_features=24, dtype=dtype)
     let_coast(problem.network, Momentum(**rules))
-    trainer = trainer_of(problem, index=make_index(problem.network, problem.inputs), **rules)
+    trainer = trainer_of(problem, index=make_exact_index(problem.network, problem.inputs), **rules)
     for epoch in (1, 2):
         batches = trainer.problem.batches(epoch)
         for number, ids in enumerate(batches):
@@ -188,10 +188,10 @@ def test_all_rows_are_settled_now_and_then(monkeypatch):
     np.testing.assert_allclose(ends[1], ends[2], rtol=0, atol=1e-13)
 
 
-def test_to_settle_changes_no_weight(make_index):
+def test_to_settle_changes_no_weight(make_exact_index):
     problem = clustered_problem()
     let_coast(problem.network, Momentum(0.9))
-    trainer = trainer_of(problem, index=make_index(problem.network, problem.inputs), momentum=0.9)
+    trainer = trainer_of(problem, index=make_exact_index(problem.network, problem.inputs), momentum=0.9)
     batches = trainer.problem.batches(1)
     for now, following in zip(batches[:3], batches[1:], strict=False):
         trainer.step(now, following)

@@ -45,7 +45,7 @@ class Surface:
     Raises
     ------
     ValueError
-        The index answers for its training samples alone.
+        The index answers for its training samples alone, or may miss neurons that fire.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Surface:
         *,
         mean: NDArray | None = None,
     ) -> None:
-        if not isinstance(index, OpenIndex):
+        if not isinstance(index, OpenIndex) or not index.is_exact:
             raise ValueError(
-                f"an attack needs an index that answers for new inputs. Got {index.name}, which answers for "
-                "its training samples alone. Use 'screened', 'exhaustive' or 'weight_tree'."
+                f"an attack needs an exact index that answers for new inputs. Got {index.name}. Use "
+                "'screened', 'exhaustive' or 'weight_tree'."
             )
         self.network, self.scaling, self.index, self._mean = network, scaling, index, mean
         self.gradient_pairs = 0

@@ -45,8 +45,10 @@ class EpochTable:
         return tuple(of_regression.get(name, name) for name in self.columns)
 
     def line(self, record: EpochRecord, epochs: int) -> str:
-        """The line of an epoch; last, where rows were held back, the score on them."""
+        """The line of an epoch; last, what an approximate index finds, and the score on rows held back."""
         line = self.row.format(f"{record.epoch}/{epochs}", *self.cells(record))
+        if record.recall is not None:
+            line += f"  {record.recall:.1%} found"
         return line if record.validation_score is None else f"{line}  {record.validation_score:.4f} held back"
 
     def scores(self, record: EpochRecord) -> tuple[str, str]:

@@ -14,7 +14,7 @@ class Work:
     multiplied : pairs multiplied in a blocked GEMM of any precision, each d multiply-adds, or as many as
         cost that
     near : pairs that passed the first filter
-    sketch_products : multiply-adds of the sketch tests, k for each pair tested
+    sketch_products : multiply-adds of sketches: k for each pair tested, and those of hash functions
     dots : pairs that the shared dot kernel decided, each d multiply-adds
     fired : pairs that fired
     measured : neurons whose drift was measured, each d multiply-adds
@@ -23,6 +23,7 @@ class Work:
     placed : rows put into a part of a tree by a build, once a level
     compared : nodes of max-trees met with the threshold
     maxima : nodes of max-trees written again
+    hashed : values of hash functions that were worked out for neurons
     gram_products : multiply-adds with rows of the Gram matrix
     oracle_queries : questions "does this neuron fire on this sample?" that quantum searches would have asked;
         only the Grover index counts them
@@ -41,6 +42,7 @@ class Work:
     placed: int = 0
     compared: int = 0
     maxima: int = 0
+    hashed: int = 0
     gram_products: int = 0
     oracle_queries: int = 0
 

@@ -20,7 +20,8 @@ from fewfire.estimators.coded_tables import CodedTables
 from fewfire.estimators.members import Beginning, jobs
 from fewfire.estimators.saving import SavedModel
 from fewfire.estimators.stopping import UntilNothingImproves, held_out
-from fewfire.indexes import rules
+from fewfire.indexes import INDEXES, rules
+from fewfire.indexes.approximate import warn_if_approximate
 from fewfire.networks.near_kernel import (
     mirrored_network,
     near_kernel_network,
@@ -146,6 +147,8 @@ class WideNetwork(SavedModel, CodedTables):
     def _fit(self, inputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Train on targets (n, c), from the start unless it is a warm one."""
         deadline = Deadline.after(self.time_limit)
+        if self.index in INDEXES:
+            warn_if_approximate(INDEXES[self.index], stacklevel=3)
         inputs, targets, weights = _that_count(inputs, targets, weights)
         with self._surroundings(len(inputs)):
             if self._goes_on:

@@ -4,14 +4,18 @@ from numpy.typing import ArrayLike
 
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import rules
+from fewfire.indexes.approximate import ApproximateIndex
 from fewfire.indexes.arrangement import arrange
+from fewfire.indexes.audit import Audited
 from fewfire.indexes.base import Index, OpenIndex, fitting
 from fewfire.indexes.correlation_tree import CorrelationTreeByNeuron, CorrelationTreeBySample
 from fewfire.indexes.data_tree import DataTreeIndex
 from fewfire.indexes.drift import DriftIndex
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.grover import GroverIndex
+from fewfire.indexes.hashing import HashingIndex
 from fewfire.indexes.largest import Largest
+from fewfire.indexes.random_pairs import RandomIndex
 from fewfire.indexes.screened import ScreenedIndex
 from fewfire.indexes.weight_tree import WeightTreeIndex
 from fewfire.networks.layer import Layer
@@ -28,6 +32,7 @@ INDEXES: dict[str, type[Index]] = {
         CorrelationTreeBySample,
         CorrelationTreeByNeuron,
         GroverIndex,
+        HashingIndex,
     )
 }
 
@@ -73,15 +78,19 @@ def index_for_new_inputs(layer: Layer, inputs: ArrayLike | Inputs) -> Index:
 
 __all__ = [
     "INDEXES",
+    "ApproximateIndex",
+    "Audited",
     "CorrelationTreeByNeuron",
     "CorrelationTreeBySample",
     "DataTreeIndex",
     "DriftIndex",
     "ExhaustiveIndex",
     "GroverIndex",
+    "HashingIndex",
     "Index",
     "Largest",
     "OpenIndex",
+    "RandomIndex",
     "ScreenedIndex",
     "WeightTreeIndex",
     "arrange",

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.work import Work
+from fewfire.indexes.audit import Audited
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
 from fewfire.system.memory import require_within
@@ -28,7 +29,8 @@ class Index(ABC):
     """A data structure that answers "who fires?" for one layer.
 
     An exact index may look at more pairs than fire, never at fewer, and leaves the decision to the shared
-    dot kernel: all exact indexes give the same fire sets, bit for bit.
+    dot kernel: all exact indexes give the same fire sets, bit for bit. An approximate one gives a part of
+    them, with the same pre-activations, and measures how much it finds (`audited`).
 
     An *open* index answers for any inputs. A *bound* one answers only for samples of the training set that
     it was built on, by their ids, and may remember things about each (neuron, sample) pair.
@@ -40,13 +42,14 @@ class Index(ABC):
     """
 
     name: ClassVar[str]
-    exact: ClassVar[bool] = True
+    is_exact: ClassVar[bool] = True
     is_open: ClassVar[bool]
     refresh_of_build: ClassVar[float] = 0.0  # the time of a refresh beside that of the build; measured
 
     def __init__(self, *, memory_limit: int | None = None) -> None:
         self.memory_limit = memory_limit
         self.work = Work()
+        self.audited = Audited()  # of an approximate index
         self._layer: Layer | None = None  # until it is built
 
     @abstractmethod
@@ -75,7 +78,7 @@ class Index(ABC):
 
     @abstractmethod
     def fire_set(self, batch: ArrayLike | Inputs) -> FireSet:
-        """All firing pairs of a batch, from the weights as they are now.
+        """All firing pairs of a batch, from the weights as they are now; some, of an approximate index.
 
         Parameters
         ----------
@@ -101,6 +104,11 @@ class Index(ABC):
         RuntimeError
             The index is not built.
         """
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The settings on which the fire sets depend: none, where they are exact."""
+        return {}
 
     def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
         """Take a step and find who fires on the next batch: `take`, `moved` and `fire_set` in turn."""
@@ -142,7 +150,10 @@ class Index(ABC):
 
 
 class OpenIndex(Index):
-    """An index that answers for any inputs, and at any threshold."""
+    """An index that answers for any inputs, and at any threshold.
+
+    Its pairs are those of `fire_set` at that threshold: all, or some through an approximate index.
+    """
 
     is_open: ClassVar[bool] = True
 

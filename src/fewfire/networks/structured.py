@@ -50,9 +50,14 @@ class StructuredWeights:
 
     @classmethod
     def draw(
-        cls, width: int, n_features: int, random: np.random.Generator, dtype: DTypeLike
+        cls,
+        width: int,
+        n_features: int,
+        random: np.random.Generator,
+        dtype: DTypeLike,
+        smallest_block: int = SMALLEST_BLOCK,
     ) -> "StructuredWeights":
-        size = block_size(n_features)
+        size = max(smallest_block, block_size(n_features))
         signs = random.integers(0, 2, (-(-width // size), 3, size)) * 2 - 1
         norms = np.sqrt(random.chisquare(size, width))
         scales = (norms / size**1.5).astype(dtype)

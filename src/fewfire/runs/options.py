@@ -200,10 +200,11 @@ class TrainOptions:
                 "or use --adversarial pgd."
             )
         Attack.parse(self.attack, steps=self.steps_of_attack)
-        if self.index != DEFAULTS["index"] and not (self.index in INDEXES and INDEXES[self.index].is_open):
+        index = INDEXES.get(self.index)
+        if self.index != DEFAULTS["index"] and not (index and index.is_open and index.is_exact):
             raise ValueError(
-                f"--attack must go with an index that answers for new inputs. Got --index {self.index}. "
-                "Leave it out, or use screened or exhaustive."
+                "--attack must go with an exact index that answers for new inputs. Got --index "
+                f"{self.index}. Leave it out, or use screened or exhaustive."
             )
         if self.compare_dense:
             raise ValueError(

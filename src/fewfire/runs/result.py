@@ -53,7 +53,7 @@ class Result:
         Of the first 512 test samples, under ten steps of that attack.
     peak_memory_bytes : int
     exactness : Exactness or None
-        None where the index is the exhaustive one or does not claim to be exact.
+        None where the index is the exhaustive one.
     dense_seconds_per_step, speedup, max_weight_difference, dense_step, dense_trials, compared_steps,
     whole_run_speedup, bfloat16_step, bfloat16_seconds_per_step, bfloat16_speedup,
     bfloat16_whole_run_speedup, pure_bfloat16_seconds_per_step, pure_bfloat16_speedup
@@ -112,9 +112,10 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """The figures by name; without those of other kinds of labels, or of no comparison."""
+        figures = asdict(self) | {"exactness": self.exactness and self.exactness.as_dict()}
         return {
             name: value
-            for name, value in asdict(self).items()
+            for name, value in figures.items()
             if value is not None or name not in (*PRECISIONS, *OF_REGRESSION, *COMPARED, *OF_CLASSES)
         }
 

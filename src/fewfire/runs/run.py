@@ -16,6 +16,7 @@ from fewfire.data import Dataset
 from fewfire.diagnose.exactness import check_exactness
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.indexes import DriftIndex
+from fewfire.indexes.approximate import approximate_text
 from fewfire.prepare.link import Link
 from fewfire.prepare.model import Model, sides
 from fewfire.prepare.scores import baseline_accuracy, confusion, scores
@@ -248,6 +249,8 @@ def _carry_out(
     trainer, settings = prepared.trainer, prepared.settings
     before = sum(record.seconds for record in trainer.history)  # of a run that goes on
     observer.prepared(prepared)
+    if not trainer.index.is_exact:
+        observer.warned(approximate_text(trainer.index))
 
     test = _Test(prepared)
 

@@ -36,6 +36,8 @@ class Settings:
         Checksum of the training set.
     features, classes, several_labels
         The way into the network and out of it; None until the model is saved. A regression has no classes.
+    approximate : dict, or None
+        The settings of the index where it is approximate: the weights are not those of exact indexes.
     failed : str or None
         Why training failed.
     interrupted : bool
@@ -55,6 +57,7 @@ class Settings:
     features: Mapping[str, Any] | None = None
     classes: list[Any] | None = None
     several_labels: bool | None = None
+    approximate: Mapping[str, Any] | None = None
     failed: str | None = None
     interrupted: bool = False
 
@@ -88,6 +91,7 @@ class Settings:
             n_outputs=network.n_outputs,
             n_test=len(dataset.test_inputs),
             training_data=problem.data_checksum,
+            approximate=trainer.index.terms or None,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,7 +103,7 @@ class Settings:
         }
         asked |= {name: list(getattr(self.options, name)) for name in OF_COLUMNS}
         own = {name: getattr(self, name) for name in OWN}
-        known = {name: value for name, value in own.items() if name not in OUTCOMES or value}
+        known = {name: value for name, value in own.items() if name not in WHERE_KNOWN or value}
         if self.several_labels is not None:
             known["several_labels"] = self.several_labels
         return asked | known
@@ -151,4 +155,5 @@ class Settings:
 
 OUTCOMES = ("features", "classes", "several_labels", "failed", "interrupted")
 OWN = [field.name for field in fields(Settings) if field.name != "options"]
-NEEDED = ["data", "width", "index", "epochs", *(name for name in OWN if name not in OUTCOMES)]
+WHERE_KNOWN = (*OUTCOMES, "approximate")
+NEEDED = ["data", "width", "index", "epochs", *(name for name in OWN if name not in WHERE_KNOWN)]

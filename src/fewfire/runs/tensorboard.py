@@ -15,6 +15,7 @@ FIGURES = (
     "rmse",
     "fire_rate",
     "work_share",
+    "recall",
     "learning_rate",
     "seconds",
     "validation_loss",

@@ -3,7 +3,7 @@
 from math import sqrt
 from statistics import NormalDist
 
-SURE = 0.95  # of the interval
+Z = NormalDist().inv_cdf(0.975)  # half of the 5 % lie beyond
 
 
 def wilson(successes: float, n: float) -> tuple[float, float]:
@@ -11,8 +11,7 @@ def wilson(successes: float, n: float) -> tuple[float, float]:
 
     Both may be numbers of independent observations that would say as much as those that were made.
     """
-    z = NormalDist().inv_cdf((1 + SURE) / 2)
-    share, spread = successes / n, z * z / n
+    share, spread = successes / n, Z * Z / n
     centre = (share + spread / 2) / (1 + spread)
-    half = z * sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    half = Z * sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
     return max(0.0, centre - half), min(1.0, centre + half)

@@ -35,14 +35,14 @@ class State:
     Raises
     ------
     ValueError
-        The index is none that answers for new inputs.
+        The index is none that answers for new inputs, or is approximate.
     """
 
     def __init__(self, layer: Layer, index: str) -> None:
         found = index_for_batches(index, layer.n_features)
-        if not found.is_open:
+        if not (found.is_open and found.is_exact):
             raise ValueError(
-                f"a module's index must answer for new inputs. Got {found.name!r}. Use 'screened' or "
+                f"a module's index must be exact and answer for new inputs. Got {found.name!r}. Use 'screened' or "
                 "'exhaustive'; bind() finds what fires on training samples through the drift index."
             )
         self.layer, self.number = layer, next(_numbers)

@@ -26,6 +26,9 @@ class EpochRecord:
     moved_mean, moved_max : how far a neuron moved in the epoch, as the crow flies: the mean over all neurons
         and the largest. In the unit of the weights, which for samples of norm 1 is that of pre-activations;
         None in a run folder of before they were recorded
+    recall, missed_mass : of an approximate index, on the samples on which it was audited: the share of firing
+        pairs that it found, and of the sum of pre-activations less threshold that it missed; None with an
+        exact index, and in epochs without an audit
     validation_loss, validation_score : on rows that were held back, once the epoch is over: their mean loss,
         and accuracy, R squared or precision at 1; None where none were
     """
@@ -49,6 +52,8 @@ class EpochRecord:
     moved_max: float | None = None
     r2: float | None = None
     rmse: float | None = None
+    recall: float | None = None
+    missed_mass: float | None = None
     validation_loss: float | None = None
     validation_score: float | None = None
 

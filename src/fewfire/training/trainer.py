@@ -150,6 +150,7 @@ class Trainer:
         begun = State({name: rows.copy() for name, rows in moving.items()}, self._progress(), self._figures())
         self._begun = begun
         work, seconds, begin = self.index.work.copy(), dict(stepper.seconds), perf_counter()
+        audited = self.index.audited
         total_loss, tally = 0.0, 0
         batches, following = self._batches_now_and_next(number)
         stepper.begin_epoch()
@@ -176,7 +177,7 @@ class Trainer:
 
         n = len(self.problem)
         moved = _distances(self.network.layer.weight_rows, begun.rows["weights"])
-        spent = self.index.work - work
+        spent, audited = self.index.work - work, self.index.audited - audited
         asked = max(spent.asked, 1)  # of none where no step was worth taking
         parts = {f"seconds_{part}": stepper.seconds[part] - before for part, before in seconds.items()}
         record = self.method.record_type(
@@ -193,6 +194,8 @@ class Trainer:
             index_bytes=self.index.nbytes,
             moved_mean=float(moved.mean()),
             moved_max=float(moved.max()),
+            recall=audited.recall,
+            missed_mass=audited.missed_mass,
             **self.problem.figures(tally),
             **parts,
             **stepper.figures(),
@@ -206,7 +209,9 @@ class Trainer:
     @property
     def terms(self) -> dict[str, Any]:
         """The settings on which the bits of the weights depend, with a checksum of the training set."""
-        own = {"method": self.method.name, "fused_multiply_add": instruction_set() != "base"}
+        own: dict[str, Any] = {"method": self.method.name, "fused_multiply_add": instruction_set() != "base"}
+        if not self.index.is_exact:
+            own["approximate_index"] = self.index.terms
         return own | self.problem.terms | self.method.terms
 
     def _progress(self) -> dict[str, Any]:

@@ -38,6 +38,10 @@ def _of(name: str, factor: float = 1) -> Figure:
     return figure
 
 
+def _found_mass(record: EpochRecord) -> float | None:
+    return None if record.missed_mass is None else 100 * (1 - record.missed_mass)
+
+
 CURVES = [
     Curve("Loss on rows held back", {"loss": (_of("validation_loss"), 0)}, floor=None, may_be_log=True),
     Curve("Score on rows held back", {"score": (_of("validation_score"), 0)}, floor=None),
@@ -62,6 +66,13 @@ CURVES = [
             "need a dot": (_of("dot_rate", 100), 0),
             "pass the first filter": (_of("near_rate", 100), 2),
             "fire": (_of("fire_rate", 100), 1),
+        },
+    ),
+    Curve(
+        "Found by the approximate index, %",
+        {
+            "of the pairs that fire": (_of("recall", 100), 0),
+            "of their mass": (_found_mass, 1),
         },
     ),
     Curve("Multiply-adds, % of a dense step's", {"work": (_of("work_share", 100), 0)}),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fewfire.indexes import INDEXES, ExhaustiveIndex
+from fewfire.indexes import ExhaustiveIndex
 from fewfire.runs.folder import Run
 from fewfire.system.words import bytes_text, seconds_text
 
@@ -35,7 +35,7 @@ def trouble_of(run: Run) -> str | None:
     if run.result is None:
         return f"Not finished: there is no result.json, and {epochs} were saved."
     exactness = run.result.exactness
-    if exactness is not None and not exactness.equal:
+    if exactness is not None and exactness.is_broken:
         return f"{exactness}: the weights may be wrong. This is a bug of fewfire."
     return None
 
@@ -46,10 +46,7 @@ def why_not_compared(run: Run) -> str:
         return "not compared: the run did not finish"
     if run.result.chosen_index == ExhaustiveIndex.name:
         return "is exhaustive search itself"
-    index = INDEXES.get(run.result.chosen_index)
-    if index is not None and index.exact:
-        return "not compared: the run is of an earlier version"
-    return "not compared: the index does not claim to be exact"
+    return "not compared: the run is of an earlier version"
 
 
 def percent(share: float) -> str:
@@ -69,6 +66,7 @@ ROWS: list[tuple[str, str, Callable[[Any], str]]] = [
     ("training RMSE", "train_rmse", "{:.4g}".format),
     ("training loss", "train_loss", "{:.4g}".format),
     ("pairs that fired", "fire_rate", percent),
+    ("found, of those", "recall", percent),
     ("work, of dense", "work_share", percent),
     ("epochs", "epochs_done", "{:,}".format),
     ("steps", "steps", "{:,}".format),
@@ -111,6 +109,7 @@ def _of_history(run: Run) -> dict[str, Any]:
         "training_seconds": seconds,
         "seconds_per_step": seconds / steps,
         "index_bytes": last.index_bytes,
+        "recall": next((record.recall for record in reversed(history) if record.recall is not None), None),
     }
 
 

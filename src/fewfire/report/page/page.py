@@ -304,12 +304,14 @@ def _exactness(runs: Mapping[str, Run]) -> Element:
         if exactness is None:
             mark, text = "–", why_not_compared(run)
         else:
-            mark, text = "✓" if exactness.equal else "✗", str(exactness)
+            mark = "≈" if exactness.recall is not None else "✓" if exactness.equal else "✗"
+            text = str(exactness)
             text += f", of which {exactness.fired:,} fire"
         lines.append(element("tr", element("th", f"{mark} {name}", scope="row"), element("td", text)))
     text = (
         "After training, the index and exhaustive search were both asked who fires on some of the training "
-        "samples: an exact index finds the same pairs with the same pre-activations, to the last bit."
+        "samples: an exact index finds the same pairs with the same pre-activations, to the last bit, an "
+        "approximate one some of them."
     )
     return _section("Exactness", text, _card(element("table", element("tbody", *lines))))
 
