@@ -1,6 +1,6 @@
 """What the hashing index finds, beside as many random pairs, and what missing the rest does to training.
 
-    python benchmarks/hashing.py PART [FOLDER]      half a minute to a minute each on two cores
+    python benchmarks/hashing.py [PART ...]      half a minute to a minute and a half each on two cores
 
 hidden    recall in a hidden layer: width 2^14 on Fashion-MNIST, before and after training
 rehash    hash functions worked out again while an exact run of ten epochs goes on, beside all at each step
@@ -215,15 +215,16 @@ def sparse_rows(path: Path) -> tuple[torch.Tensor, list[list[int]]]:
     with gzip.open(path, "rt") as lines:
         n, d, _ = map(int, next(lines).split())
         for row, line in enumerate(lines):
-            first, *pairs = line.split(" ")
+            first, *rest = line.rstrip("\n").split(" ")
             labels.append([int(label) for label in first.split(",") if label])
-            columns, numbers = zip(*(pair.split(":") for pair in pairs), strict=True)
-            weights = np.array(numbers, float)
+            pairs = [pair.split(":") for pair in rest if pair]
+            numbers = np.array([float(number) for _, number in pairs])
+            columns = [int(column) for column, _ in pairs]
             indices.append(np.stack((np.full(len(pairs), row), np.array(columns, int))))
-            values.append(weights / np.linalg.norm(weights))
+            values.append(numbers / max(np.linalg.norm(numbers), 1e-30))
     place, value = np.concatenate(indices, axis=1), np.concatenate(values)
     rows = torch.sparse_coo_tensor(torch.from_numpy(place), torch.from_numpy(value).float(), (n, d))
-    return rows.to_sparse_csr(), labels
+    return rows, labels
 
 
 def trained_softmax(
@@ -235,10 +236,9 @@ def trained_softmax(
     last = torch.nn.Linear(128, n_labels)
     optimizer = torch.optim.Adam([first, *last.parameters()], lr=2e-3)
     random = np.random.default_rng(0)
-    all_rows = rows.to_sparse_coo()
     for epoch in range(12):
         for ids in np.array_split(random.permutation(len(labels)), len(labels) // 256):
-            batch = all_rows.index_select(0, torch.from_numpy(ids))
+            batch = rows.index_select(0, torch.from_numpy(ids))
             targets = torch.zeros(len(ids), n_labels)
             for place, i in enumerate(ids):
                 targets[place, labels[i]] = 1 / max(1, len(labels[i]))
@@ -311,7 +311,7 @@ def outputs(folder: Path) -> dict[str, Any]:
 
 PARTS = {"hidden": hidden, "rehash": rehash, "accuracy": accuracy, "outputs": outputs}
 
-part = sys.argv[1]
-default = DATA / ("tibkat" if part == "outputs" else "fashion_mnist")
-folder = Path(sys.argv[2]) if len(sys.argv) > 2 else default
-save(f"hashing_{part}", f"python benchmarks/hashing.py {part}", PARTS[part](folder))
+if __name__ == "__main__":
+    for part in sys.argv[1:] or PARTS:
+        folder = DATA / ("tibkat" if part == "outputs" else "fashion_mnist")
+        save(f"hashing_{part}", f"python benchmarks/hashing.py {part}", PARTS[part](folder))

@@ -21,6 +21,7 @@ for script in (
     "data_tree",
     "gauss_newton",
     "grover",
+    "hashing",
     "mini_batches",
     "rates",
     "tables_rivals",
@@ -43,6 +44,7 @@ for script in (
         "correlation",
         "data_tree",
         "grover",
+        "hashing",
         "rates",
         "tables_rivals",
     )

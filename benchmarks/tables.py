@@ -22,6 +22,7 @@ PAGES = (
     "docs/theory/gauss_newton.md",
     "docs/theory/grover.md",
     "docs/theory/halfspace.md",
+    "docs/when_approximate.md",
     "docs/when_not.md",
 )
 
@@ -511,6 +512,52 @@ def gauss_newton() -> str:
     )
 
 
+def hashing_hidden() -> str:
+    content = result("hashing_hidden")
+    rows = []
+    for row in content["figures"]:
+        control = row.get("random")
+        lift = "" if control is None else f"{row['recall'] / control['recall']:.1f}"
+        at_random = "" if control is None else f"{control['recall']:.2%}"
+        rows.append(
+            [row["when"], row["scheme"], f"{row['looked_at']:.2%}", f"{row['recall']:.2%}", at_random, lift,
+             f"{row['found_mass']:.2%}"]
+        )  # fmt: skip
+    header = ["", "bits x tables", "looked at", "recall", "recall of as many random pairs", "ratio",
+              "share of the mass found"]  # fmt: skip
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def hashing_outputs() -> str:
+    content = result("hashing_outputs")
+    figures = content["figures"]
+    tops = figures["tops"]
+    rows = [
+        ["cosine at the border", "", *(f"{top['cosine']:.2f}" for top in tops), ""],
+        ["their share of the softmax mass", "", *(f"{top['softmax_mass']:.0%}" for top in tops), "100%"],
+        *(
+            [name, f"{share:.2%}", *(f"{top['recall'][name]:.1%}" for top in tops),
+             f"{figures['softmax_mass'][name]:.1%}"]
+            for name, share in figures["looked_at"].items()
+        ),
+        ["exact screen: leaves open", "", *(f"{top['screen_leaves_open']:.2%}" for top in tops), ""],
+    ]  # fmt: skip
+    header = ["bits x tables", "looked at", *(f"recall of the top {top['share']:.2%}" for top in tops),
+              "softmax mass found"]  # fmt: skip
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def hashing_accuracy() -> str:
+    content = result("hashing_accuracy")
+    rows = [
+        [row["found_by"], f"{row['looked_at']:.0%}", f"{row['accuracy']:.3f}",
+         f"{row['accuracy_of_found']:.3f}"]
+        for row in content["figures"]
+    ]  # fmt: skip
+    header = ["training finds by", "looked at", "test accuracy, all that fire", "of what is found"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
 def rivals_of(task: str) -> tuple[dict[str, Any], list[str]]:
     """The sets of a task with the means over their splits, and the methods that all of them have."""
 
@@ -641,6 +688,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "rivals_regression": lambda: rivals("regression"),
     "sets_classification": lambda: rivals_by_set("classification"),
     "sets_regression": lambda: rivals_by_set("regression"),
+    "hashing_hidden": hashing_hidden, "hashing_outputs": hashing_outputs,
+    "hashing_accuracy": hashing_accuracy,
     "mini_batches": mini_batches, "estimator": estimator,
 }  # fmt: skip
 

@@ -16,8 +16,8 @@ from fewfire.core.view import core_class
 from fewfire.networks.structured import StructuredWeights
 
 COMPETITORS = 8  # coordinates of which the largest wins: three bits
-# Normals of one block are orthogonal before columns are left out, so that rows disagree on a code more often
-# than by chance: with so many by less than 3 % for codes of 12 bits (docs/theory/hashing.md).
+# Normals of one block are orthogonal before columns are left out, so that rows agree on a code less often
+# than by chance: with so many normals by 2 % (docs/theory/hashing.md).
 SMALLEST_BLOCK = 1024
 
 
