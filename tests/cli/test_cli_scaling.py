@@ -9,8 +9,7 @@ import pytest
 import fewfire.cli.study as study_module
 import fewfire.diagnose.scaling as scaling_study
 from command import Ended, fewfire
-from fewfire.diagnose.scaling import Point, exponent, fits, markdown_table, sweep
-from fewfire.indexes import INDEXES
+from fewfire.diagnose.scaling import EXACT, Point, exponent, fits, markdown_table, sweep
 
 PICTURES = {f"{name}.{kind}" for name in ("work", "seconds") for kind in ("png", "svg")}
 FILES = {"points.csv", "table.md", "summary.json"} | PICTURES
@@ -37,7 +36,7 @@ def test_a_study_leaves_all_files_and_one_object(tmp_path):
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     assert ended.figures == json.loads((tmp_path / "run" / "summary.json").read_text())
     rows = ended.figures["fits"]
-    assert {(row["axis"], row["index"]) for row in rows} == {(a, i) for a in TINY for i in INDEXES}
+    assert {(row["axis"], row["index"]) for row in rows} == {(a, i) for a in TINY for i in EXACT}
     with open(tmp_path / "run" / "points.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == sum(len(row["sizes"]) for row in rows)
 
@@ -64,7 +63,7 @@ def test_what_a_person_reads(tmp_path):
     assert ended.err == ""
     lines = [line for line in ended.out.splitlines() if "saved in" not in line]
     assert max(map(len, lines)) <= 80
-    assert sum(line.startswith(tuple(f"{axis}  " for axis in TINY)) for line in lines) == 3 * len(INDEXES)
+    assert sum(line.startswith(tuple(f"{axis}  " for axis in TINY)) for line in lines) == 3 * len(EXACT)
     assert f"saved in          {tmp_path / 'run'}\n" in ended.out
 
 

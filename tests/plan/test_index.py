@@ -90,6 +90,14 @@ def chosen(trainer: Trainer, epochs: int, **settings) -> Choice:
     return choose_index(trainer.problem, trainer.method, epochs, **settings)
 
 
+def test_no_approximate_index_is_probed_or_taken_for_new_inputs():
+    for n_features in (1, 3, 7, 20, 100, 785, 5000, 10**6):
+        for count in (1, 10, 300, 10**6):
+            probed = [*choose.rules.worth_a_probe(n_features, count), choose.rules.for_one_pass()]
+            probed += [choose.rules.for_new_inputs(count, n_features), choose.rules.for_few_steps(1 / count)]
+            assert all(INDEXES[name].is_exact for name in probed)
+
+
 def test_the_cheapest_whole_run_is_chosen(monkeypatch, clock):
     indexes_cost(monkeypatch, clock, exhaustive=(0, 1), screened=(0, 0.9), drift=(50, 0.25))
     trainer = trainer_of(clustered_problem())  # 5 steps an epoch
