@@ -29,7 +29,8 @@ def test_each_epoch_is_logged_in_a_folder_named_as_the_run(tmp_path):
     assert [path.name for path in (tmp_path / "logs").iterdir()] == ["mine"]
     logged = read_back(tmp_path / "logs" / "mine")
     history = RunFolder(tmp_path / "mine").load_history()
-    of_others = {"r2", "rmse", "validation_loss", "validation_score", "clean_accuracy", "robust_accuracy"}
+    of_others = {"r2", "rmse", "recall", "validation_loss", "validation_score", "clean_accuracy",
+                 "robust_accuracy"}  # fmt: skip
     assert logged.keys() == set(FIGURES) - of_others
     for name in logged:
         expected = [(record.epoch, getattr(record, name)) for record in history]

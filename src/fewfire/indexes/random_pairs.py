@@ -36,8 +36,8 @@ class RandomIndex(ApproximateIndex):
 
     Notes
     -----
-    The pairs are drawn anew after each step. It takes two bytes per pair while they are drawn, and d
-    multiply-adds for each that is.
+    The pairs are drawn anew after each step; where a trainer resumes, from the first draw on. The index takes
+    two bytes per pair while they are drawn, and d multiply-adds for each that is.
     """
 
     name: ClassVar[str] = "random"
