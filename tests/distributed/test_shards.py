@@ -13,7 +13,7 @@ import pytest
 
 from fewfire import GradientDescent, Inputs, Trainer, TwoLayerNetwork
 from fewfire.errors import DataError, TrainingError
-from fewfire.indexes import DriftIndex, ExhaustiveIndex
+from fewfire.indexes import DriftIndex, ExhaustiveIndex, HashingIndex
 
 pytest.importorskip("torch")
 from fewfire.distributed import Group, Shard, ShardTrainer, checkpoints, joined
@@ -79,6 +79,11 @@ def test_one_process_has_the_bits_of_the_trainer(rule):
     assert shard.weights.tobytes() == alone.weights.tobytes()
     assert shard.output_weights.tobytes() == alone.output_weights.tobytes()
     assert [one.loss for one in sharded.history] == [one.loss for one in trainer.history]
+
+
+def test_an_approximate_index_is_refused():
+    with pytest.raises(ValueError, match="must train through an exact index.* Got 'hashing'"):
+        trainer_of(shard_of(), HashingIndex())
 
 
 @pytest.mark.parametrize("init", ["gaussian", "structured"])

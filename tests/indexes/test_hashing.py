@@ -334,7 +334,7 @@ def test_memory_is_counted_and_its_limit_kept(rehash):
         ({"bits": 0}, "bits must be from 1 to 20 in steps of 1 with simhash. Got 0"),
         ({"bits": 21}, "Got 21"),
         ({"hash": "wta", "bits": 8}, "in steps of 3 with wta. Got 8"),
-        ({"tables": 0}, "tables must be >= 1. Got 0"),
+        ({"tables": 0}, "tables must be a whole number >= 1. Got 0"),
         ({"rehash": 0}, "rehash must be 'drift' or a number of steps >= 1. Got 0"),
         ({"rehash": "often"}, "Got 'often'"),
         ({"hash": "wta", "centre": True}, "centre must go with simhash. Got it with wta"),

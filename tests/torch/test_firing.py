@@ -168,6 +168,7 @@ def test_nothing_or_everything_may_fire():
     [
         (lambda: layer_of()(torch.ones(2, 3)), r"inputs must be \(n, 6\) on the CPU. Got \(2, 3\)"),
         (lambda: layer_of(index="drift"), "must be exact and answer for new inputs"),
+        (lambda: layer_of(index="hashing"), "must be exact and answer for new inputs"),
         (lambda: layer_of(activation="relu"), "activation must be one of jump, shifted. Got 'relu'"),
         (lambda: layer_of(top=0), "top must be a whole number >= 1. Got 0"),
         (

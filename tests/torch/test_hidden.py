@@ -319,6 +319,11 @@ def test_another_precision_takes_rows_of_its_own():
             ValueError,
             "must be exact and answer for new inputs. Got 'drift'",
         ),
+        (
+            lambda layer: layer_of(index="hashing"),
+            ValueError,
+            "must be exact and answer for new inputs. Got 'hashing'",
+        ),
         (lambda layer: layer_of(torch.float16), ValueError, "dtype must be torch.float32 or torch.float64"),
         (lambda layer: SGD([], lr=1.0), ValueError, "at least one SparseHidden. Got none"),
         (

@@ -28,11 +28,18 @@ class ShardTrainer(Trainer):
     ------
     TrainingError
         Processes were started with other data, settings or versions.
+    ValueError
+        The index is approximate: what it misses would depend on how the neurons are shared.
     """
 
     def __init__(self, problem: Problem, method: Method, index: Index) -> None:
         network = problem.network
         assert isinstance(network, Shard)
+        if not index.is_exact:
+            raise ValueError(
+                "several processes must train through an exact index, for the bits of one process. Got "
+                f"{index.name!r}. Use DriftIndex."
+            )
         self.group = network.group
         super().__init__(problem, method, index)
         self.group.require_same({"fewfire": __version__} | self.terms)

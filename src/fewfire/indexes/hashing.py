@@ -19,7 +19,7 @@ from fewfire.indexes.base import Progress, fitting, require_built, require_withi
 from fewfire.indexes.hash_functions import HASHES
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
-from fewfire.system.words import require_one_of
+from fewfire.system.words import require_counts, require_one_of
 
 MOST_BITS = 20  # of a code: a million buckets a table
 LIVES = 256  # units in which a margin of a standard deviation of the pre-activations is used up, on the mean
@@ -89,8 +89,7 @@ class HashingIndex(ApproximateIndex):
             raise ValueError(
                 f"bits must be from 1 to {MOST_BITS} in steps of {of_a_value} with {hash}. Got {bits}. Use 9."
             )
-        if tables < 1:
-            raise ValueError(f"tables must be >= 1. Got {tables}. Use 50.")
+        require_counts(tables=tables)
         if rehash != DRIFT and (isinstance(rehash, str) or rehash < 1):
             raise ValueError(
                 f"rehash must be {DRIFT!r} or a number of steps >= 1. Got {rehash!r}. Use {DRIFT!r}."

@@ -42,8 +42,9 @@ class State:
         found = index_for_batches(index, layer.n_features)
         if not (found.is_open and found.is_exact):
             raise ValueError(
-                f"a module's index must be exact and answer for new inputs. Got {found.name!r}. Use 'screened' or "
-                "'exhaustive'; bind() finds what fires on training samples through the drift index."
+                f"a module's index must be exact and answer for new inputs. Got {found.name!r}. "
+                "Use 'screened' or 'exhaustive'; bind() finds what fires on training samples through the "
+                "drift index."
             )
         self.layer, self.number = layer, next(_numbers)
         self.fires: FireSet | None = None
