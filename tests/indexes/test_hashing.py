@@ -74,6 +74,19 @@ def test_of_random_pairs_as_many_are_looked_at_as_theory_says(hash, bits, tables
     assert index.work.dots / index.work.asked == pytest.approx(looked_at, rel=0.05)
 
 
+@pytest.mark.parametrize(("bits", "tables"), [(6, 20), (9, 50), (12, 100)])
+def test_recall_on_random_inputs_is_that_of_theory(bits, tables):
+    random, d = np.random.default_rng(0), 100
+    weights, inputs = random.standard_normal((4000, d)), Inputs.of(unit_rows(1000, d, random))
+    index = HashingIndex(bits=bits, tables=tables, audit=0)
+    layer = layer_of(weights, 2.0)
+    index.build(layer, inputs)
+    everything = exhaustive_fire_set(TwoLayerNetwork(weights, np.ones((4000, 1)), 2.0), inputs)
+    cosines = everything.values / np.linalg.norm(weights, axis=1)[everything.neurons()]
+    expected = theory(1 - np.arccos(cosines) / np.pi, bits, tables).mean()
+    assert len(index.fire_set(inputs)) / len(everything) == pytest.approx(expected, rel=0.05)
+
+
 def test_with_tables_enough_it_finds_all(dtype):
     problem = clustered_problem(dtype=dtype)
     index = HashingIndex(bits=1, tables=60, audit=1)
@@ -239,6 +252,28 @@ def test_after_so_many_steps_all_is_hashed_anew():
     assert with_lives.nbytes - index.nbytes == 5 * 64 * 12
 
 
+def test_once_a_share_of_the_values_is_another_all_is_hashed_anew():
+    problem = clustered_problem()
+    layer, random = problem.network.layer, np.random.default_rng(0)
+    index = HashingIndex(bits=6, tables=3, rehash=0.05, audit=0)
+    index.build(layer, problem.inputs)
+    renewed = 0
+    for step in range(1, 31):
+        fires = exhaustive_fire_set(problem.network, problem.everything)
+        before = index._arrays["codes"].copy()
+        index.moved(random_step(problem, problem.everything, fires, 30.0, random))
+        index.check_invariants()
+        fresh = HashingIndex(bits=6, tables=3, audit=0)
+        fresh.build(layer, problem.inputs)
+        codes = fresh._arrays["codes"]
+        changed = np.unpackbits((before ^ codes).view(np.uint8)).mean() * 32 / 6
+        expected = codes if changed > 0.05 else before
+        assert np.array_equal(index._arrays["codes"], expected)
+        renewed += changed > 0.05
+        assert index.work.hashed == (1 + step) * 300 * 18
+    assert 0 < renewed < 30
+
+
 # In training
 
 
@@ -335,7 +370,11 @@ def test_memory_is_counted_and_its_limit_kept(rehash):
         ({"bits": 21}, "Got 21"),
         ({"hash": "wta", "bits": 8}, "in steps of 3 with wta. Got 8"),
         ({"tables": 0}, "tables must be a whole number >= 1. Got 0"),
-        ({"rehash": 0}, "rehash must be 'drift' or a number of steps >= 1. Got 0"),
+        (
+            {"rehash": 0},
+            "a whole number of steps >= 1 or a share between 0 and 1. Got 0",
+        ),
+        ({"rehash": 1.5}, "Got 1.5"),
         ({"rehash": "often"}, "Got 'often'"),
         ({"hash": "wta", "centre": True}, "centre must go with simhash. Got it with wta"),
         ({"audit": 1.5}, "audit must be a share of the batches, from 0 to 1. Got 1.5"),

@@ -5,6 +5,7 @@ has a large cosine. docs/when_approximate.md says when that pays, docs/theory/ha
 """
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,9 +41,10 @@ class HashingIndex(ApproximateIndex):
     bits : int, 1 .. 20
         Of a code; a multiple of 3 with wta and dwta.
     tables : int >= 1
-    rehash : "drift", or int >= 1
+    rehash : "drift", int >= 1, or float in (0, 1)
         When a neuron is hashed anew: each of its values as soon as it can have changed, so that codes are
-        always those of the present weights; or all after so many steps.
+        always those of the present weights; or all after so many steps; or all once this share of the values
+        is another, which a step finds out by working out all of them (MONGOOSE).
     centre : bool
         Hash the neurons less their mean at the time of the build; simhash alone. It turns <w, x> into the
         order among neurons, which suits the logits of a softmax and not a threshold.
@@ -64,8 +66,9 @@ class HashingIndex(ApproximateIndex):
 
     With rehash="drift" and without a centre, training goes on after a break with the same bits.
 
-    Source: Chen et al., *SLIDE: in defense of smart algorithms over hardware acceleration* (MLSys 2020), who
-    renew all codes from time to time. When a code must be renewed is derived here.
+    Sources: Chen et al., *SLIDE: in defense of smart algorithms over hardware acceleration* (MLSys 2020), who
+    renew all codes from time to time; Chen et al., *MONGOOSE: a learnable LSH framework for efficient neural
+    network training* (ICLR 2021), for the share. When a code must be renewed is derived here.
     """
 
     name: ClassVar[str] = "hashing"
@@ -76,7 +79,7 @@ class HashingIndex(ApproximateIndex):
         bits: int = 9,
         tables: int = 50,
         *,
-        rehash: str | int = DRIFT,
+        rehash: str | float = DRIFT,
         centre: bool = False,
         audit: float = 0.02,
         seed: int = 0,
@@ -90,9 +93,10 @@ class HashingIndex(ApproximateIndex):
                 f"bits must be from 1 to {MOST_BITS} in steps of {of_a_value} with {hash}. Got {bits}. Use 9."
             )
         require_counts(tables=tables)
-        if rehash != DRIFT and (isinstance(rehash, str) or rehash < 1):
+        if rehash != DRIFT and not _is_count_or_share(rehash):
             raise ValueError(
-                f"rehash must be {DRIFT!r} or a number of steps >= 1. Got {rehash!r}. Use {DRIFT!r}."
+                f"rehash must be {DRIFT!r}, a whole number of steps >= 1 or a share between 0 and 1. Got "
+                f"{rehash!r}. Use {DRIFT!r}."
             )
         if centre and hash != "simhash":
             raise ValueError(f"centre must go with simhash. Got it with {hash}. Leave out either.")
@@ -146,6 +150,16 @@ class HashingIndex(ApproximateIndex):
         self.work.hashed += layer.width * self.tables * self._together
         self.work.sketch_products += layer.width * self._functions.cost_of_all
 
+    def _hash_all_once(self, layer: Layer, share: float) -> None:
+        """Hash all neurons, and keep that where more than a share of the values is another."""
+        before = {name: self._arrays[name].copy() for name in ("codes", "begins", "ids")}
+        self._hash_all(layer)
+        bits = HASHES[self.hash].bits
+        others = before["codes"] ^ self._arrays["codes"]
+        changed = sum(np.count_nonzero(others >> bits * k & 2**bits - 1) for k in range(self._together))
+        if changed <= share * others.size * self._together:
+            self._arrays |= before
+
     def pairs_above(self, batch: ArrayLike | Inputs, threshold: float) -> FireSet:
         layer = require_built(self._layer, self)
         batch = fitting(layer, batch, new=True)
@@ -160,9 +174,11 @@ class HashingIndex(ApproximateIndex):
     def moved(self, step: Step) -> None:
         layer = require_built(self._layer, self)
         self._steps += 1
-        if isinstance(self.rehash, int):
+        if isinstance(self.rehash, Integral):
             if self._steps % self.rehash == 0:
                 self._hash_all(layer)
+        elif isinstance(self.rehash, float):
+            self._hash_all_once(layer, self.rehash)
         elif step.coasting:
             self._hash_all(layer)
         else:
@@ -198,6 +214,12 @@ class HashingIndex(ApproximateIndex):
         with np.errstate(over="ignore", invalid="ignore"):
             too_long = left > self._functions.margins(rows, self._centre) * (1 + 1e-9) + 1e-300
         assert not too_long[lives > 0].any(), "a value may change before its life ends"
+
+
+def _is_count_or_share(rehash: str | float) -> bool:
+    if isinstance(rehash, str):
+        return False
+    return rehash >= 1 if isinstance(rehash, Integral) else 0 < rehash < 1
 
 
 def mean_of(layer: Layer) -> NDArray[np.float64]:
