@@ -6,6 +6,7 @@ from fewfire.torch.hidden import SparseHidden
 from fewfire.torch.module import WideModule, as_module
 from fewfire.torch.rivals import DENSE_STEPS, DenseStep
 from fewfire.torch.sgd import SGD
+from fewfire.torch.softmax import ScreenedSoftmax
 
 __all__ = [
     "DENSE_STEPS",
@@ -13,6 +14,7 @@ __all__ = [
     "Comparison",
     "DenseStep",
     "FiringLayer",
+    "ScreenedSoftmax",
     "SparseHidden",
     "WideModule",
     "as_module",
