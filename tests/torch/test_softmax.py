@@ -20,7 +20,7 @@ N, D, M = 12, 16, 3000
 
 def peaked(tolerance=0.01, spread=8.0, dtype=torch.float32, seed=0, n_labels=M):
     """A layer whose logits spread over many units, with inputs."""
-    layer = ScreenedSoftmax(D, n_labels, tolerance=tolerance, seed=seed, dtype=dtype)
+    layer = ScreenedSoftmax(D, n_labels, tolerance=tolerance, dtype=dtype)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         layer.weight.copy_(torch.randn(n_labels, D, generator=random))
@@ -62,7 +62,7 @@ def rest_and_kept(layer, h):
     """Sums of exponentials over what was left out and what was kept, each over the largest."""
     logits = exact(layer, h)
     mask = np.zeros(logits.shape, bool)
-    begins, labels, _ = layer.fires.by_sample()
+    begins, labels, _ = layer.kept.by_sample()
     mask[np.repeat(np.arange(len(h)), np.diff(begins)), labels] = True
     sizes = torch.exp(logits - logits.max(dim=1, keepdim=True).values).numpy()
     return (sizes * ~mask).sum(axis=1), (sizes * mask).sum(axis=1)

@@ -3,9 +3,6 @@
 docs/theory/softmax.md derives the bound.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,20 +12,21 @@ from torch.nn.functional import linear
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.core.rows import BLOCK, padded, padded_zeros
+from fewfire.core.rows import BLOCK, padded
 from fewfire.indexes import ScreenedIndex
 from fewfire.networks.layer import Layer
 from fewfire.system.words import require_counts
-from fewfire.torch.rows import RowsModule
-from fewfire.torch.sparse import FiringState, products
+from fewfire.torch.sparse import products
 from fewfire.torch.state import numpy_dtype, require_rows
 
 DENSE = 0.2  # of the pairs: where more is needed, all logits by one product are faster
+AT_A_TIME = 32  # samples, whose bounds stay in the cache
+SMALL = 0.05  # of what may be left out: so much is, before the others are sorted
 ROUNDED = 1e-5  # more than rounding may take from a sum of exponentials of float32, of itself
 UNDERFLOW = 1.2e-38  # more than an exponential loses that is too small for float32
 
 
-class ScreenedSoftmax(RowsModule["SoftmaxState"]):
+class ScreenedSoftmax(nn.Linear):
     """The cross-entropy of softmax(W h + bias) over m labels, from the labels that matter.
 
     A label is left out where its logit is proven to be small: for each sample the sum of exponentials that
@@ -38,21 +36,22 @@ class ScreenedSoftmax(RowsModule["SoftmaxState"]):
     Parameters
     ----------
     n_features, n_labels : int >= 1
-        d and m. Weights and biases begin as those of nn.Linear.
+        d and m.
     tolerance : float in (0, 1]
-    seed : int
     dtype : torch.float32 or torch.float64
 
     Attributes
     ----------
     weight : Parameter (m, d)
-        The rows of the core themselves, strided.
     bias : Parameter (m,)
+        Both begin as those of nn.Linear.
     proven : (n,) float64 array
         For each sample of the last batch a bound on what was left out over what was kept; 0 where all labels
         were kept.
     looked_at : float
         Share of the (label, sample) pairs whose logits were worked out, on the last batch.
+    kept : FireSet or None
+        These pairs with their logits; None where they are all pairs.
 
     Raises
     ------
@@ -61,10 +60,11 @@ class ScreenedSoftmax(RowsModule["SoftmaxState"]):
 
     Notes
     -----
-    Each batch multiplies all pairs in bytes and sorts bounds on their logits, m n (d / 4 + log m) operations
-    or so; d multiply-adds for each pair that is kept, forward, and twice as many backward. Where more than a
-    fifth of the pairs must be kept, all are, by one dense product: a softmax that is nearly flat has no small
-    part to leave out. The gradient of the weights is dense (m, d).
+    The weights are rounded to bytes for each batch, so that no write to them is missed; all pairs are
+    multiplied in bytes, and an exponential of each bound is taken; d multiply-adds for each pair that is
+    kept, forward, and twice as many backward. Where more than a fifth of the pairs must be kept, all are, by
+    one dense product: a softmax that is nearly flat has no small part to leave out. The gradient of the
+    weights is dense (m, d).
 
     Examples
     --------
@@ -73,40 +73,19 @@ class ScreenedSoftmax(RowsModule["SoftmaxState"]):
     >>> loss.backward()
     """
 
-    bias: nn.Parameter
-
     def __init__(
-        self,
-        n_features: int,
-        n_labels: int,
-        *,
-        tolerance: float = 0.01,
-        seed: int = 0,
-        dtype: torch.dtype = torch.float32,
+        self, n_features: int, n_labels: int, *, tolerance: float = 0.01, dtype: torch.dtype = torch.float32
     ) -> None:
-        super().__init__()
         require_counts(n_features=n_features, n_labels=n_labels)
+        numpy_dtype(dtype)  # which it must have
         if not 0 < tolerance <= 1:
             raise ValueError(f"tolerance must be above 0, and 1 at most. Got {tolerance}. Use 0.01.")
+        super().__init__(n_features, n_labels, dtype=dtype)
         self.tolerance = tolerance
         self.proven, self.looked_at = np.zeros(0), 0.0
-        rows = padded_zeros(n_labels, n_features + 1, numpy_dtype(dtype))
-        rows[:, : n_features + 1] = np.random.default_rng(seed).uniform(-1, 1, (n_labels, n_features + 1))
-        rows /= n_features**0.5
-        self.bias = nn.Parameter(torch.from_numpy(rows[:, n_features].copy()))
-        self.weight = nn.Parameter(self._held(rows, n_features))
+        self.kept: FireSet | None = None
 
-    def _held(self, rows: NDArray, n_features: int) -> Tensor:
-        """Take padded rows (m, stride) for the weights' memory; the column after them is for the biases."""
-        self.state = SoftmaxState(Layer(rows, n_features + 1, 0.0, 1.0), "screened")
-        return torch.from_numpy(rows[:, :n_features])
-
-    def _hold(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        weight = tensors["weight"]
-        rows = padded(nn.functional.pad(weight, (0, 1)).numpy(), numpy_dtype(weight.dtype))
-        return {**tensors, "weight": self._held(rows, weight.shape[1])}
-
-    def forward(self, h: Tensor, targets: Tensor) -> Tensor:
+    def forward(self, h: Tensor, targets: Tensor) -> Tensor:  # type: ignore[override]
         """The mean cross-entropy of a batch.
 
         Parameters
@@ -120,110 +99,112 @@ class ScreenedSoftmax(RowsModule["SoftmaxState"]):
         ValueError
             h or the targets have another shape or lie on another device, or a label is none of the m.
         """
-        require_rows(h, self.weight.shape[1])
+        require_rows(h, self.in_features)
         h = h.to(self.weight.dtype)
-        aims = Aims.of(targets, len(h), len(self.weight))
-        kept = self._kept(h, aims)
-        if kept is None:
+        aims = Aims.of(targets, len(h), self.out_features)
+        self.kept = self._kept(h, aims)
+        if self.kept is None:
             self.proven, self.looked_at = np.zeros(len(h)), 1.0
-            logits = linear(h, self.weight, self.bias)
+            logits = self.logits(h)
             normalizers, of_aims = logits.logsumexp(dim=1), logits[aims.samples, aims.labels]
         else:
-            begins, labels, found = kept.by_sample()
-            begins, labels, found = (torch.from_numpy(one) for one in (begins, labels, found))
+            begins, labels, found = (torch.from_numpy(one) for one in self.kept.by_sample())
             biases = self.bias[labels]
             logits = products(h, self.weight, begins, labels, found - biases.detach()) + biases
             samples = torch.repeat_interleave(torch.arange(len(h)), begins.diff())
             normalizers = _log_sums(logits, samples, len(h))
-            places = torch.searchsorted(samples * len(self.weight) + labels, aims.keys(len(self.weight)))
-            of_aims = logits[places]
-        shares = torch.zeros(len(h), dtype=h.dtype).index_add_(0, aims.samples, aims.shares.to(h.dtype))
-        return (shares @ normalizers - aims.shares.to(h.dtype) @ of_aims) / len(h)
+            places = samples * self.out_features + labels
+            of_aims = logits[torch.searchsorted(places, aims.samples * self.out_features + aims.labels)]
+        shares = aims.shares.to(h.dtype)
+        sums = torch.zeros(len(h), dtype=h.dtype).index_add_(0, aims.samples, shares)
+        return (sums @ normalizers - shares @ of_aims) / len(h)
 
     def logits(self, h: Tensor) -> Tensor:
         """All logits (n, m), densely."""
-        return linear(h.to(self.weight.dtype), self.weight, self.bias)
+        return linear(h, self.weight, self.bias)
 
     @torch.no_grad()
     def _kept(self, h: Tensor, aims: "Aims") -> FireSet | None:
         """The logits of the labels that are kept; None where these are nearly all."""
-        self.state.write_shifts(self.bias.numpy())
-        self.state.notice(self.weight._version)
-        batch = self.state.batch(np.concatenate([h.numpy(), np.ones((len(h), 1), h.numpy().dtype)], 1), None)
-        screen = Screen(self.state.bounds(batch))
+        layer, batch = self._asked(h)
+        index, share = ScreenedIndex(), self.tolerance / (1 + self.tolerance)
+        index.build(layer, batch)
+        few = Screen(index, batch.batch(np.arange(min(AT_A_TIME, len(h)))), self.tolerance)
+        if few.keep(share * few.sums)[0].mean() > DENSE:
+            return None
+        screen = Screen(index, batch, self.tolerance)
         # First as if the bounds were the logits: the sum that is kept then is one that is kept at the least,
         # and says how much may be left out.
-        share = self.tolerance / (1 + self.tolerance)
-        large, _ = screen.keep(share * screen.sums[:, -1])
+        large, _ = screen.keep(share * screen.sums)
         large[aims.samples, aims.labels] = True
-        fires = self._among(large, batch)
-        if fires is None:
+        pairs = _among(large, layer, batch)
+        if pairs is None:
             return None
-        least = screen.sums_of(fires)
+        least = screen.sums_of(pairs)
         mask, left = screen.keep(self.tolerance * least)
         mask |= large
-        fires = self._among(mask, batch)
-        if fires is not None:
-            self.proven = left / np.maximum(screen.sums_of(fires), least)
+        pairs = _among(mask, layer, batch)
+        if pairs is not None:
+            self.proven = left / np.maximum(screen.sums_of(pairs), least)
             self.looked_at = float(mask.mean())
-        return fires
+        return pairs
 
-    def _among(self, mask: NDArray[np.bool_], batch: Inputs) -> FireSet | None:
-        """The logits of these pairs; None where they are too many, or one is not finite."""
-        if mask.mean() > DENSE:
-            return None
-        fires = self.state.among(mask, batch)
-        return fires if len(fires) == np.count_nonzero(mask) else None
+    def _asked(self, h: Tensor) -> tuple[Layer, Inputs]:
+        """The rows (w_r, bias_r), and (h, 1)."""
+        rows, one = torch.cat([self.weight, self.bias[:, None]], dim=1).numpy(), h.new_ones(len(h), 1)
+        batch = Inputs.of(torch.cat([h, one], dim=1).numpy(), rows.dtype)
+        return Layer(padded(rows, rows.dtype), rows.shape[1], 0.0, 1.0), batch
 
     def extra_repr(self) -> str:
-        n_labels, n_features = self.weight.shape
-        return f"n_features={n_features}, n_labels={n_labels}, tolerance={self.tolerance}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.tolerance, self.state_dict(), self._habits())
+        return f"{super().extra_repr()}, tolerance={self.tolerance}"
 
 
-class SoftmaxState(FiringState):
-    """The rows (w_r, bias_r) of the labels, and bounds on their logits."""
+def logits_among(mask: NDArray[np.bool_], layer: Layer, batch: Inputs) -> FireSet:
+    """The logits of these pairs (n, m), without those that are not finite."""
+    n, m = mask.shape
+    whole = np.zeros((n, -(-m // BLOCK) * BLOCK), bool)
+    whole[:, :m] = mask
+    bits = np.packbits(whole, axis=1, bitorder="little").view(np.uint64)
+    found = _core.proposed_fire_set(bits, layer.core_view, batch.core_view, -np.inf)
+    return FireSet(found.begins, found.samples, found.values, n)
 
-    def bounds(self, batch: Inputs) -> NDArray[np.float32]:
-        """No logit (n, m) is larger; NaN or infinity where nothing is known."""
-        self._open.inputs = batch  # for which the index chooses its columns where it is built anew
-        self._open.freshen()
-        index = self._open.index
-        assert isinstance(index, ScreenedIndex)
-        return np.ascontiguousarray(index.bounds(batch).T)
 
-    def among(self, mask: NDArray[np.bool_], batch: Inputs) -> FireSet:
-        """The logits of these pairs (n, m), without those that are not finite."""
-        n, m = mask.shape
-        whole = np.zeros((n, -(-m // BLOCK) * BLOCK), bool)
-        whole[:, :m] = mask
-        bits = np.packbits(whole, axis=1, bitorder="little").view(np.uint64)
-        found = _core.proposed_fire_set(bits, self.layer.core_view, batch.core_view, -np.inf)
-        self.fires = FireSet(found.begins, found.samples, found.values, n)
-        return self.fires
+def _among(mask: NDArray[np.bool_], layer: Layer, batch: Inputs) -> FireSet | None:
+    """The same; None where the pairs are too many, or a logit is not finite."""
+    count = np.count_nonzero(mask)
+    if count > DENSE * mask.size:
+        return None
+    pairs = logits_among(mask, layer, batch)
+    return pairs if len(pairs) == count else None
 
 
 class Screen:
     """Bounds on the logits of each sample, and which labels may be left out.
 
-    Parameters
-    ----------
-    bounds : (n, m) float32
-
     Attributes
     ----------
-    sums : (n, m) float64
-        Of the smallest exponentials of bounds, one, two, .. of them, over that of the largest bound.
+    sums : (n,) float64
+        Sums of exponentials of the bounds, each over that of the sample's largest one.
     """
 
-    def __init__(self, bounds: NDArray[np.float32]) -> None:
-        self._tops = bounds.max(axis=1, keepdims=True)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._sizes = np.exp(bounds - self._tops)
-        self._sorted = np.sort(self._sizes, axis=1)
-        self.sums = np.cumsum(self._sorted, axis=1, dtype=np.float64)
+    def __init__(self, index: ScreenedIndex, batch: Inputs, tolerance: float) -> None:
+        n = len(batch)
+        self._tops, self.sums, self._small = np.empty(n, np.float32), np.empty(n), np.empty(n)
+        parts = []
+        self._others: list[NDArray[np.float32]] = []  # than the small ones, ascending
+        for first in range(0, n, AT_A_TIME):
+            some = slice(first, min(first + AT_A_TIME, n))
+            bounds = index.bounds(batch.batch(np.arange(n)[some])).T
+            self._tops[some] = bounds.max(axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):
+                sizes = np.exp(np.subtract(bounds, self._tops[some, None], order="C"))
+            self.sums[some] = sizes.sum(axis=1, dtype=np.float64)
+            for i, row in enumerate(sizes, start=first):
+                small = row <= SMALL * tolerance / len(row) * self.sums[i]
+                self._small[i] = row.sum(dtype=np.float64, where=small)
+                self._others.append(np.sort(row[~small]))
+            parts.append(sizes)
+        self._sizes = np.concatenate(parts)
 
     def keep(self, budgets: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Leave out the smallest, whose sum is below the budget of each sample (n,).
@@ -235,22 +216,24 @@ class Screen:
         left : (n,)
             An upper bound on the sum of exponentials of the others.
         """
-        n, m = self.sums.shape
-        proven = self.sums * (1 + ROUNDED) + m * UNDERFLOW
-        counts = np.minimum((proven < budgets[:, None]).sum(axis=1), m - 1)
-        least = self._sorted[np.arange(n), counts]
-        left = np.where(counts > 0, proven[np.arange(n), counts - 1], 0.0)
+        n, m = self._sizes.shape
+        least, left = np.full(n, -np.inf, np.float32), np.zeros(n)
+        for i, (small, others) in enumerate(zip(self._small, self._others, strict=True)):
+            sums = np.cumsum(np.concatenate(([small], others), dtype=np.float64))
+            proven = sums * (1 + ROUNDED) + m * UNDERFLOW
+            count = np.count_nonzero(proven[:-1] < budgets[i])
+            if count:
+                least[i], left[i] = others[count - 1], proven[count - 1]
         return ~(self._sizes < least[:, None]), left
 
-    def sums_of(self, fires: FireSet) -> NDArray[np.float64]:
+    def sums_of(self, pairs: FireSet) -> NDArray[np.float64]:
         """Sums of exponentials of logits over each sample (n,), in the unit of `sums`."""
-        sizes = np.exp(fires.values.astype(np.float64) - self._tops[fires.samples, 0])
-        sums: NDArray[np.float64] = np.bincount(fires.samples, sizes, len(self.sums))
-        return sums * (1 - 1e-9)
+        sizes = np.exp(pairs.values.astype(np.float64) - self._tops[pairs.samples])
+        return np.bincount(pairs.samples, sizes, len(self.sums)).astype(np.float64) * (1 - 1e-9)
 
 
 class Aims:
-    """The labels of a batch: pairs of samples and labels, with the share of each, in this order.
+    """The labels of a batch.
 
     Attributes
     ----------
@@ -279,10 +262,6 @@ class Aims:
             )
         return cls(torch.arange(n), labels, torch.ones(n))
 
-    def keys(self, n_labels: int) -> Tensor:
-        """A number for each pair, in the order of samples, then labels."""
-        return self.samples * n_labels + self.labels
-
 
 def _log_sums(logits: Tensor, samples: Tensor, n: int) -> Tensor:
     """The logarithm of the sum of exponentials of each sample."""
@@ -290,10 +269,3 @@ def _log_sums(logits: Tensor, samples: Tensor, n: int) -> Tensor:
     tops = tops.scatter_reduce(0, samples, logits.detach(), "amax")
     sizes = torch.exp(logits - tops[samples])
     return tops + torch.zeros(n, dtype=logits.dtype).index_add(0, samples, sizes).log()
-
-
-def _restored(tolerance: float, values: Mapping[str, Tensor], habits: Mapping[str, Any]) -> ScreenedSoftmax:
-    n_labels, n_features = values["weight"].shape
-    layer = ScreenedSoftmax(n_features, n_labels, tolerance=tolerance, dtype=values["weight"].dtype)
-    layer.load_state_dict(values)
-    return layer._with(habits)
