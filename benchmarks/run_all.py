@@ -26,6 +26,7 @@ for script in (
     "rates",
     "tables_rivals",
     "screened",
+    "slide",
     "slope",
     "small_dense",
     "widths",
@@ -46,6 +47,7 @@ for script in (
         "grover",
         "hashing",
         "rates",
+        "slide",
         "tables_rivals",
     )
     given = sys.argv[1:] if script not in own else []

@@ -558,6 +558,66 @@ def hashing_accuracy() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+# Milliseconds per step, one thread, batches of 128, on another machine; builds of the commits c928349 (SLIDE)
+# and 4f8993e (Intel). Told, and not reproduced here.
+SLIDE_ELSEWHERE = {
+    20_000: ("132", "38", "26 to 42"),
+    80_000: ("172 to 234", "57", "155 to 229"),
+    320_000: ("", "154", "738"),
+}
+
+
+def slide_digits() -> str:
+    content = result("slide_digits")
+    rows = []
+    for row in content["figures"]:
+        looked_at, recall, accuracy = (row.get(name) for name in ("looked_at", "recall", "accuracy"))
+        rows.append(
+            [f"{row['width']:,}", row["found_by"], milliseconds(row["seconds_per_step"]),
+             "" if looked_at is None else f"{looked_at:.1%}", "" if recall is None else f"{recall:.0%}",
+             "" if accuracy is None else f"{accuracy:.3f}"]
+        )  # fmt: skip
+        if "bfloat16_step" in row:
+            rounded = {
+                row["bfloat16_step"]: row["bfloat16_seconds_per_step"],
+                "weights of bfloat16": row["pure_bfloat16_seconds_per_step"],
+            }
+            for name, seconds in rounded.items():
+                rows.append([f"{row['width']:,}", f"dense, {name}", milliseconds(seconds), "", "", ""])
+    header = ["width", "who fires is found by", "ms per step", "looked at", "recall", "test accuracy"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def slide_elsewhere() -> str:
+    rows = [[f"{width:,}", *figures] for width, figures in SLIDE_ELSEWHERE.items()]
+    return table(["width", "SLIDE", "Intel's SLIDE", "dense PyTorch there"], rows)
+
+
+def slide_labels() -> str:
+    content = result("slide_labels")
+    rows = [
+        [row["found_by"], milliseconds(row["seconds_per_step"]),
+         f"{row['epochs'][0]['looked_at']:.0%} / {row['epochs'][-1]['looked_at']:.0%}",
+         f"{row['epochs'][-1]['precision_at_1']:.3f}", f"{row['epochs'][-1]['seconds']:.0f}"]
+        for row in content["figures"]
+    ]  # fmt: skip
+    header = [
+        "softmax over",
+        "ms per step",
+        "looked at, first / last epoch",
+        "precision at 1",
+        "seconds in all",
+    ]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def slide_wide() -> str:
+    content = result("slide_wide")
+    rows = [[row["found_by"], milliseconds(row["seconds_per_step"]), f"{row['looked_at']:.2%}"]
+            for row in content["figures"]]  # fmt: skip
+    return table(["softmax over", "ms per step", "looked at"], rows) + "\n\n" + made_by(content)
+
+
 def rivals_of(task: str) -> tuple[dict[str, Any], list[str]]:
     """The sets of a task with the means over their splits, and the methods that all of them have."""
 
@@ -690,6 +750,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "sets_regression": lambda: rivals_by_set("regression"),
     "hashing_hidden": hashing_hidden, "hashing_outputs": hashing_outputs,
     "hashing_accuracy": hashing_accuracy,
+    "slide_digits": slide_digits, "slide_elsewhere": slide_elsewhere, "slide_labels": slide_labels,
+    "slide_wide": slide_wide,
     "mini_batches": mini_batches, "estimator": estimator,
 }  # fmt: skip
 
