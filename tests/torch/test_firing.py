@@ -126,6 +126,14 @@ def test_it_notices_that_parameters_were_written(name):
     torch.testing.assert_close(layer(x).to_dense(), expected, rtol=0, atol=1e-12)
 
 
+def test_few_pairs_are_looked_at_in_full():
+    """The column of ones, larger than all others of rows of norm 1, is none of those in bytes."""
+    layer = FiringLayer(200, 2000, threshold=3 / 200**0.5, index="screened")
+    x = torch.randn(64, 200, generator=torch.Generator().manual_seed(2))
+    layer(torch.nn.functional.normalize(x))
+    assert 0 < layer.work.fired < layer.work.dots < 20 * layer.work.fired
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
 def test_copies_share_nothing(copied):
     layer, x = layer_of(bandwidth=0.2), inputs_of()

@@ -139,6 +139,9 @@ def test_autocast_hands_over_float32():
 
 WRITES = {
     "optimizer": lambda layer: torch.optim.SGD([layer.weight], lr=0.5).step(),
+    "compiled Adam": lambda layer: torch.compile(
+        torch.optim.Adam([layer.weight], lr=0.5).step, backend="aot_eager"
+    )(),
     "in place": lambda layer: layer.weight.mul_(1.5),
     "copy": lambda layer: layer.weight.copy_(2 * layer.weight),
     "state": lambda layer: layer.load_state_dict(layer_of(seed=5).state_dict()),
@@ -147,6 +150,9 @@ WRITES = {
 }
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.torch.jit.script_method. is deprecated"
+)  # which torch itself still calls
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("bound", [False, True])
 def test_it_notices_that_weights_were_written(write, bound):
@@ -160,6 +166,26 @@ def test_it_notices_that_weights_were_written(write, bound):
         write(layer)
     expected = dense(layer, x, layer.weight, layer.output_weight)
     torch.testing.assert_close(layer(x, ids), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "Adagrad"])
+def test_a_fused_optimizer_is_noticed_or_refused(optimizer):
+    """It raises no version of the weights, and would write into the padding of rows."""
+    make = getattr(torch.optim, optimizer)
+    for n_features in (16, FEATURES):
+        layer = SparseHidden(n_features, WIDTH, OUTPUTS, index="screened", dtype=torch.float32)
+        x = torch.randn(20, n_features, generator=torch.Generator().manual_seed(2))
+        layer(x).square().sum().backward()
+        step = make([layer.weight], lr=0.5, fused=True).step
+        if n_features == 16:  # rows without gaps
+            step()
+        else:
+            before = layer.state.layer.weight_rows.copy()
+            with pytest.raises(ValueError, match="must be given weights without gaps. Got those of a module"):
+                step()
+            assert layer.state.layer.weight_rows.tobytes() == before.tobytes()
+        expected = dense(layer, x, layer.weight, layer.output_weight)
+        torch.testing.assert_close(layer(x), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_it_is_the_network_bit_for_bit_and_back():

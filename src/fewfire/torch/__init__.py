@@ -4,6 +4,7 @@ from fewfire.torch.comparison import Comparison, compare_dense
 from fewfire.torch.firing import FiringLayer
 from fewfire.torch.hidden import SparseHidden
 from fewfire.torch.module import WideModule, as_module
+from fewfire.torch.noticing import notice_steps
 from fewfire.torch.rivals import DENSE_STEPS, DenseStep
 from fewfire.torch.sgd import SGD
 from fewfire.torch.softmax import ScreenedSoftmax
@@ -20,3 +21,5 @@ __all__ = [
     "as_module",
     "compare_dense",
 ]
+
+notice_steps()

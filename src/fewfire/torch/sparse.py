@@ -27,7 +27,7 @@ class FiringState(State):
         self._asked = _asked(self.index, top)
 
     def ask(self, batch: Inputs) -> FireSet:
-        self._kept.freshen()
+        self._fresh(batch)
         self.fires = self._asked.fire_set(batch)
         return self.fires
 

@@ -121,9 +121,16 @@ class State:
 
     def ask(self, batch: Inputs) -> FireSet:
         """Who fires on a batch."""
-        asking = self._open if batch.ids is None else self._kept
-        self.fires = asking.fire_set(batch)
+        self.fires = self._fresh(batch).fire_set(batch)
         return self.fires
+
+    def _fresh(self, batch: Inputs) -> Index:
+        """The index that answers for a batch, up to date. An open one is built on what it is asked first."""
+        asking = self._open if batch.ids is None else self._kept
+        if asking is self._open:
+            asking.inputs = batch
+        asking.freshen()
+        return asking.index
 
     def let_coast(self, *, with_momentum: bool) -> None:
         """Give the neurons velocities: from now on they move where they do not fire, too."""
@@ -192,6 +199,11 @@ class HiddenState(State):
         """The pull that was kept, which is no longer."""
         kept, self._pull = self._pull, None
         return kept
+
+
+def living_states() -> list[State]:
+    """The states of all modules that there are."""
+    return list(_living.values())
 
 
 def state_of(number: int, weight: Tensor) -> State | None:
