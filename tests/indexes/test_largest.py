@@ -9,7 +9,7 @@ from fewfire import Inputs, TwoLayerNetwork
 from fewfire.indexes import INDEXES, ExhaustiveIndex, Largest, OpenIndex
 from strategies import seeds
 
-OPEN = [name for name, index in INDEXES.items() if issubclass(index, OpenIndex) and index.exact]
+OPEN = [name for name, index in INDEXES.items() if issubclass(index, OpenIndex) and index().is_exact]
 
 
 def built(name, weights, inputs):
