@@ -7,7 +7,7 @@ labels  B: tibkat, 27,085 features -> 128 ReLU neurons -> 13,149 labels, softmax
         threads, five minutes
 wide    C: 128 random numbers -> 160,000 labels, softmax: the output layer alone, batches of 128
 
-The figures of others beside them, in `others`, are public ones, which nobody has reproduced here.
+The figures of SLIDE itself that stand beside them in the docs are in tables.py; it is not run here.
 """
 
 import sys

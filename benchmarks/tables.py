@@ -558,8 +558,8 @@ def hashing_accuracy() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
-# Milliseconds per step, one thread, batches of 128, on another machine; builds of the commits c928349 (SLIDE)
-# and 4f8993e (Intel). Told, and not reproduced here.
+# Milliseconds per step, one thread, batches of 128; builds of the commits c928349 (SLIDE) and 4f8993e (Intel).
+# Noted when this library was designed, and not measured again.
 SLIDE_ELSEWHERE = {
     20_000: ("132", "38", "26 to 42"),
     80_000: ("172 to 234", "57", "155 to 229"),
