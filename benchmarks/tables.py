@@ -558,7 +558,7 @@ def hashing_accuracy() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
-# Milliseconds per step, one thread, batches of 128; builds of the commits c928349 (SLIDE) and 4f8993e (Intel).
+# Milliseconds per step, one thread, batches of 128; of the commits c928349 (SLIDE) and 4f8993e (Intel).
 # Noted when this library was designed, and not measured again.
 SLIDE_ELSEWHERE = {
     20_000: ("132", "38", "26 to 42"),
