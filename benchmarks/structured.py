@@ -18,7 +18,7 @@ from common import DATA, save
 from fewfire import Inputs, TwoLayerNetwork, predict
 from fewfire.data import Dataset, load_dataset
 from fewfire.indexes import DriftIndex
-from fewfire.networks.two_layer import INITS
+from fewfire.networks.initial import INITS
 from fewfire.plan import plan_trainer
 from fewfire.prepare import Classes, InputScaling
 from fewfire.tangent.empirical import firing_kernel

@@ -14,7 +14,7 @@ else:
     from fewfire.core import FireSet, Inputs
     from fewfire.errors import DataError, ExactnessError, FewfireError, MemoryLimitError, TrainingError
     from fewfire.halfspace import HalfspaceReporter
-    from fewfire.networks import TwoLayerNetwork
+    from fewfire.networks import DeepNetwork, TwoLayerNetwork
     from fewfire.prepare import Classes, InputScaling
     from fewfire.training import GaussNewton, GradientDescent, Trainer
 
@@ -28,6 +28,7 @@ _LATER = {"load_dataset": "data", "WideClassifier": "estimators", "WideRegressor
 __all__ = [
     "Classes",
     "DataError",
+    "DeepNetwork",
     "ExactnessError",
     "FewfireError",
     "FireSet",

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from fewfire.indexes import INDEXES
+from fewfire.networks.initial import INITS
 from fewfire.networks.losses import LOSSES
 from fewfire.networks.threshold import BY_NAME
-from fewfire.networks.two_layer import INITS
 from fewfire.prepare.targets import AUTO, TASKS
 from fewfire.runs.options import AS_ESTIMATOR, TrainOptions
 from fewfire.system.memory import bytes_of

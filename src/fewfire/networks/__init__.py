@@ -1,5 +1,6 @@
 """Networks: their parameters, their losses, and how a step moves them."""
 
+from fewfire.networks.deep import DeepNetwork
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.gradients import input_gradients, weight_gradients
 from fewfire.networks.layer import Layer
@@ -8,6 +9,7 @@ from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge,
 from fewfire.networks.threshold import (
     auto_threshold,
     fire_rate_at,
+    map_slope,
     paper_threshold,
     threshold_for_fire_rate,
 )
@@ -16,6 +18,7 @@ from fewfire.networks.two_layer import TwoLayerNetwork
 __all__ = [
     "LOSSES",
     "Curvature",
+    "DeepNetwork",
     "Descent",
     "Layer",
     "LogisticLoss",
@@ -28,6 +31,7 @@ __all__ = [
     "fire_rate_at",
     "input_gradients",
     "weight_gradients",
+    "map_slope",
     "near_kernel_network",
     "near_kernel_ridge",
     "orthogonal_network",

@@ -10,15 +10,14 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.core.rows import padded, padded_zeros, require_float, stride_of
+from fewfire.core.rows import padded, require_float, stride_of
+from fewfire.networks.initial import first_rows, require_init, sign_rows
 from fewfire.networks.layer import Layer
 from fewfire.networks.silent import redraw_silent
-from fewfire.networks.structured import StructuredWeights
 from fewfire.networks.threshold import threshold_of
 from fewfire.system.tensors import read_tensors, write_tensors
-from fewfire.system.words import require_counts, require_one_of
+from fewfire.system.words import require_counts
 
-INITS = ("gaussian", "structured")
 KIND = "fewfire network"  # of a file
 FORWARD_PAIRS = 1 << 24  # pre-activations that the dense forward pass holds at one time
 
@@ -98,8 +97,8 @@ class TwoLayerNetwork:
         self.layer, self.output_rows, self.n_outputs = layer, output_rows, n_outputs
 
     @classmethod
-    def _of(cls, layer: Layer, output_rows: NDArray, n_outputs: int) -> "TwoLayerNetwork":
-        """A network of these very rows."""
+    def of_rows(cls, layer: Layer, output_rows: NDArray, n_outputs: int) -> "TwoLayerNetwork":
+        """A network of this very layer and these padded output weights (m, stride), not copies of them."""
         network = cls.__new__(cls)
         network._set(layer, output_rows, n_outputs)
         return network
@@ -151,22 +150,14 @@ class TwoLayerNetwork:
         require_init(init)
         random = np.random.default_rng(seed)
         require_float(dtype)
-        weight_rows = padded_zeros(width, n_features, dtype)
-        structure, drawn = None, width
+        drawn = width
         if alive_on is not None:
             _require_alive_on(alive_on, n_features, np.dtype(dtype), init)
-        if init == "structured":
-            structure = StructuredWeights.draw(width, n_features, random, dtype)
-            structure.write(weight_rows)
-        else:
-            for first in range(0, width, 1024):  # in pieces: no second copy of the weights
-                rows = weight_rows[first : first + 1024, :n_features]
-                rows[:] = random.standard_normal(rows.shape, dtype=weight_rows.dtype.type)
-            if alive_on is not None:
-                each = 2 if mirrored else 1
-                drawn += each * redraw_silent(weight_rows[::each], alive_on, threshold, random)
-        output_rows = padded_zeros(width, n_outputs, dtype)
-        output_rows[:, :n_outputs] = random.integers(0, 2, (width, n_outputs)) * 2 - 1
+        weight_rows, structure = first_rows(init, width, n_features, random, dtype)
+        if alive_on is not None:
+            each = 2 if mirrored else 1
+            drawn += each * redraw_silent(weight_rows[::each], alive_on, threshold, random)
+        output_rows = sign_rows(width, n_outputs, random, dtype)
         if mirrored:
             if width % 2 or init != "gaussian":
                 raise ValueError(
@@ -177,7 +168,7 @@ class TwoLayerNetwork:
             output_rows[1::2] = -output_rows[::2]
         layer = Layer(weight_rows, n_features, threshold, drawn**-0.5)
         layer.structure = structure
-        return cls._of(layer, output_rows, n_outputs)
+        return cls.of_rows(layer, output_rows, n_outputs)
 
     @property
     def weights(self) -> NDArray:
@@ -230,7 +221,9 @@ class TwoLayerNetwork:
         In a step for the same residuals a neuron moves as far as it would among all the others.
         """
         layer = self.layer.part(neurons)
-        return TwoLayerNetwork._of(layer, padded(self.output_weights[neurons], self.dtype), self.n_outputs)
+        return TwoLayerNetwork.of_rows(
+            layer, padded(self.output_weights[neurons], self.dtype), self.n_outputs
+        )
 
     def at_threshold(self, threshold: float) -> "TwoLayerNetwork":
         """The same neurons with another threshold; copies nothing, unless they coast."""
@@ -321,11 +314,6 @@ class TwoLayerNetwork:
                 f"{path} must be a safetensors file with weights, output_weights and threshold. "
                 f"Got: {error}. Give a model that fewfire saved."
             ) from error
-
-
-def require_init(init: str) -> None:
-    """Raise ValueError unless this is a name of initial weights."""
-    require_one_of(init, INITS, "init")
 
 
 def _require_alive_on(inputs: Inputs, n_features: int, dtype: np.dtype, init: str) -> None:

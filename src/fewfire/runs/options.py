@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fewfire.adversarial import Attack
 from fewfire.indexes import INDEXES
+from fewfire.networks.initial import require_init
 from fewfire.networks.losses import LOSSES
 from fewfire.networks.near_kernel import near_kernel_ridge
 from fewfire.networks.threshold import fire_rate_at, threshold_of
-from fewfire.networks.two_layer import require_init
 from fewfire.prepare.targets import AUTO, TASKS
 from fewfire.system.words import require_one_of
 from fewfire.training import METHODS, GaussNewton, GradientDescent, Method, Schedule
