@@ -4,6 +4,7 @@
 
 #include "bindings/gil.h"
 #include "bindings/views.h"
+#include "core/by_sample.h"
 #include "core/codes.h"
 #include "core/pages.h"
 #include "core/pool.h"
@@ -29,6 +30,12 @@ void bind(nb::module_& m) {
              return new FireArrays<T>{begins, samples, values};
            }),
            "begins"_a.noconvert(), "samples"_a.noconvert(), "values"_a.noconvert());
+
+  nb::class_<SparseArrays<T>>(m, named<T>("SparseInputs").c_str())
+      .def(nb::new_([](Vector<const int64_t> begins, Vector<const int32_t> ids, InVector values) {
+             return new SparseArrays<T>{begins, ids, values};
+           }),
+           "begins"_a.noconvert(), "ids"_a.noconvert(), "values"_a.noconvert());
 
   nb::class_<Found<T>> found(m, named<T>("Found").c_str());
   const auto field = [&found](const char* name, auto member) {
@@ -82,6 +89,17 @@ void bind_core(nb::module_& m) {
         code_rows(rows(x), codes.data());
       },
       "x"_a.noconvert(), "codes"_a.noconvert());
+  m.def(
+      "by_sample",
+      [](Vector<const int64_t> neuron_begins, Vector<const int32_t> samples, int64_t spare,
+         Vector<int64_t> begins, Vector<int32_t> neurons, Vector<int64_t> places) {
+        GilReleased released;
+        by_sample(neuron_begins.data(), samples.data(), static_cast<int64_t>(neuron_begins.shape(0)) - 1,
+                  static_cast<int64_t>(begins.shape(0)) - 1, spare, begins.data(), neurons.data(),
+                  places.data());
+      },
+      "neuron_begins"_a.noconvert(), "samples"_a.noconvert(), "spare"_a, "begins"_a.noconvert(),
+      "neurons"_a.noconvert(), "places"_a.noconvert());
   nb::class_<WordLimits>(m, "WordLimits")
       .def_ro("largest", &WordLimits::largest)
       .def_ro("lost", &WordLimits::lost);

@@ -15,6 +15,7 @@
 #include "indexes/hashing.h"
 #include "indexes/proposals.h"
 #include "indexes/screened.h"
+#include "indexes/sparse_product.h"
 #include "indexes/weight_tree.h"
 #include "kernels/words.h"
 
@@ -176,6 +177,24 @@ void bind_searches(nb::module_& m) {
         });
       },
       "w"_a, "x"_a, "threshold"_a);
+
+  m.def(
+      "sparse_fire_set",
+      [](Matrix<const T> w, const SparseArrays<T>& x, T threshold) {
+        return found_by<T>(w.shape(0), [&](FireWork& work) {
+          return sparse_fire_set<T>(rows(w), x.view(), threshold, work);
+        });
+      },
+      "w"_a.noconvert(), "x"_a, "threshold"_a);
+
+  m.def(
+      "sparse_step",
+      [](const SparseDescentArrays<T>& descent, const SparseArrays<T>& next, T threshold) {
+        return found_by<T>(descent.w.shape(0), [&](FireWork& work) {
+          return sparse_step<T>(descent.view(), next.view(), threshold, work);
+        });
+      },
+      "descent"_a, "next"_a, "threshold"_a);
 
   m.def(
       "proposed_fire_set",

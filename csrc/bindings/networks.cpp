@@ -4,6 +4,7 @@
 #include "bindings/gil.h"
 #include "bindings/views.h"
 #include "networks/alive.h"
+#include "networks/hidden.h"
 #include "networks/weight_gradients.h"
 
 namespace fewfire {
@@ -56,28 +57,29 @@ void bind(nb::module_& m) {
            "fires"_a, "coefficients"_a.noconvert(), "lengths"_a.noconvert(), "gain"_a);
 
   nb::class_<DescentArrays<T>>(m, named<T>("Descent").c_str())
-      .def(
-          nb::new_([](const FireArrays<T>& fires, In residual, const SampleArrays<T>& x, T threshold, T scale,
-                      T rate, T a_rate, nb::object weights, Matrix<T> a, Vector<T> coefficients,
-                      Vector<double> lengths, Matrix<T> a_velocity, const std::vector<double>& flow, T gain) {
-            return new DescentArrays<T>{fires,
-                                        residual,
-                                        x,
-                                        threshold,
-                                        scale,
-                                        rate,
-                                        a_rate,
-                                        weights,
-                                        a,
-                                        coefficients,
-                                        lengths,
-                                        a_velocity,
-                                        {flow[0], flow[1], flow[2], flow[3]},
-                                        gain};
-          }),
-          nb::kw_only(), "fires"_a, "residual"_a.noconvert(), "x"_a, "threshold"_a, "scale"_a, "rate"_a,
-          "a_rate"_a, "w"_a, "a"_a.noconvert(), "coefficients"_a.noconvert(), "lengths"_a.noconvert(),
-          "a_velocity"_a.noconvert(), "flow"_a, "gain"_a);
+      .def(nb::new_([](const FireArrays<T>& fires, In residual, const SampleArrays<T>& x, T threshold,
+                       T scale, T rate, T a_rate, nb::object weights, Matrix<T> a, Vector<T> coefficients,
+                       Vector<double> lengths, Matrix<T> a_velocity, const std::vector<double>& flow, T gain,
+                       InVector pulls) {
+             return new DescentArrays<T>{fires,
+                                         residual,
+                                         x,
+                                         threshold,
+                                         scale,
+                                         rate,
+                                         a_rate,
+                                         weights,
+                                         a,
+                                         coefficients,
+                                         lengths,
+                                         a_velocity,
+                                         {flow[0], flow[1], flow[2], flow[3]},
+                                         gain,
+                                         pulls};
+           }),
+           nb::kw_only(), "fires"_a, "residual"_a.noconvert(), "x"_a, "threshold"_a, "scale"_a, "rate"_a,
+           "a_rate"_a, "w"_a, "a"_a.noconvert(), "coefficients"_a.noconvert(), "lengths"_a.noconvert(),
+           "a_velocity"_a.noconvert(), "flow"_a, "gain"_a, "pulls"_a.noconvert());
 
   m.def(
       "forward",
@@ -157,12 +159,78 @@ void bind(nb::module_& m) {
       "signs"_a.noconvert(), "scales"_a.noconvert(), "x"_a.noconvert(), "products"_a.noconvert());
 }
 
+template <class T>
+void bind_deep(nb::module_& m) {
+  using In = Matrix<const T>;
+  using InVector = Vector<const T>;
+
+  nb::class_<SparseDescentArrays<T>>(m, named<T>("SparseDescent").c_str())
+      .def(nb::new_([](const FireArrays<T>& fires, InVector pulls, const SparseArrays<T>& x, T rate,
+                       Matrix<T> w) { return new SparseDescentArrays<T>{fires, pulls, x, rate, w}; }),
+           "fires"_a, "pulls"_a.noconvert(), "x"_a, "rate"_a, "w"_a.noconvert());
+
+  m.def(
+      "normalize",
+      [](InVector z, Vector<const int64_t> places, T threshold, double length, double share, double constant,
+         Vector<const int64_t> begins, Vector<T> values, Vector<double> lengths) {
+        GilReleased released;
+        normalize<T>(z.data(), places.data(), static_cast<int64_t>(z.shape(0)), threshold,
+                     {length, share, constant}, begins.data(), static_cast<int64_t>(lengths.shape(0)),
+                     values.data(), lengths.data());
+      },
+      "z"_a.noconvert(), "places"_a.noconvert(), "threshold"_a, "length"_a, "share"_a, "constant"_a,
+      "begins"_a.noconvert(), "values"_a.noconvert(), "lengths"_a.noconvert());
+
+  m.def(
+      "normalized_gradients",
+      [](const SparseArrays<T>& hidden, Vector<const double> lengths, double length, double share,
+         double constant, Vector<T> gradients) {
+        GilReleased released;
+        normalized_gradients<T>(hidden.view(), lengths.data(), {length, share, constant}, gradients.data());
+      },
+      "hidden"_a, "lengths"_a.noconvert(), "length"_a, "share"_a, "constant"_a, "gradients"_a.noconvert());
+
+  m.def(
+      "output_pulls",
+      [](const FireArrays<T>& fires, In a, In residual, T scale, Vector<T> pulls) {
+        GilReleased released;
+        output_pulls<T>(fires.view(), rows(a), rows(residual), scale, pulls.data());
+      },
+      "fires"_a, "a"_a.noconvert(), "residual"_a.noconvert(), "scale"_a, "pulls"_a.noconvert());
+
+  m.def(
+      "move_outputs",
+      [](const FireArrays<T>& fires, In residual, T threshold, T rate, Matrix<T> a) {
+        GilReleased released;
+        move_outputs<T>(fires.view(), rows(residual), threshold, rate, rows(a));
+      },
+      "fires"_a, "residual"_a.noconvert(), "threshold"_a, "rate"_a, "a"_a.noconvert());
+
+  m.def(
+      "sparse_gradients",
+      [](const FireArrays<T>& fires, InVector pulls, In w, const SparseArrays<T>& x, Vector<T> gradients) {
+        GilReleased released;
+        sparse_gradients<T>(fires.view(), pulls.data(), rows(w), x.view(), gradients.data());
+      },
+      "fires"_a, "pulls"_a.noconvert(), "w"_a.noconvert(), "x"_a, "gradients"_a.noconvert());
+
+  m.def(
+      "sparse_backward",
+      [](const SparseDescentArrays<T>& descent) {
+        GilReleased released;
+        backward<T>(descent.view());
+      },
+      "descent"_a);
+}
+
 }  // namespace
 
 void bind_networks(nb::module_& m) {
   m.def("output_groups", &output_groups, "neurons"_a, "size"_a);
   bind<float>(m);
   bind<double>(m);
+  bind_deep<float>(m);
+  bind_deep<double>(m);
 }
 
 }  // namespace fewfire

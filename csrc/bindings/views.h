@@ -4,8 +4,10 @@
 #include "bindings/arrays.h"
 #include "bindings/gil.h"
 #include "core/fire_set.h"
+#include "core/sparse_inputs.h"
 #include "kernels/samples.h"
 #include "networks/descent.h"
+#include "networks/sparse_descent.h"
 #include "networks/structured.h"
 #include "networks/weights.h"
 
@@ -20,6 +22,18 @@ struct SampleArrays {
 
   Samples<T> view() const {
     return {fewfire::rows(rows), norms.data(), codes.shape(0) > 0 ? codes.data() : nullptr};
+  }
+};
+
+// Samples that are mostly 0, by sample.
+template <class T>
+struct SparseArrays {
+  Vector<const int64_t> begins;
+  Vector<const int32_t> ids;
+  Vector<const T> values;
+
+  SparseInputs<T> view() const {
+    return {begins.data(), ids.data(), values.data(), static_cast<int64_t>(begins.shape(0)) - 1};
   }
 };
 
@@ -89,6 +103,7 @@ struct DescentArrays {
   Matrix<T> a_velocity;  // has no rows without momentum
   Flow flow;
   T gain;
+  Vector<const T> pulls;  // is empty where they are those of the outputs
 
   WeightArrays<T>& w() const { return *nb::inst_ptr<WeightArrays<T>>(weights); }
 
@@ -107,8 +122,20 @@ struct DescentArrays {
             w().coast(),
             a_velocity.shape(0) > 0 ? rows(a_velocity) : Rows<T>{},
             flow,
-            gain};
+            gain,
+            pulls.shape(0) > 0 ? pulls.data() : nullptr};
   }
+};
+
+template <class T>
+struct SparseDescentArrays {
+  FireArrays<T> fires;
+  Vector<const T> pulls;
+  SparseArrays<T> x;
+  T rate;
+  Matrix<T> w;
+
+  SparseDescent<T> view() const { return {fires.view(), pulls.data(), x.view(), rate, rows(w)}; }
 };
 
 template <class T>

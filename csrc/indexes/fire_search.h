@@ -4,28 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 #include <vector>
 
 #include "core/fire_set.h"
 #include "core/pool.h"
+#include "indexes/found_blocks.h"
 #include "kernels/packed_block.h"
 #include "kernels/samples.h"
 #include "networks/weights.h"
 
 namespace fewfire {
-
-// Turns a 64 x 64 bit matrix over its diagonal: bit j of a[i] becomes bit i of a[j].
-inline void transpose(uint64_t* a) {
-  uint64_t mask = 0x00000000FFFFFFFF;
-  for (int j = 32; j != 0; j >>= 1, mask ^= mask << j) {
-    for (int k = 0; k < 64; k = (k + j + 1) & ~j) {
-      const uint64_t t = ((a[k] >> j) ^ a[k + j]) & mask;
-      a[k] ^= t << j;
-      a[k + j] ^= t;
-    }
-  }
-}
 
 // What a thread works with; kept between searches, so that a steady state allocates nothing.
 template <class T>
@@ -47,16 +35,11 @@ template <class T>
 class FireSearch {
  public:
   FireSearch(const Weights<T>& w, const Samples<T>& x, T threshold, FireWork& work)
-      : w_(w), x_(x), threshold_(threshold), work_(work), blocks_((w.count() + kBlock - 1) / kBlock) {
-    static thread_local std::vector<Found> found;  // of the thread that asks
-    found_ = &found;
-    if (static_cast<int64_t>(found.size()) < blocks_) found.resize(blocks_);
-    out_.begins.reset(new int64_t[w.count() + 1]);
-    out_.begins[0] = 0;
-    work.start(blocks_);
+      : w_(w), x_(x), threshold_(threshold), work_(work), found_(w.count(), w.stored.order) {
+    work.start(blocks());
   }
 
-  int64_t blocks() const { return blocks_; }
+  int64_t blocks() const { return found_.blocks(); }
 
   // Searches one block. propose(block, scratch) fills scratch.masks, one word a sample;
   // keep(position, ids, count) may strike out ids of one neuron and returns how many are left.
@@ -89,8 +72,7 @@ class FireSearch {
     const int64_t lanes = std::min(kBlock, w_.count() - first);
     const T* rows[kBlock];
     s.rows.resize(w_.room(kBlock));
-    Found& found = (*found_)[block];
-    found.clear();
+    FoundBlock<T>& found = found_.begin(block);
     int64_t waiting = 0;
     for (int64_t lane = 0; lane < lanes; ++lane) {
       const int64_t count = list(first + lane, s.ids.data() + waiting);
@@ -105,64 +87,23 @@ class FireSearch {
       }
     }
     decide(rows, s, waiting, found);
-    for (int64_t lane = 0; lane < lanes; ++lane) out_.begins[w_.id(first + lane) + 1] = found.counts[lane];
+    found_.end(block);
     work_.fired[block] = found.pairs;
     work_.dot_ns[block] = watch.lap();
   }
 
   // In place of a search, where no neuron of a block can fire.
   void found_none(int64_t block) {
-    (*found_)[block].clear();
-    const int64_t end = std::min((block + 1) * kBlock, w_.count());
-    for (int64_t position = block * kBlock; position < end; ++position) out_.begins[w_.id(position) + 1] = 0;
+    found_.begin(block);
+    found_.end(block);
   }
 
-  // Puts what the blocks found into the order of the neurons.
-  FireSet<T> finish() {
-    for (int64_t r = 0; r < w_.count(); ++r) out_.begins[r + 1] += out_.begins[r];
-    out_.samples.reset(new int32_t[out_.begins[w_.count()]]);
-    out_.values.reset(new T[out_.begins[w_.count()]]);
-    parallel_for(blocks_, [&](int64_t block) {
-      const Found& found = (*found_)[block];
-      const int64_t end = std::min((block + 1) * kBlock, w_.count());
-      int64_t from = 0;
-      for (int64_t position = block * kBlock; position < end; ++position) {
-        const int64_t count = found.counts[position % kBlock];
-        if (count == 0) continue;
-        const int64_t to = out_.begins[w_.id(position)];
-        std::copy_n(found.samples.data() + from, count, out_.samples.get() + to);
-        std::copy_n(found.values.data() + from, count, out_.values.get() + to);
-        from += count;
-      }
-    });
-    if (out_.begins[w_.count()] > kKept) *found_ = std::vector<Found>();
-    return std::move(out_);
-  }
+  FireSet<T> finish() { return found_.finish(); }
 
  private:
   static constexpr int64_t kWaiting = 1024;  // pairs decided at one time, at the least
-  static constexpr int64_t kKept = int64_t{1}
-                                   << 24;  // beyond as many pairs nothing is kept for the next time
 
-  struct Found {
-    std::vector<int32_t> samples;  // as long as ever needed; `pairs` of them count
-    std::vector<T> values;
-    int64_t counts[kBlock];
-    int64_t pairs;
-
-    void clear() {
-      std::fill(counts, counts + kBlock, 0);
-      pairs = 0;
-    }
-    void make_room(int64_t more) {
-      if (static_cast<int64_t>(samples.size()) < pairs + more) {
-        samples.resize(2 * (pairs + more));
-        values.resize(2 * (pairs + more));
-      }
-    }
-  };
-
-  void decide(const T* const* rows, Scratch<T>& s, int64_t count, Found& found) {
+  void decide(const T* const* rows, Scratch<T>& s, int64_t count, FoundBlock<T>& found) {
     x_.dots(rows, s.lanes.data(), s.ids.data(), count, s.values.data());
     found.make_room(count);
     int64_t pairs = found.pairs;
@@ -180,9 +121,7 @@ class FireSearch {
   const Samples<T> x_;
   const T threshold_;
   FireWork& work_;
-  const int64_t blocks_;
-  std::vector<Found>* found_;
-  FireSet<T> out_;
+  FoundBlocks<T> found_;
 };
 
 }  // namespace fewfire

@@ -140,6 +140,30 @@ struct Kernels {
   // ids: the places of the bits that are set in `words`, which are cleared; ascending. Returns how many; up
   // to 3 more are overwritten. Fast where words hold few.
   int64_t (*take_bits)(uint64_t* words, int64_t n_words, int32_t* ids);
+
+  // columns[f * 64 + lane] = rows[lane][f] for 64 rows and f < count, a multiple of a vector. `columns` lies
+  // on a multiple of 64 bytes. What follows in the rows is fetched meanwhile.
+  void (*transpose_rows)(const T* const* rows, int64_t count, T* columns);
+
+  // sums[s * 64 + lane] += sum_p values[p] w_lane[ids[p]] over p in [from[s], to[s]), in this order, one
+  // chain of multiply-adds for each lane. `columns` holds the 64 rows of weights from feature `first` on,
+  // transposed; it and the sums lie on multiples of 64 bytes.
+  void (*sparse_products)(const T* columns, int64_t first, const int32_t* ids, const T* values,
+                          const int64_t* from, const int64_t* to, int64_t count, T* sums);
+
+  // masks[s]: the lanes of sums[s] that are > threshold; NaN is not.
+  void (*fire_masks)(const T* sums, int64_t count, T threshold, uint64_t* masks);
+
+  // out[p] += factors[j] row[ids[p]] over p in [begins[i], begins[i + 1]), i = samples[j], for each j < count
+  // in order. `next` is the row that comes next, of as many columns, and is fetched meanwhile.
+  void (*gather_row)(const T* row, const T* next, int64_t columns, const int32_t* samples, const T* factors,
+                     int64_t count, const int64_t* begins, const int32_t* ids, T* out);
+
+  // row[ids[p]] += rate factors[j] values[p] over p in [from[i], to[i]), as above. The features of these p
+  // lie in the columns [first, first + columns), and so does what is fetched of `next`.
+  void (*move_sparse_row)(T* row, const T* next, int64_t first, int64_t columns, const int32_t* samples,
+                          const T* factors, T rate, int64_t count, const int64_t* from, const int64_t* to,
+                          const int32_t* ids, const T* values);
 };
 
 enum class InstructionSet { base, avx2, avx512, neon };

@@ -92,29 +92,33 @@ void Descent<T>::move(int64_t r, int64_t next) const {
   const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
   const int32_t* ids = fires.samples + begin;
   T* c = coefficients + begin;
-  kernel.dots(a[r], residual.data, residual.stride, ids, count, c);
-  for (int64_t j = 0; j < count; ++j) c[j] *= -rate * scale;
-  static thread_local std::vector<T> pulls;
-  pulls.resize(std::max<size_t>(pulls.size(), count));
+  if (pulls) {
+    for (int64_t j = 0; j < count; ++j) c[j] = -rate * pulls[begin + j];
+  } else {
+    kernel.dots(a[r], residual.data, residual.stride, ids, count, c);
+    for (int64_t j = 0; j < count; ++j) c[j] *= -rate * scale;
+  }
+  static thread_local std::vector<T> room;
+  room.resize(std::max<size_t>(room.size(), count));
   const T* moves = c;
   if (coast.on()) {
     coast_to_now(r);
     if (coast.velocity.data) x.move(coast.velocity[r], coast.velocity[next], ids, c, count);
-    for (int64_t j = 0; j < count; ++j) pulls[j] = gain * c[j];
-    moves = pulls.data();
+    for (int64_t j = 0; j < count; ++j) room[j] = gain * c[j];
+    moves = room.data();
   }
   const double square = x.move(w[r], w[next], ids, moves, count);
   lengths[r] = std::sqrt(square) * (1 + rounding<T>(w.stride)) + 1e-18;
   if (a_rate > 0) {
-    for (int64_t j = 0; j < count; ++j) pulls[j] = -a_rate * scale * (fires.values[begin + j] - threshold);
+    for (int64_t j = 0; j < count; ++j) room[j] = -a_rate * scale * (fires.values[begin + j] - threshold);
     if (coast.on()) {
       coast_output(r);
       if (a_velocity.data)
-        kernel.move_row(a_velocity[r], a_velocity[next], residual.data, residual.stride, ids, pulls.data(),
+        kernel.move_row(a_velocity[r], a_velocity[next], residual.data, residual.stride, ids, room.data(),
                         count);
-      for (int64_t j = 0; j < count; ++j) pulls[j] *= gain;
+      for (int64_t j = 0; j < count; ++j) room[j] *= gain;
     }
-    kernel.move_row(a[r], a[next], residual.data, residual.stride, ids, pulls.data(), count);
+    kernel.move_row(a[r], a[next], residual.data, residual.stride, ids, room.data(), count);
   }
 }
 

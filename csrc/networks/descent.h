@@ -36,7 +36,8 @@ void forward_of_all(const Rows<const T>& w, const Rows<const T>& x, T threshold,
 
 // A step of gradient descent, decided but not yet taken. It moves each neuron that fired by
 // -rate * scale * sum_i <a_r, residual_i> x_i, and, where a_rate > 0, its output weights by
-// -a_rate * scale * sum_i (<w_r, x_i> - b) residual_i.
+// -a_rate * scale * sum_i (<w_r, x_i> - b) residual_i. Where pulls are given, the neurons of a layer below
+// others move by -rate * sum_i pulls_ri x_i.
 //
 // Where weights coast, those are the moves of the velocities, and the weights move by `gain` times as much;
 // all coasts to the present first (the output weights, which are few, at each step). Neurons that do not fire
@@ -54,6 +55,7 @@ struct Descent {
   Rows<T> a_velocity{};  // no data: no momentum
   Flow flow = kNoFlow;   // of this step
   T gain = 1;
+  const T* pulls = nullptr;  // of each pair; null: those of the outputs
 
   // Moves the neurons that stand at the 64 positions of a block (in the given order, or their own).
   void move_block(const int32_t* order, int64_t block) const;

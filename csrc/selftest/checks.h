@@ -24,6 +24,13 @@ std::vector<std::string> sets_to_check();
 
 void check(bool holds, const char* what);
 
+// Takes the bytes of some numbers into the checksum (FNV-1a).
+template <class T>
+void add_to_checksum(const std::vector<T>& numbers) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(numbers.data());
+  for (size_t i = 0; i < numbers.size() * sizeof(T); ++i) checksum = (checksum ^ bytes[i]) * 0x100000001b3;
+}
+
 void check_pool();
 void check_structures();
 void check_halfspaces();
@@ -31,5 +38,6 @@ void check_fire_lists();
 void check_code_table();
 void check_hashing();
 void check_all_ways();
+void check_deep();
 
 }  // namespace fewfire::selftest

@@ -41,6 +41,7 @@ int main() {
   check_structures();
   check_halfspaces();
   check_all_ways();
+  check_deep();
   std::printf("selftest: %lld checks passed, weights %016llx\n", static_cast<long long>(passed),
               static_cast<unsigned long long>(checksum));
   return 0;

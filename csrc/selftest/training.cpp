@@ -232,13 +232,6 @@ std::vector<T> walk(const Shape& shape, bool coded, bool coasts) {
   return w.present().data;
 }
 
-// Takes the bytes of some numbers into the checksum (FNV-1a).
-template <class T>
-void add_to_checksum(const std::vector<T>& numbers) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(numbers.data());
-  for (size_t i = 0; i < numbers.size() * sizeof(T); ++i) checksum = (checksum ^ bytes[i]) * 0x100000001b3;
-}
-
 // All ways to compute give the same bits: any number of threads, any instruction set that has fused
 // multiply-add.
 template <class T>

@@ -30,6 +30,14 @@ def available_instruction_sets() -> list[str]: ...
 def use_instruction_set(name: str) -> None: ...
 def can_be_coded(x: _Floats32) -> bool: ...
 def code_rows(x: _Floats32, codes: NDArray[np.int16]) -> None: ...
+def by_sample(
+    neuron_begins: _Begins,
+    samples: _Ids,
+    spare: int,
+    begins: _Begins,
+    neurons: _Ids,
+    places: _Begins,
+) -> None: ...
 
 class WordLimits:
     @property
@@ -119,6 +127,19 @@ class Found_float32:
     @property
     def drift_ns(self) -> _Counts: ...
 
+class SparseInputs_float32:
+    def __init__(self, begins: _Begins, ids: _Ids, values: _Floats32) -> None: ...
+
+class SparseDescent_float32:
+    def __init__(
+        self,
+        fires: Fires_float32,
+        pulls: _Floats32,
+        x: SparseInputs_float32,
+        rate: float,
+        w: _Floats32,
+    ) -> None: ...
+
 class Weights_float32:
     def __init__(self, rows: _Floats32, velocity: _Floats32, since: _Ids) -> None: ...
     @property
@@ -152,6 +173,7 @@ class Descent_float32:
         a_velocity: _Floats32,
         flow: Sequence[float],
         gain: float,
+        pulls: _Floats32,
     ) -> None: ...
 
 class DriftBatch_float32:
@@ -268,6 +290,19 @@ class Found_float64:
     @property
     def drift_ns(self) -> _Counts: ...
 
+class SparseInputs_float64:
+    def __init__(self, begins: _Begins, ids: _Ids, values: _Floats64) -> None: ...
+
+class SparseDescent_float64:
+    def __init__(
+        self,
+        fires: Fires_float64,
+        pulls: _Floats64,
+        x: SparseInputs_float64,
+        rate: float,
+        w: _Floats64,
+    ) -> None: ...
+
 class Weights_float64:
     def __init__(self, rows: _Floats64, velocity: _Floats64, since: _Ids) -> None: ...
     @property
@@ -301,6 +336,7 @@ class Descent_float64:
         a_velocity: _Floats64,
         flow: Sequence[float],
         gain: float,
+        pulls: _Floats64,
     ) -> None: ...
 
 class DriftBatch_float64:
@@ -382,6 +418,8 @@ class HalfspaceReporter_float64:
 _Samples = Samples_float32 | Samples_float64
 _Fires = Fires_float32 | Fires_float64
 _Found = Found_float32 | Found_float64
+_SparseInputs = SparseInputs_float32 | SparseInputs_float64
+_SparseDescent = SparseDescent_float32 | SparseDescent_float64
 _Weights = Weights_float32 | Weights_float64
 _Step = Step_float32 | Step_float64
 _Descent = Descent_float32 | Descent_float64
@@ -394,6 +432,8 @@ _Floats = _Floats32 | _Floats64
 
 def word_inputs(x: _Floats, words: NDArray[np.int16], units: _Floats) -> WordLimits: ...
 def exhaustive_fire_set(w: _Weights, x: _Samples, threshold: float) -> _Found: ...
+def sparse_fire_set(w: _Floats, x: _SparseInputs, threshold: float) -> _Found: ...
+def sparse_step(descent: _SparseDescent, next: _SparseInputs, threshold: float) -> _Found: ...
 @overload
 def proposed_fire_set(
     begins: _Begins, samples: _Ids, w: _Weights, x: _Samples, threshold: float
@@ -496,6 +536,31 @@ def forward_of_all(
 ) -> None: ...
 def fires_on_any(w: _Floats, x: _Samples, threshold: float, alive: _Bytes) -> None: ...
 def backward(descent: _Descent) -> None: ...
+def normalize(
+    z: _Floats,
+    places: _Begins,
+    threshold: float,
+    length: float,
+    share: float,
+    constant: float,
+    begins: _Begins,
+    values: _Floats,
+    lengths: _Doubles,
+) -> None: ...
+def normalized_gradients(
+    hidden: _SparseInputs,
+    lengths: _Doubles,
+    length: float,
+    share: float,
+    constant: float,
+    gradients: _Floats,
+) -> None: ...
+def output_pulls(fires: _Fires, a: _Floats, residual: _Floats, scale: float, pulls: _Floats) -> None: ...
+def move_outputs(fires: _Fires, residual: _Floats, threshold: float, rate: float, a: _Floats) -> None: ...
+def sparse_gradients(
+    fires: _Fires, pulls: _Floats, w: _Floats, x: _SparseInputs, gradients: _Floats
+) -> None: ...
+def sparse_backward(descent: _SparseDescent) -> None: ...
 def fire_gram(
     fires: _Fires, weights: _Doubles, threshold: float, activations: bool, gram: _Doubles
 ) -> None: ...

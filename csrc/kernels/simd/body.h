@@ -638,6 +638,92 @@ inline int64_t take_bits(uint64_t* words, int64_t n_words, int32_t* ids) {
 }
 
 template <class T>
+void transpose_rows(const T* const* rows, int64_t count, T* columns) {
+  constexpr int lanes = Vec<T>::lanes;
+  constexpr int64_t ahead = 4 * lanes;
+  for (int64_t lane = 0; lane < kBlock; lane += lanes) {
+    for (int64_t f = 0; f < count; f += lanes) {
+      for (int l = 0; l < lanes; ++l) __builtin_prefetch(rows[lane + l] + f + ahead);
+      transpose_tile(rows + lane, f, columns + f * kBlock + lane);
+    }
+  }
+}
+
+template <class T>
+void sparse_products(const T* columns, int64_t first, const int32_t* ids, const T* values,
+                     const int64_t* from, const int64_t* to, int64_t count, T* sums) {
+  using V = Vec<T>;
+  constexpr int vecs = 4;  // as many chains as registers of every instruction set hold
+  for (int64_t s = 0; s < count; ++s) {
+    for (int column = 0; column < kBlock; column += vecs * V::lanes) {
+      T* out = sums + s * kBlock + column;
+      V sum[vecs];
+      for (int v = 0; v < vecs; ++v) sum[v] = V::load(out + v * V::lanes);
+      for (int64_t p = from[s]; p < to[s]; ++p) {
+        const T* w = columns + (ids[p] - first) * kBlock + column;
+        const V value = V::broadcast(values[p]);
+        for (int v = 0; v < vecs; ++v) sum[v] = V::fma(V::load(w + v * V::lanes), value, sum[v]);
+      }
+      for (int v = 0; v < vecs; ++v) sum[v].store(out + v * V::lanes);
+    }
+  }
+}
+
+template <class T>
+void fire_masks(const T* sums, int64_t count, T threshold, uint64_t* masks) {
+  using V = Vec<T>;
+  const V b = V::broadcast(threshold);
+  for (int64_t s = 0; s < count; ++s) {
+    uint64_t mask = 0;
+    for (int l = 0; l < kBlock; l += V::lanes) {
+      const V sum = V::load(sums + s * kBlock + l);
+      mask |= (V::not_le(sum, b) & ~V::not_le(sum, sum)) << l;
+    }
+    masks[s] = mask;
+  }
+}
+
+// Fetches the part of a row that falls to turn j of `count`.
+template <class T>
+inline void fetch_part(const T* row, int64_t columns, int64_t j, int64_t count, bool writes) {
+  constexpr int64_t line = 64 / sizeof(T);
+  const int64_t lines = (columns + line - 1) / line;
+  for (int64_t l = j * lines / count; l < (j + 1) * lines / count; ++l) {
+    if (writes)
+      __builtin_prefetch(row + l * line, 1);
+    else
+      __builtin_prefetch(row + l * line);
+  }
+}
+
+template <class T>
+void gather_row(const T* row, const T* next, int64_t columns, const int32_t* samples, const T* factors,
+                int64_t count, const int64_t* begins, const int32_t* ids, T* out) {
+  using V = Vec<T>;
+  for (int64_t j = 0; j < count; ++j) {
+    fetch_part(next, columns, j, count, false);
+    const V factor = V::broadcast(factors[j]);
+    int64_t p = begins[samples[j]];
+    const int64_t end = begins[samples[j] + 1];
+    for (; p + V::lanes <= end; p += V::lanes)
+      V::fma(V::gather(row, ids + p), factor, V::load(out + p)).store(out + p);
+    for (; p < end; ++p) out[p] = fused(row[ids[p]], factors[j], out[p]);
+  }
+}
+
+template <class T>
+void move_sparse_row(T* row, const T* next, int64_t first, int64_t columns, const int32_t* samples,
+                     const T* factors, T rate, int64_t count, const int64_t* from, const int64_t* to,
+                     const int32_t* ids, const T* values) {
+  for (int64_t j = 0; j < count; ++j) {
+    fetch_part(next + first, columns, j, count, true);
+    const T factor = rate * factors[j];
+    for (int64_t p = from[samples[j]]; p < to[samples[j]]; ++p)
+      row[ids[p]] = fused(factor, values[p], row[ids[p]]);
+  }
+}
+
+template <class T>
 struct CodedKernels {  // of float only
   static constexpr decltype(Kernels<T>::pair_dots_coded) dots = nullptr;
   static constexpr decltype(Kernels<T>::move_row_coded) move = nullptr;
@@ -678,5 +764,10 @@ constexpr Kernels<T> table() {
           point_masks<T>,
           box_masks<T>,
           masked_ids,
-          take_bits};
+          take_bits,
+          transpose_rows<T>,
+          sparse_products<T>,
+          fire_masks<T>,
+          gather_row<T>,
+          move_sparse_row<T>};
 }

@@ -10,6 +10,12 @@ struct Vec<float> {
   static Vec zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
   static Vec load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static Vec broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  static Vec gather(const float* p, const int32_t* ids) {
+    const auto eight = [p](const int32_t* i) {
+      return _mm256_setr_ps(p[i[0]], p[i[1]], p[i[2]], p[i[3]], p[i[4]], p[i[5]], p[i[6]], p[i[7]]);
+    };
+    return {eight(ids), eight(ids + 8)};
+  }
   void store(float* p) const {
     _mm256_storeu_ps(p, lo);
     _mm256_storeu_ps(p + 8, hi);
@@ -49,6 +55,10 @@ struct Vec<double> {
   static Vec zero() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
   static Vec load(const double* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
   static Vec broadcast(double x) { return {_mm256_set1_pd(x), _mm256_set1_pd(x)}; }
+  static Vec gather(const double* p, const int32_t* ids) {
+    return {_mm256_setr_pd(p[ids[0]], p[ids[1]], p[ids[2]], p[ids[3]]),
+            _mm256_setr_pd(p[ids[4]], p[ids[5]], p[ids[6]], p[ids[7]])};
+  }
   void store(double* p) const {
     _mm256_storeu_pd(p, lo);
     _mm256_storeu_pd(p + 4, hi);
@@ -79,6 +89,51 @@ struct Vec<double> {
     }
   }
 };
+
+// One rounding, as in the lanes.
+inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
+
+// out[c * 64 + l] = rows[l][f + c], for as many l and c as there are lanes.
+inline void transpose_eight(const float* const* rows, int64_t f, float* out) {
+  __m256 r[8], t[8];
+  for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(rows[i] + f);
+  for (int i = 0; i < 8; i += 2) {  // pairs of rows, then fours, in each half of a register
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int h = 0; h < 2; ++h) {
+      const __m256d low = _mm256_castps_pd(t[i + h]), high = _mm256_castps_pd(t[i + h + 2]);
+      r[i + 2 * h] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
+      r[i + 2 * h + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
+    }
+  }
+  for (int c = 0; c < 4; ++c) {  // then the halves themselves
+    _mm256_storeu_ps(out + c * kBlock, _mm256_permute2f128_ps(r[c], r[c + 4], 0x20));
+    _mm256_storeu_ps(out + (c + 4) * kBlock, _mm256_permute2f128_ps(r[c], r[c + 4], 0x31));
+  }
+}
+inline void transpose_tile(const float* const* rows, int64_t f, float* out) {
+  for (int lane = 0; lane < 16; lane += 8)
+    for (int c = 0; c < 16; c += 8) transpose_eight(rows + lane, f + c, out + c * kBlock + lane);
+}
+inline void transpose_four(const double* const* rows, int64_t f, double* out) {
+  __m256d r[4], t[4];
+  for (int i = 0; i < 4; ++i) r[i] = _mm256_loadu_pd(rows[i] + f);
+  for (int i = 0; i < 4; i += 2) {
+    t[i] = _mm256_unpacklo_pd(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_pd(r[i], r[i + 1]);
+  }
+  for (int c = 0; c < 2; ++c) {
+    _mm256_storeu_pd(out + c * kBlock, _mm256_permute2f128_pd(t[c], t[c + 2], 0x20));
+    _mm256_storeu_pd(out + (c + 2) * kBlock, _mm256_permute2f128_pd(t[c], t[c + 2], 0x31));
+  }
+}
+inline void transpose_tile(const double* const* rows, int64_t f, double* out) {
+  for (int lane = 0; lane < 8; lane += 4)
+    for (int c = 0; c < 8; c += 4) transpose_four(rows + lane, f + c, out + c * kBlock + lane);
+}
 
 // The 32 codes at p as numbers, those of the first 16 features and of the next (codes.h).
 inline void load_codes(const int16_t* p, Vec<float>& low, Vec<float>& high) {

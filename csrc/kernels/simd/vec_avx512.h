@@ -10,6 +10,9 @@ struct Vec<float> {
   static Vec zero() { return {_mm512_setzero_ps()}; }
   static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
   static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  static Vec gather(const float* p, const int32_t* ids) {
+    return {_mm512_i32gather_ps(_mm512_loadu_si512(ids), p, 4)};
+  }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   Vec operator+(Vec o) const { return {_mm512_add_ps(v, o.v)}; }
   Vec operator-(Vec o) const { return {_mm512_sub_ps(v, o.v)}; }
@@ -40,6 +43,9 @@ struct Vec<double> {
   static Vec zero() { return {_mm512_setzero_pd()}; }
   static Vec load(const double* p) { return {_mm512_loadu_pd(p)}; }
   static Vec broadcast(double x) { return {_mm512_set1_pd(x)}; }
+  static Vec gather(const double* p, const int32_t* ids) {
+    return {_mm512_i32gather_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(ids)), p, 8)};
+  }
   void store(double* p) const { _mm512_storeu_pd(p, v); }
   Vec operator+(Vec o) const { return {_mm512_add_pd(v, o.v)}; }
   Vec operator-(Vec o) const { return {_mm512_sub_pd(v, o.v)}; }
@@ -59,6 +65,55 @@ struct Vec<double> {
     }
   }
 };
+
+// One rounding, as in the lanes.
+inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
+
+// out[c * 64 + l] = rows[l][f + c], for as many l and c as there are lanes.
+inline void transpose_tile(const float* const* rows, int64_t f, float* out) {
+  __m512 r[16], t[16];
+  for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_ps(rows[i] + f);
+  for (int i = 0; i < 16; i += 2) {  // pairs of rows, then fours, in each quarter of a register
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    for (int h = 0; h < 2; ++h) {
+      const __m512d low = _mm512_castps_pd(t[i + h]), high = _mm512_castps_pd(t[i + h + 2]);
+      r[i + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+      r[i + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+    }
+  }
+  for (int i = 0; i < 16; i += 8) {  // then the quarters themselves
+    for (int c = 0; c < 4; ++c) {
+      t[i + c] = _mm512_shuffle_f32x4(r[i + c], r[i + c + 4], 0x88);
+      t[i + c + 4] = _mm512_shuffle_f32x4(r[i + c], r[i + c + 4], 0xDD);
+    }
+  }
+  for (int c = 0; c < 8; ++c) {
+    _mm512_storeu_ps(out + c * kBlock, _mm512_shuffle_f32x4(t[c], t[c + 8], 0x88));
+    _mm512_storeu_ps(out + (c + 8) * kBlock, _mm512_shuffle_f32x4(t[c], t[c + 8], 0xDD));
+  }
+}
+inline void transpose_tile(const double* const* rows, int64_t f, double* out) {
+  __m512d r[8], t[8];
+  for (int i = 0; i < 8; ++i) r[i] = _mm512_loadu_pd(rows[i] + f);
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm512_unpacklo_pd(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_pd(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int c = 0; c < 2; ++c) {
+      r[i + c] = _mm512_shuffle_f64x2(t[i + c], t[i + c + 2], 0x88);
+      r[i + c + 2] = _mm512_shuffle_f64x2(t[i + c], t[i + c + 2], 0xDD);
+    }
+  }
+  for (int c = 0; c < 4; ++c) {
+    _mm512_storeu_pd(out + c * kBlock, _mm512_shuffle_f64x2(r[c], r[c + 4], 0x88));
+    _mm512_storeu_pd(out + (c + 4) * kBlock, _mm512_shuffle_f64x2(r[c], r[c + 4], 0xDD));
+  }
+}
 
 // The 32 codes at p as numbers, those of the first 16 features and of the next (codes.h).
 inline void load_codes(const int16_t* p, Vec<float>& low, Vec<float>& high) {

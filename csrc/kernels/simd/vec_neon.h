@@ -19,6 +19,12 @@ struct Vec<float> {
   static Vec broadcast(float x) {
     return each([=](int) { return vdupq_n_f32(x); });
   }
+  static Vec gather(const float* p, const int32_t* ids) {
+    return each([=](int q) {
+      const int32_t* i = ids + 4 * q;
+      return float32x4_t{p[i[0]], p[i[1]], p[i[2]], p[i[3]]};
+    });
+  }
   void store(float* p) const {
     for (int q = 0; q < 4; ++q) vst1q_f32(p + 4 * q, v[q]);
   }
@@ -72,6 +78,9 @@ struct Vec<double> {
   static Vec broadcast(double x) {
     return each([=](int) { return vdupq_n_f64(x); });
   }
+  static Vec gather(const double* p, const int32_t* ids) {
+    return each([=](int q) { return float64x2_t{p[ids[2 * q]], p[ids[2 * q + 1]]}; });
+  }
   void store(double* p) const {
     for (int q = 0; q < 4; ++q) vst1q_f64(p + 2 * q, v[q]);
   }
@@ -106,6 +115,39 @@ struct Vec<double> {
     }
   }
 };
+
+// One rounding, as in the lanes.
+inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
+
+// out[c * 64 + l] = rows[l][f + c], for as many l and c as there are lanes.
+inline void transpose_tile(const float* const* rows, int64_t f, float* out) {
+  for (int lane = 0; lane < 16; lane += 4) {
+    for (int c = 0; c < 16; c += 4) {
+      float32x4_t r[4];
+      for (int i = 0; i < 4; ++i) r[i] = vld1q_f32(rows[lane + i] + f + c);
+      float64x2_t t[4];  // pairs of rows
+      for (int i = 0; i < 4; i += 2) {
+        t[i] = vreinterpretq_f64_f32(vtrn1q_f32(r[i], r[i + 1]));
+        t[i + 1] = vreinterpretq_f64_f32(vtrn2q_f32(r[i], r[i + 1]));
+      }
+      for (int i = 0; i < 2; ++i) {
+        float* to = out + (c + i) * kBlock + lane;
+        vst1q_f32(to, vreinterpretq_f32_f64(vtrn1q_f64(t[i], t[i + 2])));
+        vst1q_f32(to + 2 * kBlock, vreinterpretq_f32_f64(vtrn2q_f64(t[i], t[i + 2])));
+      }
+    }
+  }
+}
+inline void transpose_tile(const double* const* rows, int64_t f, double* out) {
+  for (int lane = 0; lane < 8; lane += 2) {
+    for (int c = 0; c < 8; c += 2) {
+      const float64x2_t a = vld1q_f64(rows[lane] + f + c), b = vld1q_f64(rows[lane + 1] + f + c);
+      vst1q_f64(out + c * kBlock + lane, vtrn1q_f64(a, b));
+      vst1q_f64(out + (c + 1) * kBlock + lane, vtrn2q_f64(a, b));
+    }
+  }
+}
 
 // The 32 codes at p as numbers, those of the first 16 features and of the next (codes.h).
 inline void load_codes(const int16_t* p, Vec<float>& low, Vec<float>& high) {

@@ -18,6 +18,9 @@ struct Vec {
   static Vec broadcast(T x) {
     return each([=](int) { return x; });
   }
+  static Vec gather(const T* p, const int32_t* ids) {
+    return each([=](int l) { return p[ids[l]]; });
+  }
   void store(T* p) const {
     for (int l = 0; l < lanes; ++l) p[l] = v[l];
   }
@@ -50,6 +53,18 @@ struct Vec {
     }
   }
 };
+
+template <class T>
+T fused(T a, T b, T c) {
+  return a * b + c;
+}
+
+// out[c * 64 + l] = rows[l][f + c], for as many l and c as there are lanes.
+template <class T>
+void transpose_tile(const T* const* rows, int64_t f, T* out) {
+  for (int c = 0; c < Vec<T>::lanes; ++c)
+    for (int l = 0; l < Vec<T>::lanes; ++l) out[c * kBlock + l] = rows[l][f + c];
+}
 
 // The 32 codes at p as numbers, those of the first 16 features and of the next (codes.h).
 inline void load_codes(const int16_t* p, Vec<float>& low, Vec<float>& high) {

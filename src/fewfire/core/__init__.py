@@ -2,6 +2,7 @@
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
+from fewfire.core.sparse_inputs import SparseInputs
 from fewfire.core.work import Work
 
-__all__ = ["FireSet", "Inputs", "Work"]
+__all__ = ["FireSet", "Inputs", "SparseInputs", "Work"]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire import _core
 from fewfire.core.view import core_class
 
 
@@ -57,12 +58,26 @@ class FireSet:
         """The neuron of each pair, (n_pairs,)."""
         return np.repeat(np.arange(self.width), np.diff(self.begins))
 
-    def by_sample(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray]:
+    def places_by_sample(
+        self, spare: int = 0
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+        """The order of the pairs by sample, neurons ascending: (begins, neurons, places).
+
+        Pair p goes to places[p]. Behind its pairs each sample has so many spare places, whose neurons are
+        not set.
+        """
+        begins = np.empty(self.n_samples + 1, np.int64)
+        neurons = np.empty(len(self) + spare * self.n_samples, np.int32)
+        places = np.empty(len(self), np.int64)
+        _core.by_sample(self.begins, self.samples, spare, begins, neurons, places)
+        return begins, neurons, places
+
+    def by_sample(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray]:
         """The same pairs in CSR form by sample: (begins, neurons, values), neurons ascending."""
-        order = np.argsort(self.samples, kind="stable")
-        begins = np.zeros(self.n_samples + 1, dtype=np.int64)
-        np.cumsum(np.bincount(self.samples, minlength=self.n_samples), out=begins[1:])
-        return begins, self.neurons()[order], self.values[order]
+        begins, neurons, places = self.places_by_sample()
+        values = np.empty_like(self.values)
+        values[places] = self.values
+        return begins, neurons, values
 
     @property
     def core_view(self) -> Any:

@@ -25,6 +25,9 @@ class Work:
     maxima : nodes of max-trees written again
     hashed : values of hash functions that were worked out for neurons
     gram_products : multiply-adds with rows of the Gram matrix
+    input_products : multiply-adds of the neurons of a later layer with the inputs that fire
+    pair_products : multiply-adds over pairs of a firing neuron of such a layer and a firing input: of the
+        gradient by the inputs, and of the step; not spent on finding who fires
     oracle_queries : questions "does this neuron fire on this sample?" that quantum searches would have asked;
         only the Grover index counts them
     """
@@ -44,6 +47,8 @@ class Work:
     maxima: int = 0
     hashed: int = 0
     gram_products: int = 0
+    input_products: int = 0
+    pair_products: int = 0
     oracle_queries: int = 0
 
     def __add__(self, other: "Work") -> "Work":
@@ -62,7 +67,7 @@ class Work:
     def multiply_adds(self, n_features: int) -> int:
         """Multiply-adds spent on finding who fires."""
         products = self.multiplied + self.dots + self.measured + 2 * self.nodes
-        return products * n_features + self.sketch_products + self.gram_products
+        return products * n_features + self.sketch_products + self.gram_products + self.input_products
 
     def share_of_dense(self, n_features: int) -> float:
         """Multiply-adds of the whole step (finding, and moving what fired) over those of a dense one.

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.rows import ROWS_AT_A_TIME, padded, require_float
+from fewfire.networks.hidden import Hidden, Normalization
 from fewfire.networks.initial import first_rows, gaussian_rows, require_init, sign_rows
 from fewfire.networks.layer import Layer
 from fewfire.networks.threshold import map_slope, mean_square_activation, threshold_of
@@ -247,6 +248,12 @@ class DeepNetwork:
         for first in range(0, len(rows), ROWS_AT_A_TIME):
             part = rows[first : first + ROWS_AT_A_TIME, : len(order)]
             part[:] = part[:, order]
+
+    def hidden(self, number: int, fires: FireSet) -> Hidden:
+        """What layer `number`, counted from 0, hands to the next, from who fires in it."""
+        length = None if self.lengths is None else self.lengths[number]
+        how = Normalization(self.constants[number], length)
+        return Hidden.of(fires, self.layers[number].threshold, how)
 
     def outputs(self, fires: FireSet) -> NDArray:
         """Outputs (n, c) from who fires in the last layer: c multiply-adds per firing pair."""

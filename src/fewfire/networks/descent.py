@@ -126,6 +126,7 @@ class Descent:
             a_velocity=output_velocities,
             flow=self.flow or STAYS,
             gain=self.gain,
+            pulls=np.empty(0, network.dtype),
         )
 
     def take(self) -> Step:
