@@ -47,11 +47,29 @@ void bind(nb::module_& m) {
 
   m.def(
       "gram_dots",
-      [](const FireArrays<T>& fires, In a, In v, const SampleArrays<T>& x, Vector<T> products) {
+      [](const FireArrays<T>& fires, Vector<const T> pulls, const SampleArrays<T>& x, Vector<T> products) {
         GilReleased released;
-        gram_dots<T>(fires.view(), rows(a), rows(v), x.view(), products.data());
+        gram_dots<T>(fires.view(), fires.n_neurons(), pulls.data(), x.view(), products.data());
       },
-      "fires"_a, "a"_a.noconvert(), "v"_a.noconvert(), "x"_a, "products"_a.noconvert());
+      "fires"_a, "pulls"_a.noconvert(), "x"_a, "products"_a.noconvert());
+
+  m.def(
+      "sparse_dots",
+      [](const FireArrays<T>& fires, In w, const SparseArrays<T>& x, Vector<T> products) {
+        GilReleased released;
+        sparse_dots<T>(fires.view(), rows(w), x.view(), products.data());
+      },
+      "fires"_a, "w"_a.noconvert(), "x"_a, "products"_a.noconvert());
+
+  m.def(
+      "sparse_gram_dots",
+      [](const FireArrays<T>& fires, Vector<const T> pulls, int64_t n_features, const SparseArrays<T>& x,
+         Vector<T> products) {
+        GilReleased released;
+        sparse_gram_dots<T>(fires.view(), fires.n_neurons(), pulls.data(), n_features, x.view(),
+                            products.data());
+      },
+      "fires"_a, "pulls"_a.noconvert(), "n_features"_a, "x"_a, "products"_a.noconvert());
 }
 
 }  // namespace

@@ -159,6 +159,10 @@ struct Kernels {
   void (*gather_row)(const T* row, const T* next, int64_t columns, const int32_t* samples, const T* factors,
                      int64_t count, const int64_t* begins, const int32_t* ids, T* out);
 
+  // out[j] = sum_p row[ids[p]] values[p], as above: a vector of lanes, their sum as in a dot, then the rest.
+  void (*gather_dots)(const T* row, const T* next, int64_t columns, const int32_t* samples, int64_t count,
+                      const int64_t* begins, const int32_t* ids, const T* values, T* out);
+
   // row[ids[p]] += rate factors[j] values[p] over p in [from[i], to[i]), as above. The features of these p
   // lie in the columns [first, first + columns), and so does what is fetched of `next`.
   void (*move_sparse_row)(T* row, const T* next, int64_t first, int64_t columns, const int32_t* samples,

@@ -101,30 +101,59 @@ void fire_dots(const FireView<T>& fires, const Rows<const T>& w, const Samples<T
 }
 
 template <class T>
-void gram_dots(const FireView<T>& fires, const Rows<const T>& a, const Rows<const T>& v, const Samples<T>& x,
+void gram_dots(const FireView<T>& fires, int64_t n_neurons, const T* pulls, const Samples<T>& x,
                T* products) {
   const std::vector<uint8_t> one_row(x.count());
-  parallel_for((a.count + kBlock - 1) / kBlock, [&](int64_t block) {
-    std::vector<T> coefficients(x.count()), image(x.rows.stride);
+  parallel_for((n_neurons + kBlock - 1) / kBlock, [&](int64_t block) {
+    std::vector<T> image(x.rows.stride);
     const T* row = image.data();
-    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, a.count); ++r) {
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, n_neurons); ++r) {
       const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
       const int32_t* ids = fires.samples + begin;
-      kernels<T>().dots(a[r], v.data, v.stride, ids, count, coefficients.data());
       std::fill(image.begin(), image.end(), T{0});
-      x.move(image.data(), image.data(), ids, coefficients.data(), count);
+      x.move(image.data(), image.data(), ids, pulls + begin, count);
       x.dots(&row, one_row.data(), ids, count, products + begin);
     }
   });
 }
 
-#define FEWFIRE_INSTANTIATE(T)                                                                               \
-  template void fire_gram(const FireView<T>&, const double*, int64_t, int64_t, T, bool, double*);            \
-  template void fire_bits(const FireView<T>&, int64_t, const Rows<uint64_t>&);                               \
-  template void fire_counts(const FireView<T>&, int64_t, int64_t, double*);                                  \
-  template void fire_dots(const FireView<T>&, const Rows<const T>&, const Samples<T>&, T*);                  \
-  template void gram_dots(const FireView<T>&, const Rows<const T>&, const Rows<const T>&, const Samples<T>&, \
-                          T*);
+template <class T>
+void sparse_dots(const FireView<T>& fires, const Rows<const T>& w, const SparseInputs<T>& x, T* products) {
+  parallel_for((w.count + kBlock - 1) / kBlock, [&](int64_t block) {
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, w.count); ++r) {
+      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+      kernels<T>().gather_dots(w[r], w[std::min(r + 1, w.count - 1)], w.stride, fires.samples + begin, count,
+                               x.begins, x.ids, x.values, products + begin);
+    }
+  });
+}
+
+template <class T>
+void sparse_gram_dots(const FireView<T>& fires, int64_t n_neurons, const T* pulls, int64_t n_features,
+                      const SparseInputs<T>& x, T* products) {
+  parallel_for((n_neurons + kBlock - 1) / kBlock, [&](int64_t block) {
+    std::vector<T> image(n_features);
+    T* row = image.data();
+    for (int64_t r = block * kBlock; r < std::min((block + 1) * kBlock, n_neurons); ++r) {
+      const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
+      if (count == 0) continue;
+      const int32_t* ids = fires.samples + begin;
+      std::fill(image.begin(), image.end(), T{0});
+      kernels<T>().move_sparse_row(row, row, 0, n_features, ids, pulls + begin, T{1}, count, x.begins,
+                                   x.begins + 1, x.ids, x.values);
+      kernels<T>().gather_dots(row, row, n_features, ids, count, x.begins, x.ids, x.values, products + begin);
+    }
+  });
+}
+
+#define FEWFIRE_INSTANTIATE(T)                                                                     \
+  template void fire_gram(const FireView<T>&, const double*, int64_t, int64_t, T, bool, double*);  \
+  template void fire_bits(const FireView<T>&, int64_t, const Rows<uint64_t>&);                     \
+  template void fire_counts(const FireView<T>&, int64_t, int64_t, double*);                        \
+  template void fire_dots(const FireView<T>&, const Rows<const T>&, const Samples<T>&, T*);        \
+  template void gram_dots(const FireView<T>&, int64_t, const T*, const Samples<T>&, T*);           \
+  template void sparse_dots(const FireView<T>&, const Rows<const T>&, const SparseInputs<T>&, T*); \
+  template void sparse_gram_dots(const FireView<T>&, int64_t, const T*, int64_t, const SparseInputs<T>&, T*);
 FEWFIRE_INSTANTIATE(float)
 FEWFIRE_INSTANTIATE(double)
 

@@ -5,6 +5,7 @@
 
 #include "core/fire_set.h"
 #include "core/rows.h"
+#include "core/sparse_inputs.h"
 #include "kernels/samples.h"
 
 namespace fewfire {
@@ -29,9 +30,15 @@ void fire_counts(const FireView<T>& fires, int64_t n_neurons, int64_t n_samples,
 template <class T>
 void fire_dots(const FireView<T>& fires, const Rows<const T>& w, const Samples<T>& x, T* products);
 
-// The same of the rows w_r = sum_j <a_r, v_j> x_j, over the samples that r fires on.
+// The same of the rows w_r = sum_j pulls_rj x_j, over the samples that r fires on.
 template <class T>
-void gram_dots(const FireView<T>& fires, const Rows<const T>& a, const Rows<const T>& v, const Samples<T>& x,
-               T* products);
+void gram_dots(const FireView<T>& fires, int64_t n_neurons, const T* pulls, const Samples<T>& x, T* products);
+
+// The same two for inputs that are sparse.
+template <class T>
+void sparse_dots(const FireView<T>& fires, const Rows<const T>& w, const SparseInputs<T>& x, T* products);
+template <class T>
+void sparse_gram_dots(const FireView<T>& fires, int64_t n_neurons, const T* pulls, int64_t n_features,
+                      const SparseInputs<T>& x, T* products);
 
 }  // namespace fewfire

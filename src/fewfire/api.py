@@ -8,8 +8,8 @@ from fewfire.core.inputs import Inputs
 from fewfire.indexes import Index
 from fewfire.indexes.approximate import warn_if_approximate
 from fewfire.indexes.predict import predicted_outputs
+from fewfire.networks.deep import Network
 from fewfire.networks.losses import Loss
-from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan.training import plan_trainer
 from fewfire.training.epochs import train_epochs
 from fewfire.training.history import EpochRecord
@@ -19,7 +19,7 @@ from fewfire.training.trainer import Trainer
 
 
 def train(
-    network: TwoLayerNetwork,
+    network: Network,
     inputs: ArrayLike | Inputs,
     targets: ArrayLike,
     *,
@@ -37,7 +37,7 @@ def train(
 
     Parameters
     ----------
-    network : TwoLayerNetwork
+    network : TwoLayerNetwork or DeepNetwork
         Trained in place.
     inputs : (n, d) array or Inputs
     targets : (n, c) array
@@ -87,6 +87,7 @@ def train(
 
     Examples
     --------
+    >>> from fewfire import TwoLayerNetwork
     >>> inputs, targets = [[1.0, 0.0], [0.0, 1.0]], [[1.0], [-1.0]]
     >>> network = TwoLayerNetwork.initialize(width=256, n_features=2, n_outputs=1)
     >>> history = train(network, inputs, targets, epochs=20)
@@ -106,12 +107,12 @@ def train(
     return trainer.history
 
 
-def predict(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> NDArray:
+def predict(network: Network, inputs: ArrayLike | Inputs) -> NDArray:
     """Outputs (n, c) of a network for any inputs, computed from what fires.
 
     Parameters
     ----------
-    network : TwoLayerNetwork
+    network : TwoLayerNetwork or DeepNetwork
     inputs : (n, d) array or Inputs
 
     Raises

@@ -54,7 +54,7 @@ class TestAgainstTheReference:
         rows[:, : network.n_features] = np.random.default_rng(0).standard_normal(network.weights.shape)
         j = reference.jacobian(network.weights, network.output_weights, inputs.samples, network.threshold)
         exact = j @ rows[:, : network.n_features].astype(np.float64).ravel()
-        image = gram_of(network, inputs).response(rows).ravel()
+        image = gram_of(network, inputs).response([rows]).ravel()
         np.testing.assert_allclose(
             image, exact, rtol=0, atol=PRECISION[np.dtype(dtype)] * np.abs(exact).max()
         )

@@ -36,8 +36,10 @@ def taken(trainer, loss, ridge, initial, monkeypatch):
     before = trainer.network.weights.copy()
     fires = trainer.index.fire_set(trainer.problem.inputs)
     size = FiringGram(trainer.network, trainer.problem.inputs, fires).size
-    stepper, dampings, take = trainer.stepper, [], trainer.stepper._take
-    monkeypatch.setattr(stepper, "_take", lambda *step: dampings.append(stepper.damping) or take(*step))
+    stepper, dampings, take = trainer.stepper, [], trainer.stepper.linear.take
+    monkeypatch.setattr(
+        stepper.linear, "take", lambda *step, **how: dampings.append(stepper.damping) or take(*step, **how)
+    )
     assert trainer.epoch().actual > 0
     monkeypatch.undo()
     dense = reference.gauss_newton_step(
@@ -290,8 +292,10 @@ class TestMemoryLimit:
 def test_a_trial_whose_objective_is_no_number_is_damped_like_one_that_is_worse(monkeypatch):
     trainer = trainer_of(small_problem(), damping=0.01)
     stepper, trials = trainer.stepper, []
-    objective, take = stepper._objective, stepper._take
-    monkeypatch.setattr(stepper, "_take", lambda *step: trials.append(stepper.damping) or take(*step))
+    objective, take = stepper._objective, stepper.linear.take
+    monkeypatch.setattr(
+        stepper.linear, "take", lambda *step, **how: trials.append(stepper.damping) or take(*step, **how)
+    )
     monkeypatch.setattr(
         stepper, "_objective", lambda *args: np.nan if trials and trials[-1] < 0.5 else objective(*args)
     )

@@ -9,8 +9,7 @@ from fewfire import DataError, Inputs, MemoryLimitError, TwoLayerNetwork, predic
 from fewfire.indexes import DriftIndex, ExhaustiveIndex
 from fewfire.networks.losses import LOSSES
 from fewfire.plan.learning_rate import stable_learning_rate
-from fewfire.training import EpochRecord
-from fewfire.training import trainer as loop
+from fewfire.training import EpochRecord, accounts
 from problems import clustered_problem
 from trainers import descend, descent_trainer
 
@@ -120,7 +119,7 @@ def test_an_epoch_records_what_it_did():
 
 @pytest.mark.parametrize("index", ["drift", "exhaustive"])
 def test_an_epoch_records_how_far_neurons_moved(index, monkeypatch):
-    monkeypatch.setattr(loop, "ROWS_AT_A_TIME", 128)  # of 300
+    monkeypatch.setattr(accounts, "ROWS_AT_A_TIME", 128)  # of 300
     trainer = trainer_of(clustered_problem(width=300), index=index, batch_size=16, momentum=0.9)
     trainer.build()
     trainer.epoch()

@@ -712,6 +712,23 @@ void gather_row(const T* row, const T* next, int64_t columns, const int32_t* sam
 }
 
 template <class T>
+void gather_dots(const T* row, const T* next, int64_t columns, const int32_t* samples, int64_t count,
+                 const int64_t* begins, const int32_t* ids, const T* values, T* out) {
+  using V = Vec<T>;
+  for (int64_t j = 0; j < count; ++j) {
+    fetch_part(next, columns, j, count, false);
+    int64_t p = begins[samples[j]];
+    const int64_t end = begins[samples[j] + 1];
+    V lanes = V::zero();
+    for (; p + V::lanes <= end; p += V::lanes)
+      lanes = V::fma(V::gather(row, ids + p), V::load(values + p), lanes);
+    T all = sum(lanes);
+    for (; p < end; ++p) all = fused(row[ids[p]], values[p], all);
+    out[j] = all;
+  }
+}
+
+template <class T>
 void move_sparse_row(T* row, const T* next, int64_t first, int64_t columns, const int32_t* samples,
                      const T* factors, T rate, int64_t count, const int64_t* from, const int64_t* to,
                      const int32_t* ids, const T* values) {
@@ -769,5 +786,6 @@ constexpr Kernels<T> table() {
           sparse_products<T>,
           fire_masks<T>,
           gather_row<T>,
+          gather_dots<T>,
           move_sparse_row<T>};
 }

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fewfire.cli.streams import say_error
 from fewfire.diagnose.drift import DriftRecorder
 from fewfire.diagnose.scaling import fits_rows
+from fewfire.networks.deep import Network
 from fewfire.prepare.model import Model
 from fewfire.prepare.scores import score_text
 from fewfire.report.pictures import can_draw
@@ -196,8 +197,8 @@ class TrainingDisplay(RunObserver):
         self.built(0.0)
 
     def went_on(self, trainer: Trainer, number: int, count: int) -> None:
-        rows, threshold = len(trainer.problem), trainer.network.threshold
-        self._say(f"\nnetwork {number} of {count}: {rows:,} samples, threshold {threshold:.3f}\n")
+        rows, thresholds = len(trainer.problem), thresholds_text(trainer.network)
+        self._say(f"\nnetwork {number} of {count}: {rows:,} samples, {thresholds}\n")
         self._done = self._first = 0
         self._progress.reset(self._task)
 
@@ -276,7 +277,7 @@ def headline(prepared: Prepared) -> str:
     return (
         f"{prepared.dataset.name}: {len(trainer.problem):,} samples, {network.n_features} features (one "
         f"constant), {network.n_outputs} outputs\n"
-        f"width {network.width:,}, threshold {network.threshold:.3f}, {trainer.stepper.description}, "
+        f"{widths_text(network)}, {thresholds_text(network)}, {trainer.stepper.description}, "
         f"{machine.threads()} threads, {machine.instruction_set()}\n"
     )
 
@@ -294,6 +295,18 @@ def draw_fooled(model: Model, fooled: Fooled, path: Path, title: str) -> bool:
             draw_attacked(fooled, path, title)
             return True
     return False
+
+
+def widths_text(network: Network) -> str:
+    """The neurons of each hidden layer."""
+    widths = [f"{layer.width:,}" for layer in network.layers]
+    return f"width {widths[0]}" if len(widths) == 1 else f"widths {' - '.join(widths)}"
+
+
+def thresholds_text(network: Network) -> str:
+    """The threshold of each hidden layer."""
+    thresholds = [f"{layer.threshold:.3f}" for layer in network.layers]
+    return f"threshold {thresholds[0]}" if len(thresholds) == 1 else f"thresholds {' - '.join(thresholds)}"
 
 
 def readings_text(readings: Sequence[tuple[str, str]]) -> str:

@@ -104,7 +104,8 @@ def check_exactness(trainer: Trainer) -> Exactness | None:
         return None
     exhaustive = ExhaustiveIndex()
     exhaustive.build(network.layer)
-    count = max(1, min(n, BATCHES * BATCH, MOST_PAIRS // network.width))
+    width = network.layer.width
+    count = max(1, min(n, BATCHES * BATCH, MOST_PAIRS // width))
     fired, equal, audited = 0, True, Audited()
     for ids in np.array_split(np.arange(count) * n // count, -(-count // BATCH)):
         batch = trainer.problem.inputs.batch(ids)
@@ -112,8 +113,7 @@ def check_exactness(trainer: Trainer) -> Exactness | None:
         fired += len(expected)
         found = trainer.asking.fire_set(batch)
         equal = equal and found.identical(expected)
-        audited += Audited.of(expected, found, network.threshold)
-    pairs = network.width * count
+        audited += Audited.of(expected, found, network.layer.threshold)
     if index.is_exact or audited.interval is None:
-        return Exactness(pairs, fired, equal)
-    return Exactness(pairs, fired, equal, audited.recall, *audited.interval, audited.missed_mass)
+        return Exactness(width * count, fired, equal)
+    return Exactness(width * count, fired, equal, audited.recall, *audited.interval, audited.missed_mass)

@@ -15,6 +15,7 @@ from fewfire.core.work import Work
 from fewfire.indexes.audit import Audited
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
+from fewfire.networks.layer_descent import LayerDescent
 from fewfire.system.memory import require_within
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Index(ABC):
         """The settings on which the fire sets depend: none, where they are exact."""
         return {}
 
-    def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
+    def descend(self, descent: Descent | LayerDescent, next_batch: Inputs) -> FireSet:
         """Take a step and find who fires on the next batch: `take`, `moved` and `fire_set` in turn."""
         self.moved(descent.take())
         return self.fire_set(next_batch)

@@ -27,6 +27,7 @@ from fewfire.indexes.retire import retire
 from fewfire.indexes.sketch import PAIR_OVERHEAD, sketch_directions, sketch_of
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
+from fewfire.networks.layer_descent import LayerDescent
 from fewfire.networks.structured import StructuredWeights
 from fewfire.system.machine import one_blas_thread, threads
 from fewfire.system.memory import require_within
@@ -263,7 +264,7 @@ class DriftIndex(Index):
         )
         self._refresh_where_due()
 
-    def descend(self, descent: Descent, next_batch: Inputs) -> FireSet:
+    def descend(self, descent: Descent | LayerDescent, next_batch: Inputs) -> FireSet:
         """In one pass over the weights: each block of rows is moved, then asked while it is in cache."""
         fitting(self._current(), next_batch)
         found, measured = _core.drift_step(

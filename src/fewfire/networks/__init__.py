@@ -1,6 +1,6 @@
 """Networks: their parameters, their losses, and how a step moves them."""
 
-from fewfire.networks.deep import DeepNetwork
+from fewfire.networks.deep import DeepNetwork, Network, two_layers_of
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.gradients import input_gradients, weight_gradients
 from fewfire.networks.layer import Layer
@@ -23,6 +23,7 @@ __all__ = [
     "Layer",
     "LogisticLoss",
     "Loss",
+    "Network",
     "SoftmaxLoss",
     "SquaredLoss",
     "Step",
@@ -37,4 +38,5 @@ __all__ = [
     "orthogonal_network",
     "paper_threshold",
     "threshold_for_fire_rate",
+    "two_layers_of",
 ]

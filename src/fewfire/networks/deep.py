@@ -326,6 +326,32 @@ class DeepNetwork:
             ) from error
 
 
+Network = TwoLayerNetwork | DeepNetwork
+
+
+def two_layers_of(network: Network, what: str) -> TwoLayerNetwork:
+    """The network where it has one hidden layer.
+
+    Parameters
+    ----------
+    what : str
+        What needs it, for a person: "an attack".
+
+    Raises
+    ------
+    ValueError
+        It has several.
+    """
+    if isinstance(network, TwoLayerNetwork):
+        return network
+    if network.depth > 1:
+        raise ValueError(
+            f"{what} must have a network of one hidden layer. Got one of {network.depth}. Use a "
+            "TwoLayerNetwork."
+        )
+    return network.top
+
+
 def thresholds_of(
     widths: Sequence[int],
     threshold: float | str | Sequence[float],

@@ -175,6 +175,11 @@ class TwoLayerNetwork:
         return self.layer.weights
 
     @property
+    def layers(self) -> list[Layer]:
+        """All hidden layers: one."""
+        return [self.layer]
+
+    @property
     def output_weights(self) -> NDArray:
         return self.output_rows[:, : self.n_outputs]
 

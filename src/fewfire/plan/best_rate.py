@@ -65,7 +65,8 @@ def best_rate(problem: Problem, method: GradientDescent, *, memory_limit: int | 
     start, safe = perf_counter(), float(method.learning_rate)
     small = _on_few_samples(problem)
     if memory_limit is not None:  # which holds for the copies of a trial, too
-        copies = problem.network.layer.weight_rows.nbytes * (1 + (method.momentum > 0))
+        weights = sum(layer.weight_rows.nbytes for layer in problem.network.layers)
+        copies = weights * (1 + (method.momentum > 0))
         memory_limit = max(0, memory_limit - copies - small.inputs.rows.nbytes)
     losses: dict[float, float] = {}
 
@@ -105,7 +106,7 @@ def _loss_after(problem: Problem, method: GradientDescent, rate: float, memory_l
         return np.inf
     network = problem.network.copy()
     network.layer.structure = problem.network.layer.structure  # the same weights are written faster with it
-    fire_rate = fire_rate_at(network.threshold)
+    fire_rate = fire_rate_at(network.layer.threshold)
     index = index_named(rules.for_few_steps(fire_rate), memory_limit)
     trainer = Trainer(replace(problem, network=network), replace(method, learning_rate=rate), index)
     trainer.build()

@@ -130,7 +130,7 @@ def choose_index(
     for the caches only with all the neurons, and whatever else the machine does in the meantime.
     """
     begin = clock()
-    network, epochs = problem.network, max(1, epochs)
+    network, epochs = problem.two_layers("the choice of an index"), max(1, epochs)
     steps = epochs * problem.steps_per_epoch
     batches = list(islice(cycle(problem.batches(1)), PROBE_STEPS + 1))
     names = rules.worth_a_probe(network.n_features, problem.steps_per_epoch)
@@ -190,11 +190,12 @@ def probe_trainer(
     The scale is that of the whole network: for the same residuals a neuron moves as far in a step as it would
     among all the others.
     """
+    network = problem.two_layers("a probe")
     if memory_limit is not None:
         # What an index keeps of the samples alone is no less for fewer neurons.
-        share = len(neurons) / problem.network.width
+        share = len(neurons) / network.width
         memory_limit = int(memory_limit * share) + problem.inputs.rows.nbytes
-    part = replace(problem, network=problem.network.part(neurons))
+    part = replace(problem, network=network.part(neurons))
     return Trainer(part, method, index_named(index, memory_limit))
 
 

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.indexes import INDEXES, Index, index_named
+from fewfire.networks.deep import Network
 from fewfire.networks.losses import Loss
-from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan.best_rate import best_rate
 from fewfire.plan.index import choose_index
 from fewfire.plan.learning_rate import stable_learning_rate
@@ -22,7 +22,7 @@ log = logging.getLogger("fewfire")
 
 
 def plan_trainer(
-    network: TwoLayerNetwork,
+    network: Network,
     inputs: ArrayLike | Inputs,
     targets: ArrayLike,
     *,
@@ -69,6 +69,11 @@ def plan_trainer(
         method, measured = with_learning_rate(method, problem, memory_limit=index_limit)
     choice = None
     if index == "auto":
+        if len(network.layers) > 1:
+            raise ValueError(
+                "the first of several hidden layers must have a named index: 'auto' times one layer. "
+                f"Got {len(network.layers)} layers. Use 'drift'."
+            )
         if not isinstance(method, GradientDescent):
             raise ValueError(
                 "Gauss-Newton steps need a named index: 'auto' times gradient steps, which says nothing "

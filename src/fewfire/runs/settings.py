@@ -64,7 +64,8 @@ class Settings:
     @classmethod
     def of(cls, options: TrainOptions, dataset: Dataset, trainer: Trainer) -> "Settings":
         """The settings of a run that is about to begin."""
-        method, problem, network = trainer.method, trainer.problem, trainer.network
+        method, problem = trainer.method, trainer.problem
+        network = problem.two_layers("a run folder")
         schedule: Schedule = Constant()
         rate = 1.0
         if isinstance(method, GradientDescent):

@@ -8,6 +8,7 @@ fires on i, else 0. So
 J itself, n c times m d numbers, is never formed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,16 +34,16 @@ class FiringGram:
     def times(self, values: Floats) -> Floats:
         """G v, (n, c): 2 (d + c) multiply-adds per firing pair, in the precision of the network."""
         network, fires = self.network, self.fires
-        products = np.empty(len(fires), network.dtype)
-        _core.gram_dots(fires.core_view, network.output_rows,
-                        padded(values, network.dtype), self.batch.core_view, products)  # fmt: skip
+        pulls, products = np.empty((2, len(fires)), network.dtype)
+        _core.output_pulls(fires.core_view, network.output_rows, padded(values, network.dtype), 1.0, pulls)
+        _core.gram_dots(fires.core_view, pulls, self.batch.core_view, products)
         return network.scale * self._summed(products)
 
-    def response(self, rows: NDArray) -> Floats:
-        """J D, (n, c), of rows D (m, stride) in the shape of the weights: how outputs follow such a move."""
+    def response(self, rows: Sequence[NDArray]) -> Floats:
+        """J D, (n, c), of one array of rows D (m, stride) as the weights: how outputs follow such a move."""
         network, fires = self.network, self.fires
         products = np.empty(len(fires), network.dtype)
-        _core.fire_dots(fires.core_view, rows, self.batch.core_view, products)
+        _core.fire_dots(fires.core_view, rows[0], self.batch.core_view, products)
         return self._summed(products)
 
     def _summed(self, products: NDArray) -> Floats:

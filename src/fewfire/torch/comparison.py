@@ -135,7 +135,7 @@ def compare_dense(
         speedup=speedups[FLOAT32],
         dense_step=dense.name,
         dense_trials=trials,
-        max_weight_difference=_largest_difference(dense.dense.weights, trainer.network.weights),
+        max_weight_difference=_largest_difference(dense.dense.weights, trainer.network.layer.weights),
         compared_steps=steps,
         bfloat16_step=rounded.name if rounded else None,
         bfloat16_seconds_per_step=beside.get(BFLOAT16),

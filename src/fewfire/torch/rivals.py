@@ -58,7 +58,7 @@ class DenseStep(ABC):
     takes_float64: ClassVar[bool] = True
 
     def __init__(self, stepper: DescentStepper, rate: float) -> None:
-        network, layer = stepper.problem.network, stepper.problem.network.layer
+        network, layer = stepper.network, stepper.network.layer
         self.weights = torch.from_numpy(network.weights.copy())
         self.output_weights = torch.from_numpy(network.output_weights.copy())
         self.rule, self.velocities = stepper.rule, []

@@ -9,6 +9,7 @@ from fewfire.indexes import Index
 from fewfire.indexes.base import Progress
 from fewfire.networks.descent import Descent, Step
 from fewfire.networks.layer import Layer
+from fewfire.networks.layer_descent import LayerDescent
 
 
 class Asking:
@@ -61,15 +62,18 @@ class Asking:
         """Remember who fires now on these samples, for the next call of `batch` with the same ids."""
         self._ahead = ids, batch, fires
 
-    def descend(self, descent: Descent, next_ids: NDArray[np.int64] | None) -> None:
+    def descend(self, descent: Descent | LayerDescent, next_ids: NDArray[np.int64] | None) -> FireSet | None:
         """Take a step, and find in the same pass over the weights who fires on the next batch."""
         self._is_stale = True
+        found = None
         if next_ids is None:
             self.index.moved(descent.take())
         else:
             batch = self.inputs.batch(next_ids)
-            self._ahead = next_ids, batch, self.index.descend(descent, batch)
+            found = self.index.descend(descent, batch)
+            self._ahead = next_ids, batch, found
         self._is_stale = False
+        return found
 
     def moved(self, step: Step) -> None:
         """Tell the index of a step that was taken."""

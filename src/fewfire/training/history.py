@@ -1,6 +1,7 @@
 """What each epoch records."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,9 @@ class EpochRecord:
         exact index, and in epochs without an audit
     validation_loss, validation_score : on rows that were held back, once the epoch is over: their mean loss,
         and accuracy, R squared or precision at 1; None where none were
+    layers : of a deep network, for each hidden layer its fire_rate, work_share, moved_mean and moved_max, and
+        dead_samples, on how many samples no neuron of the layer fired at their step; else None. The figures
+        above are of all layers, but for near_rate, dot_rate and refreshes, which are of the first
     """
 
     epoch: int
@@ -56,6 +60,7 @@ class EpochRecord:
     missed_mass: float | None = None
     validation_loss: float | None = None
     validation_score: float | None = None
+    layers: list[dict[str, float]] | None = None
 
-    def as_dict(self) -> dict[str, float | int | None]:
+    def as_dict(self) -> dict[str, Any]:
         return asdict(self)

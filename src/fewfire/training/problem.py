@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.errors import DataError
+from fewfire.networks.deep import Network, two_layers_of
 from fewfire.networks.losses import Loss, SquaredLoss, loss_named, predicted_classes
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.tensors import sha256
@@ -19,7 +20,7 @@ class Problem:
 
     Attributes
     ----------
-    network : TwoLayerNetwork
+    network : TwoLayerNetwork or DeepNetwork
         Trained in place.
     inputs : Inputs
     targets : (n, c)
@@ -34,7 +35,7 @@ class Problem:
         What 1 of each real-valued target is for a person, who reads the errors in these units; None for 1.
     """
 
-    network: TwoLayerNetwork
+    network: Network
     inputs: Inputs
     targets: NDArray
     loss: Loss
@@ -46,7 +47,7 @@ class Problem:
     @classmethod
     def of(
         cls,
-        network: TwoLayerNetwork,
+        network: Network,
         inputs: ArrayLike | Inputs,
         targets: ArrayLike,
         *,
@@ -81,6 +82,10 @@ class Problem:
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.inputs)
+
+    def two_layers(self, what: str) -> TwoLayerNetwork:
+        """The network where it has one hidden layer; see `two_layers_of`."""
+        return two_layers_of(self.network, what)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -161,10 +166,9 @@ class Problem:
         network = self.network
         return {
             "training_data": self.data_checksum,
-            "width": network.width,
+            **_shape(network),
             "n_features": network.n_features,
             "n_outputs": network.n_outputs,
-            "threshold": network.threshold,
             "dtype": str(network.dtype),
             "loss": self.loss.name,
             "batch_size": self.batch_size,
@@ -172,7 +176,18 @@ class Problem:
         }
 
 
-def _checked_targets(targets: ArrayLike, n: int, network: TwoLayerNetwork) -> NDArray:
+def _shape(network: Network) -> dict[str, object]:
+    if isinstance(network, TwoLayerNetwork):
+        return {"width": network.width, "threshold": network.threshold}
+    return {
+        "width": list(network.widths),
+        "threshold": list(network.thresholds),
+        "constants": list(network.constants),
+        "lengths": None if network.lengths is None else list(network.lengths),
+    }
+
+
+def _checked_targets(targets: ArrayLike, n: int, network: Network) -> NDArray:
     values = np.ascontiguousarray(targets, dtype=network.dtype)
     if values.shape != (n, network.n_outputs):
         raise DataError(
@@ -187,7 +202,7 @@ def _checked_targets(targets: ArrayLike, n: int, network: TwoLayerNetwork) -> ND
     return values
 
 
-def _checked_weights(weights: ArrayLike | None, n: int, network: TwoLayerNetwork) -> NDArray | None:
+def _checked_weights(weights: ArrayLike | None, n: int, network: Network) -> NDArray | None:
     if weights is None:
         return None
     values = np.asarray(weights, dtype=network.dtype)

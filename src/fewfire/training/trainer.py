@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.core.rows import ROWS_AT_A_TIME
 from fewfire.core.work import Work
 from fewfire.errors import DataError, TrainingError
 from fewfire.indexes import Index
 from fewfire.indexes.base import Progress
 from fewfire.indexes.choice import Choice
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.deep import Network
 from fewfire.system.machine import instruction_set
+from fewfire.training.accounts import distances, layer_figures, work_figures
 from fewfire.training.asking import Asking
 from fewfire.training.checkpoint import State
 from fewfire.training.history import EpochRecord
@@ -85,7 +85,7 @@ class Trainer:
         self._epoch_ahead: tuple[int, list[NDArray[np.int64]]] | None = None  # its number and batches
 
     @property
-    def network(self) -> TwoLayerNetwork:
+    def network(self) -> Network:
         return self.problem.network
 
     @property
@@ -149,7 +149,7 @@ class Trainer:
         moving = stepper.moving_rows
         begun = State({name: rows.copy() for name, rows in moving.items()}, self._progress(), self._figures())
         self._begun = begun
-        work, seconds, begin = self.index.work.copy(), dict(stepper.seconds), perf_counter()
+        works, seconds, begin = self._works(), dict(stepper.seconds), perf_counter()
         audited = self.index.audited
         total_loss, tally = 0.0, 0
         batches, following = self._batches_now_and_next(number)
@@ -175,27 +175,25 @@ class Trainer:
             ) from None
         stepper.end_epoch()
 
-        n = len(self.problem)
-        moved = _distances(self.network.layer.weight_rows, begun.rows["weights"])
-        spent, audited = self.index.work - work, self.index.audited - audited
-        asked = max(spent.asked, 1)  # of none where no step was worth taking
+        moved = [distances(rows, begun.rows[name]) for name, rows in stepper.layer_rows.items()]
+        spent = [now - before for now, before in zip(stepper.works, works, strict=True)]
+        audited = self.index.audited - audited
+        n_features = [layer.n_features for layer in self.network.layers]
         parts = {f"seconds_{part}": stepper.seconds[part] - before for part, before in seconds.items()}
         record = self.method.record_type(
             epoch=number,
             steps=len(batches) * stepper.replays,
             learning_rate=stepper.rate_of(stepper.steps_taken - 1),
-            loss=total_loss / n,
-            fire_rate=spent.fired / asked,
-            near_rate=spent.near / asked,
-            dot_rate=spent.dots / asked,
-            work_share=spent.share_of_dense(self.network.n_features),
+            loss=total_loss / len(self.problem),
+            **work_figures(spent, n_features),
             seconds=perf_counter() - begin,
-            refreshes=spent.refreshed,
+            refreshes=spent[0].refreshed,
             index_bytes=self.index.nbytes,
-            moved_mean=float(moved.mean()),
-            moved_max=float(moved.max()),
+            moved_mean=float(np.concatenate(moved).mean()),
+            moved_max=float(np.concatenate(moved).max()),
             recall=audited.recall,
             missed_mass=audited.missed_mass,
+            layers=layer_figures(spent, n_features, moved, stepper.dead_samples) if spent[1:] else None,
             **self.problem.figures(tally),
             **parts,
             **stepper.figures(),
@@ -214,8 +212,14 @@ class Trainer:
             own["approximate_index"] = self.index.terms
         return own | self.problem.terms | self.method.terms
 
+    def _works(self) -> list[Work]:
+        """Copies of the work counted for each layer so far."""
+        return [work.copy() for work in self.stepper.works]
+
     def _progress(self) -> dict[str, Any]:
-        return {"numbers": self.stepper.numbers, "work": asdict(self.index.work)}
+        first, *later = map(asdict, self.stepper.works)
+        progress = {"numbers": self.stepper.numbers, "work": first}
+        return progress | {"later_work": later} if later else progress
 
     def _figures(self) -> list[dict[str, Any]]:
         return [record.as_dict() for record in self.history]
@@ -266,7 +270,10 @@ class Trainer:
             numbers: Mapping[str, Any] = state.progress["numbers"]
             if set(numbers) != set(self.stepper.numbers):
                 raise ValueError(f"the numbers {', '.join(numbers)}")
-            work = Work(**state.progress["work"])
+            counted = [state.progress["work"], *state.progress.get("later_work", [])]
+            works = [Work(**work) for work in counted]
+            if len(works) != len(self.stepper.works):
+                raise ValueError(f"the work of {len(works)} layers")
             history = [self.method.record_type(**figures) for figures in state.history]
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(
@@ -277,7 +284,8 @@ class Trainer:
         for name, rows in self.stepper.fixed_rows.items():
             rows[:] = state.rows[name]
         self.history = history
-        self.index.work.go_on_from(work)
+        for own, work in zip(self.stepper.works, works, strict=True):
+            own.go_on_from(work)
 
     def _return_to(self, state: State) -> None:
         """Take rows and numbers of a state for those of now."""
@@ -285,14 +293,3 @@ class Trainer:
             rows[:] = state.rows[name]
         self.stepper.go_on_from(state.progress["numbers"])
         self._begun = None
-
-
-def _distances(rows: NDArray, before: NDArray) -> NDArray[np.float64]:
-    """How far each row has moved, (m,); infinite where the square overflows."""
-    distances = np.empty(len(rows))
-    for first in range(0, len(rows), ROWS_AT_A_TIME):
-        part = slice(first, first + ROWS_AT_A_TIME)
-        with np.errstate(over="ignore"):
-            moves = rows[part] - before[part]
-            distances[part] = np.sqrt(np.einsum("rf,rf->r", moves, moves))
-    return distances

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.core.work import Work
 from fewfire.errors import TrainingError
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.deep import Network
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
 from fewfire.training.problem import Problem
@@ -103,10 +104,26 @@ class Stepper(ABC):
     # What it takes to go on after a break
 
     @property
+    def layer_rows(self) -> dict[str, NDArray]:
+        """The weights of each layer, the first one first."""
+        layers = self.problem.network.layers
+        return {f"weights {number}" if number > 1 else "weights": layer.weight_rows
+                for number, layer in enumerate(layers, 1)}  # fmt: skip
+
+    @property
     def moving_rows(self) -> dict[str, NDArray]:
         """All rows that steps move."""
-        network = self.problem.network
-        return {"weights": network.layer.weight_rows, "output_weights": network.output_rows}
+        return self.layer_rows | {"output_weights": self.problem.network.output_rows}
+
+    @property
+    def works(self) -> list[Work]:
+        """The work counted for each layer, the first one first."""
+        return [self.asking.index.work]
+
+    @property
+    def dead_samples(self) -> list[int]:
+        """Of a deep network: on how many samples of this epoch no neuron of each layer fired."""
+        return []
 
     @property
     def fixed_rows(self) -> dict[str, NDArray]:
@@ -150,7 +167,7 @@ class Method(ABC):
     record_type: ClassVar[type[EpochRecord]] = EpochRecord
 
     def sized(
-        self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
+        self, network: Network, n_samples: int, batch_size: int | None, memory_limit: int | None
     ) -> tuple["Method", int | None, int]:
         """The method, batch size and bytes of work arrays for a problem of this size.
 

@@ -22,10 +22,10 @@ from fewfire import _core
 from fewfire.core.rows import BLOCK
 from fewfire.indexes import index_for_new_inputs
 from fewfire.indexes.predict import predicted_outputs
+from fewfire.networks.deep import Network
 from fewfire.networks.descent import Descent
 from fewfire.networks.losses import SquaredLoss
 from fewfire.networks.near_kernel import copies_for
-from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.memory import require_within
 from fewfire.system.words import bytes_text
 from fewfire.tangent.centres import CentredRidge, least_ridge_error
@@ -75,7 +75,7 @@ class CentredGaussNewton(Method):
             raise ValueError(f"n_centres must be a whole number >= 1. Got {self.n_centres}. Use 6000.")
 
     def sized(
-        self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
+        self, network: Network, n_samples: int, batch_size: int | None, memory_limit: int | None
     ) -> tuple["CentredGaussNewton", int | None, int]:
         limit = KERNEL_BYTES if memory_limit is None else memory_limit // 3
         count = min(self.n_centres, n_samples, max(1, limit // (4 * n_samples)))
@@ -106,7 +106,8 @@ class CentredStepper(SolvingStepper):
             raise ValueError(
                 f"centred steps are for loss='squared'. Got {problem.loss.name!r}. Use GaussNewton()."
             )
-        network, copies = problem.network, copies_for(problem.network.n_outputs)
+        self.network = network = problem.two_layers("a centred step")
+        copies = copies_for(network.n_outputs)
         rows = network.weights
         if len(rows) % copies or any((rows[::copies] != rows[k::copies]).any() for k in range(1, copies)):
             raise ValueError(
@@ -132,9 +133,9 @@ class CentredStepper(SolvingStepper):
         (loss, tally)
             Mean loss of all samples after it, and how good the outputs are then; see `Problem.tally`.
         """
-        problem, layer = self.problem, self.problem.network.layer
+        problem, layer = self.problem, self.network.layer
         start = perf_counter()
-        outputs = predicted_outputs(problem.network, problem.inputs).astype(np.float64)
+        outputs = predicted_outputs(self.network, problem.inputs).astype(np.float64)
         before = float(problem.losses(outputs, ids).sum())
         self.require_finite("the loss", before)
         centres = np.random.default_rng(problem.seed).choice(len(ids), self.count, replace=False)
@@ -149,8 +150,8 @@ class CentredStepper(SolvingStepper):
         base = layer.weight_rows.copy()
         try:
             for share in SHARES:
-                step = Descent(problem.network, batch, fires, -share * alpha, float(self.count)).take()
-                moved = predicted_outputs(problem.network, problem.inputs).astype(np.float64)
+                step = Descent(self.network, batch, fires, -share * alpha, float(self.count)).take()
+                moved = predicted_outputs(self.network, problem.inputs).astype(np.float64)
                 if problem.losses(moved, ids).sum() < before:
                     self.asking.moved(step)
                     self.steps_taken += 1
@@ -184,7 +185,7 @@ class CentredStepper(SolvingStepper):
 
     def _kernel(self, centres: NDArray[np.int64]) -> NDArray[np.float32]:
         """K of all samples with the centres, (n, M)."""
-        network, inputs = self.problem.network, self.problem.inputs
+        network, inputs = self.network, self.problem.inputs
         one_of_each = network.layer.part(slice(None, None, self.copies))
         index = index_for_new_inputs(one_of_each, inputs)
         bits = np.zeros((len(inputs), -(-one_of_each.width // BLOCK)), np.uint64)

@@ -7,7 +7,7 @@ the outputs, the objective is nearly
                + ridge/2 |w + delta - w_0|^2 + damping/2 |delta|^2,
 
 and delta = -J^T g - kappa (w - w_0) makes it least, where g is the solution of a system of n c numbers with
-the Gram matrix G = J J^T. J is met only through the fire set.
+the Gram matrix G = J J^T. J is met only through the fire set, or those of all layers of a deep network.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.networks.descent import Descent, Step
+from fewfire.core.work import Work
+from fewfire.networks.deep import Network
 from fewfire.networks.losses import Curvature
-from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import one_blas_thread
 from fewfire.system.memory import require_within
 from fewfire.system.words import bytes_text, require_one_of
@@ -32,7 +31,8 @@ from fewfire.tangent.gram import FiringGram, Floats
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods.base import Method, SolvingStepper, Taken
-from fewfire.training.methods.ridge import OfOwnPart, Ridge, ToStart
+from fewfire.training.methods.linearized import linearized
+from fewfire.training.methods.ridge import Gram, OfOwnPart, Ridge, ToStart
 from fewfire.training.problem import Problem
 
 PRECONDITIONERS = ("exact", "shared", "sketch")
@@ -131,7 +131,7 @@ class GaussNewton(Method):
         require_one_of(self.preconditioner, ("auto", *PRECONDITIONERS), "preconditioner")
 
     def sized(
-        self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
+        self, network: Network, n_samples: int, batch_size: int | None, memory_limit: int | None
     ) -> tuple["GaussNewton", int | None, int]:
         limit = MATRIX_LIMIT if memory_limit is None else memory_limit
         if batch_size is None:
@@ -161,12 +161,15 @@ class GaussNewtonStepper(SolvingStepper):
     ----------
     damping : float
         Damping of the next step, in units of the mean of the diagonal of G.
+    linear : Linearized
+        The network, as a step sees it.
     """
 
     def __init__(self, method: GaussNewton, problem: Problem, asking: Asking) -> None:
         super().__init__(problem, asking)
         n, c, size = len(problem), problem.network.n_outputs, problem.batch_size
-        self.network, self.ridge, self.tolerance = problem.network, method.ridge, method.tolerance
+        self.linear = linearized(problem, asking)
+        self.ridge, self.tolerance = method.ridge, method.tolerance
         self.damping = float(method.damping)
         self.preconditioner = method.preconditioner
         if self.preconditioner == "auto":
@@ -182,9 +185,15 @@ class GaussNewtonStepper(SolvingStepper):
         self._ridge = Ridge()
         if self.ridge:
             one_batch = problem.steps_per_epoch == 1
-            self._ridge = ToStart(problem.network.layer) if one_batch else OfOwnPart(n, c)
+            self._ridge = ToStart(problem.network.layers) if one_batch else OfOwnPart(n, c)
         self._steps_before = 0
         self._tally: dict[str, Any] = dict(NOTHING)
+        self._dead = np.zeros(len(problem.network.layers), np.int64)
+        if len(self._dead) > 1 and self.preconditioner == "sketch":
+            raise ValueError(
+                "a network of several hidden layers must be solved for with the preconditioner 'exact' or "
+                "'shared'. Got 'sketch', which is of one layer. Use 'auto'."
+            )
 
     @property
     def description(self) -> str:
@@ -192,6 +201,7 @@ class GaussNewtonStepper(SolvingStepper):
 
     def begin_epoch(self) -> None:
         self._tally, self._steps_before = dict(NOTHING), self.steps_taken
+        self._dead[:] = 0
 
     def end_epoch(self) -> None:
         self.finished = self.steps_taken == self._steps_before
@@ -206,6 +216,14 @@ class GaussNewtonStepper(SolvingStepper):
     @property
     def fixed_rows(self) -> dict[str, NDArray]:
         return self._ridge.fixed_rows
+
+    @property
+    def works(self) -> list[Work]:
+        return [self.asking.index.work, *self.linear.later_works]
+
+    @property
+    def dead_samples(self) -> list[int]:
+        return self._dead.tolist()
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -224,31 +242,33 @@ class GaussNewtonStepper(SolvingStepper):
             Mean loss of the batch after the step, and how good its outputs are then; see `Problem.tally`.
         """
         start = perf_counter()
-        batch, fires = self.asking.batch(ids)
+        linear = self.linear
+        batch, seen = linear.look(ids)
         self.seconds["find"] += perf_counter() - start
-        base = self.network.layer.weight_rows.copy()
+        self._dead += linear.dead_samples(seen)
+        base = [layer.weight_rows.copy() for layer in linear.layers]
         try:
-            fires = self._descend(batch, fires, ids, base)
+            seen = self._descend(batch, seen, ids, base)
         except BaseException:
-            self.network.layer.weight_rows[:] = base
+            linear.restore(base)
             self.asking.forget()
             raise
         if next_ids is ids:
-            self.asking.keep(ids, batch, fires)
-        outputs = self.network.outputs(fires).astype(np.float64)
+            linear.keep(ids, batch, seen)
+        outputs = linear.outputs(seen)
         return float(self.problem.losses(outputs, ids).mean()), self.problem.tally(outputs, ids)
 
-    def _descend(self, batch: Inputs, fires: FireSet, ids: NDArray[np.int64], base: NDArray) -> FireSet:
+    def _descend(self, batch: Inputs, seen: Any, ids: NDArray[np.int64], base: list[NDArray]) -> Any:
         """Take the step; who fires after it."""
         start = perf_counter()
-        outputs = self.network.outputs(fires).astype(np.float64)
-        gram = FiringGram(self.network, batch, fires)
+        outputs = self.linear.outputs(seen)
+        gram = self.linear.gram(batch, seen)
         response = self._ridge.response(gram, ids)
         distance = self._ridge.distance()
         before = self._objective(outputs, ids, distance)
         self.require_finite("the loss", before)
         if gram.size == 0 or before <= self._rounding(outputs):
-            return fires
+            return seen
         curvature = self.problem.loss.second(outputs, self.problem.targets[ids])
         if self.problem.sample_weight is not None:
             curvature = curvature.weighted(self.problem.sample_weight[ids].astype(np.float64))
@@ -262,15 +282,15 @@ class GaussNewtonStepper(SolvingStepper):
                 self.damping *= CHANGE
                 continue
             solved = perf_counter()
-            step = self._take(batch, fires, move)
+            pulls = self._ridge.draw(move.pulls, move.share).astype(self.problem.network.dtype)
+            self.linear.take(batch, seen, pulls, all_moved=self._ridge.moves_all)
             taken = perf_counter()
-            found = self.asking.fire_set(batch)
-            outputs = self.network.outputs(found).astype(np.float64)
+            found = self.linear.see(batch)
+            outputs = self.linear.outputs(found)
             actual = before - self._objective(outputs, ids, self._ridge.distance())
-            seen = perf_counter()
             self.seconds["forward"] += solved - start
             self.seconds["move"] += taken - solved
-            self.seconds["find"] += seen - taken
+            self.seconds["find"] += perf_counter() - taken
             self._tally["products"] += move.products
             if actual > GOOD_RATIO * move.predicted:
                 self.damping = max(self.damping / CHANGE, LEAST_DAMPING)
@@ -282,12 +302,14 @@ class GaussNewtonStepper(SolvingStepper):
                 self.steps_taken += 1
                 self._ridge.keep()
                 return found
-            self._go_back(step, base)
-        return fires
+            self._ridge.undo()
+            self.linear.undo(base, all_moved=self._ridge.moves_all)
+        return seen
 
     def _rounding(self, outputs: Floats) -> float:
         """A squared loss of this size is rounding of the outputs: nothing can be gained."""
-        return outputs.size * (float(np.finfo(self.network.dtype).eps) * float(np.abs(outputs).max())) ** 2
+        precision = float(np.finfo(self.problem.network.dtype).eps)
+        return outputs.size * (precision * float(np.abs(outputs).max())) ** 2
 
     def _objective(self, outputs: Floats, ids: NDArray[np.int64], distance: float) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -295,7 +317,7 @@ class GaussNewtonStepper(SolvingStepper):
 
     def _solve(
         self,
-        gram: FiringGram,
+        gram: Gram,
         curvature: Curvature,
         matrix: Floats,
         response: Floats | None,
@@ -325,37 +347,20 @@ class GaussNewtonStepper(SolvingStepper):
             predicted += self.ridge * (along + share * distance - 0.5 * length)
         return Move(pulls, share, predicted, products)
 
-    def _matrix(self, gram: FiringGram, curvature: Curvature) -> Floats:
+    def _matrix(self, gram: Gram, curvature: Curvature) -> Floats:
         """What preconditions L^T G L: itself, or a matrix for all outputs alike."""
-        if self.preconditioner == "exact" and self.network.n_outputs > 1:
+        if self.preconditioner == "exact" and self.problem.network.n_outputs > 1:
             return _whitened(gram.matrix(), curvature)
         n = len(gram.batch)
-        sketched = self.preconditioner == "sketch"
-        matrix = gram.sketched(SKETCH_ROWS * n, self.problem.seed) if sketched else gram.shared()
+        if self.preconditioner == "sketch" and isinstance(gram, FiringGram):
+            matrix = gram.sketched(SKETCH_ROWS * n, self.problem.seed)
+        else:
+            matrix = gram.shared()
         spread = np.square(curvature.scales) * (1 - np.square(curvature.directions))
         roots = np.sqrt(spread.mean(axis=1))
         matrix *= roots[:, None]
         matrix *= roots
         return matrix
-
-    def _take(self, batch: Inputs, fires: FireSet, move: Move) -> Step:
-        """Move the weights, and tell the index."""
-        pulls = self._ridge.draw(move.pulls, move.share).astype(self.network.dtype)
-        step = Descent(self.network, batch, fires, pulls, float(len(batch))).take()
-        self._tell(step)
-        return step
-
-    def _go_back(self, step: Step, base: NDArray) -> None:
-        """Undo a step."""
-        self.network.layer.weight_rows[:] = base
-        self._ridge.undo()
-        self._tell(Step(step.fires, -step.coefficients, step.lengths, step.batch))
-
-    def _tell(self, step: Step) -> None:
-        if self._ridge.moves_all:
-            self.asking.forget()  # all neurons moved, and not by a sum over the batch
-        else:
-            self.asking.moved(step)
 
 
 def _inverse_of(matrix: Floats, weight: float) -> Linear:

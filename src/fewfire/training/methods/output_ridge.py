@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fewfire.core.fire_set import FireSet
 from fewfire.indexes.predict import predicted_outputs
+from fewfire.networks.deep import Network, two_layers_of
 from fewfire.networks.losses import SquaredLoss
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.memory import require_within
@@ -59,9 +60,10 @@ class OutputRidge(Method):
             raise ValueError(f"ridge must be a finite number > 0. Got {self.ridge}. Use 0.1.")
 
     def sized(
-        self, network: TwoLayerNetwork, n_samples: int, batch_size: int | None, memory_limit: int | None
+        self, network: Network, n_samples: int, batch_size: int | None, memory_limit: int | None
     ) -> tuple["OutputRidge", int | None, int]:
-        width, item = network.width, network.dtype.itemsize
+        width = two_layers_of(network, "a ridge regression to neurons").width
+        item = network.dtype.itemsize
         needed = item * ROWS * width + (8 + item) * width**2
         if n_samples < width:  # all activations at one time, and three matrices of pairs of samples
             needed = 2 * item * n_samples * width + 24 * n_samples**2
@@ -95,18 +97,18 @@ class OutputRidgeStepper(SolvingStepper):
                 f"the output weights are solved for with loss='squared'. Got {problem.loss.name!r}. Use "
                 "GradientDescent(train_output_weights=True)."
             )
-        self.ridge = method.ridge
+        self.network, self.ridge = problem.two_layers("a ridge regression to neurons"), method.ridge
 
     @property
     def description(self) -> str:
-        return f"ridge regression to {self.problem.network.width:,} neurons"
+        return f"ridge regression to {self.network.width:,} neurons"
 
     def end_epoch(self) -> None:
         self.finished = True
 
     def step(self, ids: NDArray[np.int64], next_ids: NDArray[np.int64] | None = None) -> Taken:
         """The step over all samples; see `Stepper.step`."""
-        problem, network, begin = self.problem, self.problem.network, perf_counter()
+        problem, network, begin = self.problem, self.network, perf_counter()
         solution = self._by_samples() if len(problem) < network.width else self._by_neurons()
         solved = perf_counter()
         self.require_finite("the output weights", float(np.abs(solution).max()))
@@ -121,9 +123,9 @@ class OutputRidgeStepper(SolvingStepper):
         """(Phi^T D Phi + ridge)^(-1) Phi^T D Y."""
         from scipy.linalg import cho_factor, cho_solve
 
-        problem, width = self.problem, self.problem.network.width
+        problem, width = self.problem, self.network.width
         gram = np.zeros((width, width))
-        right = np.zeros((width, problem.network.n_outputs))
+        right = np.zeros((width, self.network.n_outputs))
         for part, rows in self._activations():
             targets = problem.targets[part].astype(rows.dtype)
             if problem.sample_weight is not None:
@@ -152,7 +154,7 @@ class OutputRidgeStepper(SolvingStepper):
         """Some samples after others, with phi of all neurons, (m, samples)."""
         for first in range(0, len(self.problem), ROWS):
             part = np.arange(first, min(first + ROWS, len(self.problem)))
-            yield part, activations(self.problem.network, self.asking.batch(part)[1])
+            yield part, activations(self.network, self.asking.batch(part)[1])
 
 
 def activations(network: TwoLayerNetwork, fires: FireSet) -> NDArray:

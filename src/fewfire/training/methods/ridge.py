@@ -10,12 +10,17 @@ so that each step solves for its own alpha and leaves those of the others: block
 problem, which converges to the solution over all samples (docs/theory/gauss_newton.md).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.core.rows import ROWS_AT_A_TIME
 from fewfire.networks.layer import Layer
+from fewfire.tangent.deep_gram import DeepGram
 from fewfire.tangent.gram import FiringGram, Floats
+
+Gram = FiringGram | DeepGram
 
 
 class Ridge:
@@ -42,7 +47,7 @@ class Ridge:
     def go_on_after(self, steps: int) -> None:
         """The fixed and moving rows are now as they were after so many steps."""
 
-    def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> Floats | None:
+    def response(self, gram: Gram, ids: NDArray[np.int64]) -> Floats | None:
         """J D, (n, c), for a batch of these samples; None for a D of 0."""
         return None
 
@@ -64,29 +69,35 @@ class Ridge:
 class ToStart(Ridge):
     """To where training began: all neurons move."""
 
-    def __init__(self, layer: Layer) -> None:
-        self._rows, self._initial = layer.weight_rows, layer.weight_rows.copy()
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._rows = [layer.weight_rows for layer in layers]
+        self._initial = [rows.copy() for rows in self._rows]
 
     @property
     def fixed_rows(self) -> dict[str, NDArray]:
-        return {"initial_weights": self._initial}
+        return {f"initial_weights {number}" if number > 1 else "initial_weights": rows
+                for number, rows in enumerate(self._initial, 1)}  # fmt: skip
 
     def go_on_after(self, steps: int) -> None:
         self.moves_all = steps > 0
 
-    def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> Floats | None:
-        return gram.response(self._rows - self._initial) if self.moves_all else None
+    def _away(self) -> list[NDArray]:
+        """D, for each layer."""
+        return [rows - initial for rows, initial in zip(self._rows, self._initial, strict=True)]
+
+    def response(self, gram: Gram, ids: NDArray[np.int64]) -> Floats | None:
+        return gram.response(self._away()) if self.moves_all else None
 
     def distance(self) -> float:
-        away = self._rows - self._initial
-        return float(np.einsum("rf,rf->", away, away, dtype=np.float64))
+        return sum(float(np.einsum("rf,rf->", away, away, dtype=np.float64)) for away in self._away())
 
     def draw(self, pulls: Floats, share: float) -> Floats:
-        if self.moves_all:
-            rows = self._rows
+        if not self.moves_all:
+            return pulls
+        for rows, initial in zip(self._rows, self._initial, strict=True):
             for first in range(0, len(rows), ROWS_AT_A_TIME):
                 part = slice(first, first + ROWS_AT_A_TIME)
-                rows[part] -= rows.dtype.type(share) * (rows[part] - self._initial[part])
+                rows[part] -= rows.dtype.type(share) * (rows[part] - initial[part])
         return pulls
 
     def keep(self) -> None:
@@ -109,7 +120,7 @@ class OfOwnPart(Ridge):
     def moving_rows(self) -> dict[str, NDArray]:
         return {"pulls": self._pulls}
 
-    def response(self, gram: FiringGram, ids: NDArray[np.int64]) -> Floats:
+    def response(self, gram: Gram, ids: NDArray[np.int64]) -> Floats:
         self._gram, self._ids = gram, ids
         self._before = self._own = self._pulls[ids]
         self._image = gram.times(self._own)
