@@ -232,7 +232,7 @@ class TwoLayerNetwork:
 
     def at_threshold(self, threshold: float) -> "TwoLayerNetwork":
         """The same neurons with another threshold; copies nothing, unless they coast."""
-        return TwoLayerNetwork._of(self.layer.at_threshold(threshold), self.output_rows, self.n_outputs)
+        return TwoLayerNetwork.of_rows(self.layer.at_threshold(threshold), self.output_rows, self.n_outputs)
 
     def arrange(self, order: NDArray[np.int32]) -> None:
         """Put neuron order[r] in the place of neuron r, for all r: the same function."""

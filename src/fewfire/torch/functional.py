@@ -115,7 +115,7 @@ def _network(weight: Tensor, output_weight: Tensor, threshold: float, scale: flo
     rows, dtype = weight.numpy(), weight.numpy().dtype
     layer = Layer(padded(rows, dtype), rows.shape[1], threshold, scale)
     outputs = output_weight.numpy()
-    return TwoLayerNetwork._of(layer, padded(outputs, dtype), outputs.shape[1])
+    return TwoLayerNetwork.of_rows(layer, padded(outputs, dtype), outputs.shape[1])
 
 
 def _array(ids: Tensor | None) -> NDArray[np.int64] | None:

@@ -60,10 +60,10 @@ class AttackedStepper(DescentStepper):
     ) -> None:
         super().__init__(method, problem, asking)
         self._attack, self._samples = adversary.attack, adversary.samples_of(problem)
-        self._surface = Surface(problem.network, adversary.scaling, asking.index)
+        self._surface = Surface(self.network, adversary.scaling, asking.index)
         self.slack: float | None = None
         if adversary.search == "candidates":
-            self.slack = candidate_slack(problem.network, self._attack, self._samples, adversary.scaling)
+            self.slack = candidate_slack(self.network, self._attack, self._samples, adversary.scaling)
         self.seconds["attack"] = 0.0
         self.attack_work = Work()
         self._losses: tuple[float, float] | None = None  # of both searches, on one batch of an epoch
