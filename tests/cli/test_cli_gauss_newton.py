@@ -83,7 +83,7 @@ def test_the_memory_budget_counts_with_the_threshold_that_the_network_gets(tmp_p
     threshold = paper_threshold(256, second_order=True)
     assert RunFolder(tmp_path / "first").load_settings().threshold == np.float32(threshold)
 
-    network_needs = training_memory(**accounts[0] | {"fire_rate": fire_rate_at(threshold)}).total
+    network_needs = training_memory(**accounts[0] | {"fire_rates": [fire_rate_at(threshold)]}).total
     needed = network_needs + prepare_module.SPARE_BYTES
     below = train_digits(tmp_path / "second", *options, "--memory-limit", needed - 1)
     assert "data and network, before any index," in below.message

@@ -131,7 +131,7 @@ def test_it_says_what_it_is():
     ("settings", "message"),
     [
         ({"widths": ()}, "widths must name at least one layer. Got none"),
-        ({"widths": (5, 0)}, "each width must be a whole number >= 1. Got 0"),
+        ({"widths": (5, 0)}, "width must be a whole number >= 1. Got 0"),
         ({"n_features": 1.5}, "n_features must be a whole number >= 1. Got 1.5"),
         ({"threshold": [0.1]}, "thresholds must be one for all layers, or one for each. Got 1 for 2"),
         ({"threshold": -1.0}, "threshold must be a finite number >= 0. Got -1.0"),

@@ -48,12 +48,12 @@ def test_the_account_is_what_training_holds(name):
     method, batch_size = METHODS[name]
     descends = isinstance(method, GradientDescent)
     account = training_memory(
-        width=WIDTH,
+        widths=[WIDTH],
         n_samples=SAMPLES,
         n_features=FEATURES,
         n_outputs=OUTPUTS,
         batch_size=batch_size,
-        fire_rate=FIRE_RATE,
+        fire_rates=[FIRE_RATE],
         momentum=descends and method.momentum > 0,
         decay=descends and method.weight_decay > 0,
         second_order=not descends,

@@ -20,6 +20,7 @@ from fewfire.cli.options import Json, Quiet, Seed, Threads
 from fewfire.cli.streams import console_of
 from fewfire.data import load_inputs
 from fewfire.errors import DataError
+from fewfire.networks.deep import two_layers_of
 from fewfire.prepare.targets import is_given
 from fewfire.runs import RunFolder
 from fewfire.runs.attacks import attack_on, attackable
@@ -91,7 +92,7 @@ def attack(
         task = progress.add_task(f"{attack}, {steps} steps", total=1.0)
         try:
             found = robust_accuracy(
-                member.network, inputs, model.targets.encode(labels), tried,  # type: ignore[union-attr]
+                two_layers_of(member.network, "an attack"), inputs, model.targets.encode(labels), tried,  # type: ignore[union-attr]
                 scaling=member.preparation.scaling, mean=model.mean, seed=seed,
                 on_batch=lambda share: progress.update(task, completed=share),
             )  # fmt: skip

@@ -249,7 +249,7 @@ class TrainingDisplay(RunObserver):
                 from fewfire.report import draw_history
 
                 asked = settings.options
-                title = f"{Path(asked.data).name}: width {asked.width:,}, {asked.index} index"
+                title = f"{Path(asked.data).name}: {asked.width_text}, {asked.index} index"
                 draw_history(history, folder / "history.png", title, test_accuracy=accuracy)
 
     def tested(self, run: Run) -> None:
@@ -258,7 +258,7 @@ class TrainingDisplay(RunObserver):
             self._draw(run.path, run.settings, run.history, run.result.test_accuracy)
             if self._under_attack is not None and (fooled := self._under_attack.fooled) is not None:
                 asked = run.settings.options
-                title = f"{Path(asked.data).name}, width {asked.width:,}: test samples under {asked.attack}"
+                title = f"{Path(asked.data).name}, {asked.width_text}: test samples under {asked.attack}"
                 draw_fooled(self._under_attack.model, fooled, run.path / ATTACKED, title)
 
     def comparing(self, with_what: str) -> None:
@@ -277,7 +277,7 @@ def headline(prepared: Prepared) -> str:
     return (
         f"{prepared.dataset.name}: {len(trainer.problem):,} samples, {network.n_features} features (one "
         f"constant), {network.n_outputs} outputs\n"
-        f"{widths_text(network)}, {thresholds_text(network)}, {trainer.stepper.description}, "
+        f"{prepared.settings.options.width_text}, {thresholds_text(network)}, {trainer.stepper.description}, "
         f"{machine.threads()} threads, {machine.instruction_set()}\n"
     )
 
@@ -295,12 +295,6 @@ def draw_fooled(model: Model, fooled: Fooled, path: Path, title: str) -> bool:
             draw_attacked(fooled, path, title)
             return True
     return False
-
-
-def widths_text(network: Network) -> str:
-    """The neurons of each hidden layer."""
-    widths = [f"{layer.width:,}" for layer in network.layers]
-    return f"width {widths[0]}" if len(widths) == 1 else f"widths {' - '.join(widths)}"
 
 
 def thresholds_text(network: Network) -> str:

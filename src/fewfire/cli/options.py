@@ -70,8 +70,10 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
         str | None, typer.Option(help="Columns of a table, a,b,c, that are left out: numbers of rows, names.")
     ],
     "width": Annotated[
-        int | None,
-        typer.Option(help="Neurons in the hidden layer; by default 65,536, or 8,192."),
+        str | None,
+        typer.Option(
+            help="Neurons in the hidden layer, or a,b in each of several; by default 65,536, or 8,192."
+        ),
     ],
     "index": Annotated[
         str,
@@ -249,11 +251,32 @@ def _number_or(words: Sequence[str], option: str) -> Callable[[str], float | str
     return read
 
 
+def _whole_number(option: str) -> Callable[[str], int]:
+    """Reads a whole number."""
+
+    def read(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            raise ValueError(
+                f"{option} must be a whole number, or several as a,b. Got {text!r}. Write for example 16384."
+            ) from None
+
+    return read
+
+
+def _one_or_several(text: str, read: Callable[[str], Any]) -> Any:
+    """One value, or a tuple of those that stand between commas."""
+    first, *others = map(read, text.split(","))
+    return (first, *others) if others else first
+
+
 _READ: dict[str, Callable[[Any], Any]] = {  # texts that stand for something else
     "target": _listed,
     "categories": _listed,
     "drop": _listed,
     "learning_rate": _number_or(RATES, "--learning-rate"),
-    "threshold": _number_or(tuple(BY_NAME), "--threshold"),
+    "threshold": lambda text: _one_or_several(text, _number_or(tuple(BY_NAME), "--threshold")),
+    "width": lambda text: None if text is None else _one_or_several(text, _whole_number("--width")),
     "memory_limit": lambda text: None if text is None else bytes_of(text),
 }

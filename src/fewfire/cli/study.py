@@ -69,6 +69,7 @@ def drift(
     folder = OutputFolder(out or default_folder(f"drift-{dataset.name}"))
     folder.require_free()
     prepared = prepare(options, dataset)
+    prepared.trainer.problem.two_layers("a study of drift")
     trainer, settings = prepared.trainer, prepared.settings
     every = every or math.ceil(prepared.epochs * trainer.problem.steps_per_epoch / RECORDS)
     folder.create()
@@ -103,7 +104,7 @@ def _save(folder: Path, recorder: DriftRecorder, settings: Settings, outcome: di
             from fewfire.report.pictures.drift import draw_steps
 
             asked = settings.options
-            title = f"{Path(asked.data).name}: width {asked.width:,}, batch {asked.batch_size}"
+            title = f"{Path(asked.data).name}: {asked.width_text}, batch {asked.batch_size}"
             draw_steps(recorder.records, folder, title)
 
 

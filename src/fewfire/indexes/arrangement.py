@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.indexes.exhaustive import ExhaustiveIndex
+from fewfire.networks.deep import Network
 from fewfire.networks.layer import Layer
-from fewfire.networks.two_layer import TwoLayerNetwork
 
 COUNTED_SAMPLES = 512  # on which firing is counted
 
@@ -26,15 +26,15 @@ def busiest_first(layer: Layer, inputs: Inputs) -> NDArray[np.int32]:
     return np.argsort(-np.diff(fires.begins), kind="stable").astype(np.int32)
 
 
-def arrange(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> None:
-    """Put the neurons of a network into the order of how busy they are on these samples, in place.
+def arrange(network: Network, inputs: ArrayLike | Inputs) -> None:
+    """Put the neurons of the first layer into the order of how busy they are on these samples, in place.
 
     The network computes the same function; only the rows of its weights change places. The drift index then
     walks through them in one direction, which saves a quarter of a step's time (benchmarks/NOTES.md).
 
     Parameters
     ----------
-    network : TwoLayerNetwork
+    network : TwoLayerNetwork or DeepNetwork
         It is best arranged before it is trained.
     inputs : (n, d) array or Inputs
         The samples it will be trained on.
@@ -48,6 +48,7 @@ def arrange(network: TwoLayerNetwork, inputs: ArrayLike | Inputs) -> None:
 
     Examples
     --------
+    >>> from fewfire import TwoLayerNetwork
     >>> network = TwoLayerNetwork([[1.0], [3.0]], [[1.0], [-1.0]], threshold=2.0)
     >>> arrange(network, [[1.0]])
     >>> network.weights.ravel().tolist()

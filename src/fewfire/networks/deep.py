@@ -352,11 +352,18 @@ def two_layers_of(network: Network, what: str) -> TwoLayerNetwork:
     return network.top
 
 
+def network_of_state(state: Mapping[str, NDArray]) -> Network:
+    """The network of any depth whose `state` this is; other names in the mapping are ignored."""
+    kind = DeepNetwork if "thresholds" in state else TwoLayerNetwork
+    return kind.from_state(state)
+
+
 def thresholds_of(
     widths: Sequence[int],
     threshold: float | str | Sequence[float],
     fire_rate: float | Sequence[float] | None = None,
     *,
+    second_order: bool = False,
     left_out: str = "paper",
 ) -> list[float]:
     """The threshold of each layer; see `DeepNetwork.initialize`, and `threshold_of` for one layer.
@@ -368,7 +375,7 @@ def thresholds_of(
     """
     asked, rates = _one_each(threshold, widths, "thresholds"), _one_each(fire_rate, widths, "fire rates")
     return [
-        threshold_of(one, width, fire_rate=rate, left_out=left_out)
+        threshold_of(one, width, fire_rate=rate, second_order=second_order, left_out=left_out)
         for one, width, rate in zip(asked, widths, rates, strict=True)
     ]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.indexes.predict import predicted_outputs
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.deep import Network, network_of_state
 from fewfire.prepare.preparation import Preparation
 
 PREPARATION = "preparation "  # what the names of its arrays begin with
@@ -23,12 +23,12 @@ class Member:
     preparation : Preparation
     ridge : float
         As that of `GaussNewton` for output weights of 1; 0 for none.
-    network : TwoLayerNetwork
+    network : TwoLayerNetwork or DeepNetwork
     """
 
     preparation: Preparation
     ridge: float
-    network: TwoLayerNetwork
+    network: Network
 
     def copy(self) -> "Member":
         """With a network of its own."""
@@ -50,7 +50,7 @@ class Member:
         """The inverse of `state`; other names in the mapping are ignored."""
         prepared = {name.removeprefix(PREPARATION): array for name, array in state.items()
                     if name.startswith(PREPARATION)}  # fmt: skip
-        network = TwoLayerNetwork.from_state(state)
+        network = network_of_state(state)
         preparation = Preparation.from_state(prepared)
         if preparation.scaling.n_outputs != network.n_features:
             raise ValueError(

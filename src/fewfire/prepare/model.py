@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.errors import DataError
-from fewfire.networks.two_layer import KIND, TwoLayerNetwork
+from fewfire.networks.deep import Network
+from fewfire.networks.two_layer import KIND
 from fewfire.prepare.classes import Classes
 from fewfire.prepare.columns import Features
 from fewfire.prepare.division import Division, outputs_of
@@ -63,7 +64,7 @@ class Model:
     division: Division | None = None
 
     @property
-    def network(self) -> TwoLayerNetwork:
+    def network(self) -> Network:
         """That of the first member."""
         return self.members[0].network
 
@@ -119,7 +120,7 @@ class Model:
     def save(self, path: str | PathLike[str]) -> None:
         """Write all of it to one safetensors file, atomically, with a checksum.
 
-        `TwoLayerNetwork.load` reads the first network from it.
+        `TwoLayerNetwork.load`, or `DeepNetwork.load`, reads the first network from it.
 
         Raises
         ------
@@ -170,7 +171,7 @@ class Model:
     @classmethod
     def _from_state(cls, tensors: Mapping[str, NDArray], notes: Mapping[str, Any]) -> "Model":
         members = []
-        while _prefix(len(members)) + "weights" in tensors:
+        while _prefix(len(members)) + "output_weights" in tensors:
             prefix = _prefix(len(members))
             part = {name.removeprefix(prefix): array for name, array in tensors.items()
                     if name.startswith(prefix)}  # fmt: skip

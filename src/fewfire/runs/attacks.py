@@ -50,7 +50,8 @@ def attackable(model: Model) -> Member:
     Raises
     ------
     DataError
-        The model predicts no single class, or by several networks, or rows are coded on their way into it.
+        The model predicts no single class, or by several networks or hidden layers, or rows are coded on
+        their way into it.
     """
     if not names_a_class(model):
         raise DataError(
@@ -62,6 +63,11 @@ def attackable(model: Model) -> Member:
         raise DataError(
             f"an attack must be on one network. Got a model of {len(model.members)}. Train with --optimizer "
             "sgd."
+        )
+    if len(member.network.layers) > 1:
+        raise DataError(
+            f"an attack must be on a network of one hidden layer. Got one of {len(member.network.layers)}. "
+            "Train with one width."
         )
     if not plain(member.preparation):
         raise DataError(

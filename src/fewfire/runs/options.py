@@ -6,10 +6,11 @@ from pathlib import Path
 
 from fewfire.adversarial import Attack
 from fewfire.indexes import INDEXES
+from fewfire.networks.deep import thresholds_of
 from fewfire.networks.initial import require_init
 from fewfire.networks.losses import LOSSES
 from fewfire.networks.near_kernel import near_kernel_ridge
-from fewfire.networks.threshold import fire_rate_at, threshold_of
+from fewfire.networks.threshold import fire_rate_at
 from fewfire.prepare.targets import AUTO, TASKS
 from fewfire.system.words import require_one_of
 from fewfire.training import METHODS, GaussNewton, GradientDescent, Method, Schedule
@@ -24,6 +25,8 @@ STEPS_OF_ATTACK = {"pgd": 7, "fast": 1, "free": 8, "trades": 7}
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "decay_every": 1, "seed": 0, "threads": 1,
          "compare_dense": 0, "checkpoint_every": 0, "patience": 1,
          "attack_steps": 1}  # fmt: skip
+
+ONE_LAYER = ("attack", "compare_dense", "momentum", "nesterov", "weight_decay")  # what takes no more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +45,9 @@ class TrainOptions:
         Columns of a table whose numbers are categories.
     drop : tuple of str
         Columns of a table that are left out.
-    width : int, optional
-        Neurons in the hidden layer; by default 65,536, or 8,192 as an estimator.
+    width : int, or tuple of int, optional
+        Neurons in the hidden layer, or in each of several; by default one layer of 65,536, or of 8,192 as an
+        estimator.
     index : str
         A name of `fewfire.indexes.INDEXES`, or "auto".
     optimizer : str
@@ -59,8 +63,8 @@ class TrainOptions:
         The setting of `GaussNewton`, for output weights of 1 and -1; or that of an estimator.
     loss : str
         A name of `fewfire.networks.losses.LOSSES`, or "auto".
-    threshold : float, "auto" or "paper"
-        See `fewfire.networks.auto_threshold`.
+    threshold : float, "auto" or "paper", or tuple of float
+        See `fewfire.networks.auto_threshold`; of several layers one for all, or one for each.
     fire_rate : float, optional
         Share of pairs that fire at first, in place of a threshold.
     init : "gaussian", "structured" or "auto"
@@ -106,7 +110,7 @@ class TrainOptions:
     task: str = AUTO
     categories: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
-    width: int | None = None
+    width: int | tuple[int, ...] | None = None
     index: str = "drift"
     optimizer: str = AUTO
     epochs: int | None = None
@@ -120,7 +124,7 @@ class TrainOptions:
     weight_decay: float = 0.0
     ridge: float = 0.0
     loss: str = AUTO
-    threshold: float | str = AUTO
+    threshold: float | str | tuple[float, ...] = AUTO
     fire_rate: float | None = None
     init: str = AUTO
     train_output_weights: bool = False
@@ -142,8 +146,13 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if isinstance(self.target, str):
             object.__setattr__(self, "target", (self.target,))
+        for name in ("width", "threshold"):  # lists, as read from a file; one alone is that of one layer
+            value = getattr(self, name)
+            if isinstance(value, list | tuple):
+                object.__setattr__(self, name, value[0] if len(value) == 1 else tuple(value))
         for name, least in LEAST.items():
             value = getattr(self, name)
+            value = min(value, default=0) if isinstance(value, tuple) else value
             if value is not None and value < least:
                 raise ValueError(
                     f"{_flag(name)} must be >= {least}. Got {value}. Leave it out for the default."
@@ -151,9 +160,11 @@ class TrainOptions:
         require_one_of(self.task, TASKS, "--task")
         self._require_optimizer()
         require_one_of(self.index, [*INDEXES, AUTO], "--index")
+        if len(self.widths) > 1:
+            _require_what_layers_take(self)
         self._require_attack()
         require_one_of(self.loss, [*LOSSES, AUTO], "--loss")
-        _ = self.decay, self.method, self.first_threshold  # which check their own settings
+        _ = self.decay, self.method, self.first_thresholds  # which check their own settings
         if self.init != AUTO:
             require_init(self.init)
         if not 0 <= self.validation_fraction < 1:
@@ -239,9 +250,15 @@ class TrainOptions:
         return self.optimizer == GaussNewton.name
 
     @property
-    def n_neurons(self) -> int:
-        """The width, by default that of gradient descent and Gauss-Newton steps."""
-        return self.width or WIDTH
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each hidden layer, by default those of gradient descent and Gauss-Newton steps."""
+        return self.width if isinstance(self.width, tuple) else (self.width or WIDTH,)
+
+    @property
+    def width_text(self) -> str:
+        """The width for a person: width 65,536, or widths 16,384 - 8,192."""
+        widths = " - ".join(f"{width:,}" for width in self.widths)
+        return f"width{'s' if len(self.widths) > 1 else ''} {widths}"
 
     @property
     def n_epochs(self) -> int:
@@ -257,7 +274,8 @@ class TrainOptions:
     def method(self) -> Method:
         """How steps are taken."""
         if self.second_order:
-            return GaussNewton(ridge=near_kernel_ridge(self.ridge))
+            near_kernel = len(self.widths) == 1  # is where the network begins
+            return GaussNewton(ridge=near_kernel_ridge(self.ridge) if near_kernel else self.ridge)
         return GradientDescent(
             learning_rate=self.learning_rate,
             schedule=self.decay,
@@ -273,14 +291,10 @@ class TrainOptions:
         return BATCH_SIZE if self.batch_size is None and not self.second_order else self.batch_size
 
     @property
-    def first_threshold(self) -> float:
-        """The threshold that the options ask for, as a number."""
-        return threshold_of(
-            self.threshold,
-            self.n_neurons,
-            fire_rate=self.fire_rate,
-            second_order=self.second_order,
-            left_out=AUTO,
+    def first_thresholds(self) -> list[float]:
+        """The threshold of each layer that the options ask for, as numbers."""
+        return thresholds_of(
+            self.widths, self.threshold, self.fire_rate, second_order=self.second_order, left_out=AUTO
         )
 
     def init_for(self, n_features: int) -> str:
@@ -291,9 +305,26 @@ class TrainOptions:
         return "structured" if structured else "gaussian"
 
     @property
-    def first_fire_rate(self) -> float:
-        """Share of pairs that fire at first."""
-        return fire_rate_at(self.first_threshold)
+    def first_fire_rates(self) -> list[float]:
+        """Share of pairs that fire at first, for each layer."""
+        return [fire_rate_at(threshold) for threshold in self.first_thresholds]
+
+    def n_weights(self, n_features: int) -> int:
+        """Weights of all hidden layers."""
+        taken = (n_features, *self.widths[:-1])
+        return sum(width * below for width, below in zip(self.widths, taken, strict=True))
+
+
+def _require_what_layers_take(options: TrainOptions) -> None:
+    """Raise ValueError where several hidden layers are asked for what takes one."""
+    given = [_flag(name) for name in ONE_LAYER if getattr(options, name) != DEFAULTS[name]]
+    given += [f"--index {AUTO}"] * (options.index == AUTO)
+    given += [f"--optimizer {AS_ESTIMATOR}"] * (options.optimizer == AS_ESTIMATOR)
+    if given:
+        raise ValueError(
+            f"{given[0]} must go with one hidden layer. Got it with {len(options.widths)} widths. Leave it "
+            "out, or give one width."
+        )
 
 
 DEFAULTS = {field.name: field.default for field in fields(TrainOptions)}

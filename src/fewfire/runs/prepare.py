@@ -11,6 +11,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.data import Dataset, load_dataset
 from fewfire.errors import DataError
 from fewfire.indexes import arrange
+from fewfire.networks.deep import DeepNetwork, Network
 from fewfire.networks.near_kernel import near_kernel_network
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
@@ -125,7 +126,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     """
     method = GradientDescent.name if options.optimizer == AUTO else options.optimizer
     options = replace(
-        options, optimizer=method, width=options.n_neurons, epochs=options.n_epochs,
+        options, optimizer=method, width=options.widths, epochs=options.n_epochs,
         index=options.index_of_run,
     )  # fmt: skip
     held = None
@@ -212,13 +213,19 @@ def _loss(name: str, coding: Classes | TargetScaling) -> str:
     return name
 
 
-def _first_network(options: TrainOptions, n_features: int, n_outputs: int) -> TwoLayerNetwork:
+def _first_network(options: TrainOptions, n_features: int, n_outputs: int) -> Network:
+    thresholds = options.first_thresholds
+    if len(thresholds) > 1:
+        return DeepNetwork.initialize(
+            options.widths, n_features, n_outputs, threshold=thresholds, init=options.init_for(n_features),
+            seed=options.seed,
+        )  # fmt: skip
     make = near_kernel_network if options.second_order else TwoLayerNetwork.initialize
     return make(
-        options.n_neurons,
+        options.widths[0],
         n_features,
         n_outputs,
-        threshold=options.first_threshold,
+        threshold=thresholds[0],
         init=options.init_for(n_features),
         seed=options.seed,
     )
@@ -229,12 +236,12 @@ def _left_to_the_index(options: TrainOptions, inputs: Inputs, n_outputs: int) ->
     if options.memory_limit is None:
         return None
     memory = training_memory(
-        width=options.n_neurons,
+        widths=options.widths,
         n_samples=len(inputs),
         n_features=inputs.n_features,
         n_outputs=n_outputs,
         batch_size=options.samples_per_step,
-        fire_rate=options.first_fire_rate,
+        fire_rates=options.first_fire_rates,
         momentum=options.momentum > 0,
         decay=options.weight_decay > 0,
         second_order=options.second_order,

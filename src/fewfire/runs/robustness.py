@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from fewfire.adversarial import Attack, Box, Robustness, robust_accuracy
 from fewfire.adversarial.ball import as_floats
 from fewfire.data import Dataset
+from fewfire.networks.deep import two_layers_of
 from fewfire.prepare.model import Model
 from fewfire.prepare.targets import TargetScaling
 from fewfire.runs.attacks import names_a_class
@@ -57,8 +58,8 @@ class UnderAttack:
         member, targets = self.model.members[0], self.model.targets
         assert not isinstance(targets, TargetScaling)
         self.found = robust_accuracy(
-            member.network, self.samples, targets.encode(self.labels), self.attack,
-            scaling=member.preparation.scaling, mean=self.model.mean, seed=self.seed,
+            two_layers_of(member.network, "an attack"), self.samples, targets.encode(self.labels),
+            self.attack, scaling=member.preparation.scaling, mean=self.model.mean, seed=self.seed,
         )  # fmt: skip
         return {"clean_accuracy": self.found.clean, "robust_accuracy": self.found.robust}
 

@@ -35,6 +35,7 @@ from fewfire.system.memory import peak_bytes
 from fewfire.system.signals import uninterrupted
 from fewfire.system.words import why
 from fewfire.training import EpochRecord, Observer, Observers, Trainer, train_epochs
+from fewfire.training.accounts import work_figures
 
 
 def train_run(options: TrainOptions, observer: RunObserver | None = None) -> Run:
@@ -332,7 +333,9 @@ def _result(
     """The figures of a run that began at this time; the work is counted before exactness is checked."""
     trainer, dataset = prepared.trainer, prepared.dataset
     index = trainer.index
-    work = sum((one.index.work for one in prepared.trainers), Work())
+    by_layer = zip(*(one.stepper.works for one in prepared.trainers), strict=True)
+    works = [sum(of_layer, Work()) for of_layer in by_layer]
+    shares = work_figures(works, [layer.n_features for layer in trainer.network.layers])
     steps = sum(record.steps for one in prepared.trainers for record in one.history)
     predicted = prepared.model.labels_of(test.outputs)
     found: dict[str, Any] = scores(predicted, dataset.test_labels)
@@ -340,9 +343,9 @@ def _result(
     return Result(
         train_loss=_mean_loss(prepared.trainers if prepared.model.division else (trainer,)),
         **_fitted(prepared),
-        fire_rate=work.fired / work.asked,
-        work_share=work.share_of_dense(trainer.network.n_features),
-        refreshes=work.refreshed,
+        fire_rate=shares["fire_rate"],
+        work_share=shares["work_share"],
+        refreshes=works[0].refreshed,
         steps=steps,
         seconds_per_step=training_seconds / steps,
         build_seconds=build_seconds,
@@ -352,7 +355,7 @@ def _result(
         tabled_share=index.tabled_share if has_table else None,
         chosen_index=index.name,
         index_reason=None if trainer.choice is None else str(trainer.choice),
-        oracle_queries=work.oracle_queries or None,
+        oracle_queries=works[0].oracle_queries or None,
         test_accuracy=found.get("accuracy"),
         baseline_accuracy=baseline_accuracy(dataset.labels, dataset.test_labels),
         confusion=confusion(prepared.model.targets, predicted, dataset.test_labels),

@@ -44,7 +44,7 @@ class Settings:
     """
 
     options: TrainOptions
-    threshold: float
+    threshold: float | list[float]
     learning_rate: float
     schedule: Mapping[str, Any]
     fewfire: str
@@ -65,7 +65,9 @@ class Settings:
     def of(cls, options: TrainOptions, dataset: Dataset, trainer: Trainer) -> "Settings":
         """The settings of a run that is about to begin."""
         method, problem = trainer.method, trainer.problem
-        network = problem.two_layers("a run folder")
+        network = problem.network
+        widths = tuple(layer.width for layer in network.layers)
+        thresholds = [layer.threshold for layer in network.layers]
         schedule: Schedule = Constant()
         rate = 1.0
         if isinstance(method, GradientDescent):
@@ -74,7 +76,7 @@ class Settings:
         asked = replace(
             options,
             data=str(Path(options.data).absolute()) if is_file else options.data,
-            width=network.width,
+            width=widths,
             task=dataset.task,
             threads=machine.threads(),
         )
@@ -82,7 +84,7 @@ class Settings:
             asked = replace(asked, batch_size=problem.batch_size, loss=problem.loss.name)
         return cls(
             options=asked,
-            threshold=network.threshold,
+            threshold=thresholds if len(thresholds) > 1 else thresholds[0],
             learning_rate=rate,
             schedule=schedule.as_dict(),
             fewfire=__version__,
@@ -103,6 +105,7 @@ class Settings:
             if field.name not in BESIDE
         }
         asked |= {name: list(getattr(self.options, name)) for name in OF_COLUMNS}
+        asked |= {name: list(value) for name, value in asked.items() if isinstance(value, tuple)}
         own = {name: getattr(self, name) for name in OWN}
         known = {name: value for name, value in own.items() if name not in WHERE_KNOWN or value}
         if self.several_labels is not None:
@@ -139,7 +142,8 @@ class Settings:
         """The options with which the run goes on: what depended on the data is as it was found."""
         if self.options.optimizer == AS_ESTIMATOR:
             return self.options
-        return replace(self.options, threshold=self.threshold, fire_rate=None)
+        asked = self.threshold if isinstance(self.threshold, float | int) else tuple(self.threshold)
+        return replace(self.options, threshold=asked, fire_rate=None)
 
     def begun(self) -> "Settings":
         """The same settings as when the run began."""

@@ -30,7 +30,9 @@ def resolved(options: TrainOptions, dataset: Dataset) -> TrainOptions:
     """
     if options.optimizer != AUTO:
         return options
-    left_open = all(getattr(options, name) == DEFAULTS[name] for name in BESIDE_ESTIMATOR)
+    left_open = len(options.widths) == 1 and all(
+        getattr(options, name) == DEFAULTS[name] for name in BESIDE_ESTIMATOR
+    )
     several = dataset.task != REGRESSION and dataset.labels.ndim > 1
     some = several and max(dataset.labels.shape[1], dataset.rows.shape[1]) <= MOST_LABELS
     fits = left_open and (some or (dataset.tabular and not several))
@@ -88,7 +90,7 @@ def _given(options: TrainOptions) -> dict[str, Any]:
     """The parameters of the estimator that the options give."""
     given: dict[str, Any] = {"index": "auto" if options.index == DEFAULTS["index"] else options.index}
     if options.width is not None:
-        given["width"] = options.width
+        (given["width"],) = options.widths
     if options.epochs is not None:
         given["max_epochs"] = options.epochs
     if options.batch_size is not None:

@@ -20,7 +20,7 @@ def named(runs: Sequence[Run]) -> dict[str, Run]:
 def title_of(run: Run) -> str:
     """What was trained on what."""
     asked = run.settings.options
-    return f"{Path(asked.data).name}, width {asked.width:,}, {asked.index} index, {asked.optimizer}"
+    return f"{Path(asked.data).name}, {asked.width_text}, {asked.index} index, {asked.optimizer}"
 
 
 def trouble_of(run: Run) -> str | None:
@@ -149,8 +149,8 @@ def settings_written(run: Run) -> dict[str, str]:
 def _setting(value: Any) -> str:
     if value is None:
         return "–"
-    if isinstance(value, list):  # columns
-        return ", ".join(value) or "–"
+    if isinstance(value, list):  # of columns, or one for each layer
+        return ", ".join(map(_setting, value)) or "–"
     if isinstance(value, dict):  # a schedule
         kind, *others = (f"{item}" if name == "name" else f"{name} {item}" for name, item in value.items())
         return ", ".join([kind, *others])

@@ -156,6 +156,39 @@ def _curves(runs: Mapping[str, Run]) -> Element:
     return _section("By epoch", text, element("div", *map(drawn, charts_of(runs)), class_="grid"))
 
 
+def _layers(runs: Mapping[str, Run]) -> Element | None:
+    """What the hidden layers of deep networks did."""
+    tables = [_card(table) for name, run in runs.items() if (table := _layer_table(name, run)) is not None]
+    if not tables:
+        return None
+    text = (
+        "Each hidden layer in the last epoch, with its fire rate in the first: how far its neurons moved, "
+        "and on how many samples none of them fired, which teach the layers below nothing."
+    )
+    return _section("By layer", text, *tables)
+
+
+def _layer_table(name: str, run: Run) -> Element | None:
+    if not run.history or (last := run.history[-1].layers) is None:
+        return None
+    first, widths = run.history[0].layers or last, run.settings.options.widths
+    heads = ["layer", "neurons", "fired at first", "fired", "work, of dense", "moved, mean", "moved, most",
+             "dead samples"]  # fmt: skip
+    rows = [
+        [str(number), f"{width:,}", percent(before["fire_rate"]), percent(now["fire_rate"]),
+         percent(now["work_share"]), f"{now['moved_mean']:.3g}", f"{now['moved_max']:.3g}",
+         f"{now['dead_samples']:,}"]
+        for number, (width, before, now) in enumerate(zip(widths, first, last, strict=True), 1)
+    ]  # fmt: skip
+    return element(
+        "table",
+        element("caption", name),
+        element("thead", element("tr", *(element("th", head, scope="col") for head in heads))),
+        element("tbody", *(element("tr", *(element("td", text) for text in row)) for row in rows)),
+        class_="numbers",
+    )
+
+
 def _columns(runs: Mapping[str, Run]) -> Element | None:
     """How each column of a table was read, for runs on tables that saved a model."""
     by_run = {
@@ -283,7 +316,7 @@ def _memory(runs: Mapping[str, Run]) -> Element:
     for name, run in runs.items():
         if run.history:
             held = {"index": run.history[-1].index_bytes}
-            held["weights"] = 4 * run.settings.options.n_neurons * run.settings.n_features
+            held["weights"] = 4 * run.settings.options.n_weights(run.settings.n_features)
             if run.result is not None:
                 held["the whole process at its peak"] = run.result.peak_memory_bytes
             if len(runs) == 1:
@@ -353,7 +386,9 @@ def _epochs(runs: Mapping[str, Run]) -> Element:
 
 def _epoch_table(records: Sequence[EpochRecord]) -> Element:
     rows_of = [record.as_dict() for record in records]
-    names = [name for name in rows_of[0] if any(row[name] is not None for row in rows_of)]
+    names = [
+        name for name in rows_of[0] if name != "layers" and any(row[name] is not None for row in rows_of)
+    ]
     heads = [element("th", name.replace("_", " "), scope="col") for name in names]
     rows = [element("tr", *(element("td", _number(row[name])) for name in names)) for row in rows_of]
     return element(
@@ -367,4 +402,16 @@ def _number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
 
 
-SECTIONS = (_curves, _attacked, _classes, _columns, _work, _time, _memory, _exactness, _settings, _epochs)
+SECTIONS = (
+    _curves,
+    _layers,
+    _attacked,
+    _classes,
+    _columns,
+    _work,
+    _time,
+    _memory,
+    _exactness,
+    _settings,
+    _epochs,
+)
