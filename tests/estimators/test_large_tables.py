@@ -15,7 +15,8 @@ SMALL = {"width": 1024, "random_state": 0}
 
 @pytest.fixture(autouse=True)
 def _large_from_200(monkeypatch):
-    monkeypatch.setattr(common, "CENTRED_FROM", 200)
+    for module in (common, choices):
+        monkeypatch.setattr(module, "CENTRED_FROM", 200)
     monkeypatch.setattr(common, "PART_ROWS", 110)
     monkeypatch.setattr(choices, "TWO_UP_TO", 200)
 

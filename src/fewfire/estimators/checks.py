@@ -1,6 +1,6 @@
 """What must hold for constructor arguments, which are declared here once, and for labels and weights."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,7 +11,7 @@ from fewfire.indexes import INDEXES
 from fewfire.networks.threshold import require_one_of_both
 from fewfire.plan.preparation import FEATURES
 from fewfire.prepare.cells import is_frame
-from fewfire.system.words import require_one_of
+from fewfire.system.words import require_counts, require_one_of
 from fewfire.training import METHODS
 
 COUNTS = ("width", "n_members", "max_epochs", "batch_size", "n_iter_no_change", "n_threads", "memory_limit")
@@ -44,6 +44,14 @@ def check_parameters(estimator: Any) -> None:
             what = "a whole number" if name in COUNTS else "a finite number"
             auto = ", or 'auto'" if name in AUTO else ""
             raise ValueError(f"{name} must be {what} {says}{auto}. Got {value!r}. Leave it out if in doubt.")
+    if (several := estimator.hidden_layers) is not None:
+        if isinstance(several, str) or not isinstance(several, Sequence) or not several:
+            raise ValueError(
+                f"hidden_layers must be a sequence of widths. Got {several!r}. Write for example "
+                "(8192, 4096)."
+            )
+        for width in several:
+            require_counts(width=width)
     require_one_of(estimator.optimizer, ("auto", *METHODS), "optimizer")
     require_one_of(estimator.features, FEATURES, "features")
     require_one_of(estimator.index, ("auto", *INDEXES), "index")

@@ -14,21 +14,41 @@ from fewfire.system.deadline import Deadline
 from fewfire.training import GaussNewton, GradientDescent
 
 MOST_STEPPED = 31  # outputs whose hidden weights are trained, as each takes a copy of every neuron
+CENTRED_FROM, CENTRED_UP_TO = 5_000, 1_000_000  # samples between which training is one step through centres
 TWO_UP_TO = 5_000  # samples for which two networks take little time
+
+
+def widths_of(estimator: Any) -> tuple[int, ...]:
+    """Neurons of each hidden layer."""
+    several = estimator.hidden_layers
+    return (estimator.width,) if several is None else tuple(several)
+
+
+def is_deep(estimator: Any) -> bool:
+    """Whether there are several hidden layers."""
+    return len(widths_of(estimator)) > 1
 
 
 def solves_outputs(estimator: Any) -> bool:
     """Whether the output weights of so many outputs are solved for, and the neurons stay as drawn."""
     left_open = estimator.batch_size == "auto" and estimator.max_epochs is None
     left_open &= estimator.features in (AUTO, NONE)  # no directions of columns are learned
+    left_open &= not is_deep(estimator)
     return estimator.optimizer_ == GaussNewton.name and left_open and len(estimator.mean_) > MOST_STEPPED
+
+
+def may_be_centred(estimator: Any, n_samples: int, n_outputs: int) -> bool:
+    """Whether one step through centres takes the place of several over batches of samples."""
+    left_open = estimator.batch_size == "auto" and estimator.max_epochs is None and not is_deep(estimator)
+    least = CENTRED_FROM if estimator.time_limit is None else 0  # one step is the shortest training
+    return left_open and least < n_samples <= CENTRED_UP_TO and n_outputs <= MOST_STEPPED
 
 
 def chosen_for(
     estimator: Any, inputs: NDArray, targets: NDArray, weights: NDArray | None, deadline: Deadline
 ) -> Selection:
     """What suits these samples (n, d) and centred targets (n, c)."""
-    given = {"sample_weight": weights, "width": estimator.width, "seed": estimator._seed}
+    given = {"sample_weight": weights, "width": widths_of(estimator)[0], "seed": estimator._seed}
     if solves_outputs(estimator):
         means = estimator.mean_ if is_classifier(estimator) else None
         return many_outputs.select_for_many(

@@ -23,6 +23,9 @@ class WideClassifier(Decisions, WideNetwork):
     ----------
     width : int, >= 1
         Neurons of each network; an odd number is raised by one.
+    hidden_layers : sequence of int, optional
+        Neurons of each of several hidden layers, in place of `width`. They are trained by gradient descent
+        without momentum, unless `optimizer` says otherwise; what is chosen is what suits one layer.
     n_members : int, >= 1, or "auto"
         Networks whose mean predicts: the best, and those that make the mean best. "auto": two with
         Gauss-Newton steps on up to 5,000 samples, else one.
@@ -90,7 +93,7 @@ class WideClassifier(Decisions, WideNetwork):
     classes_ : (k,)
     n_features_in_ : int
     feature_names_in_ : (d,), where X is a DataFrame with names
-    network_ : TwoLayerNetwork
+    network_ : TwoLayerNetwork or DeepNetwork
         The one that errs least alone, or that of the first part of a division.
     division_ : Division or None
         Which network answers for which rows, where not their mean does.
@@ -125,6 +128,7 @@ class WideClassifier(Decisions, WideNetwork):
         self,
         width: int = 8_192,
         *,
+        hidden_layers: Sequence[int] | None = None,
         n_members: int | str = "auto",
         class_weight: Mapping[Any, float] | str | None = None,
         threshold: float | str = "auto",
@@ -151,6 +155,7 @@ class WideClassifier(Decisions, WideNetwork):
     ) -> None:
         super().__init__(
             width,
+            hidden_layers=hidden_layers,
             n_members=n_members,
             threshold=threshold,
             fire_rate=fire_rate,

@@ -15,13 +15,21 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fewfire.estimators.choices import MOST_STEPPED, chosen_for, solves_outputs
+from fewfire.estimators.choices import (
+    CENTRED_FROM,
+    chosen_for,
+    is_deep,
+    may_be_centred,
+    solves_outputs,
+    widths_of,
+)
 from fewfire.estimators.coded_tables import CodedTables
-from fewfire.estimators.members import Beginning, jobs
+from fewfire.estimators.members import Beginning, deep_network, jobs
 from fewfire.estimators.saving import SavedModel
 from fewfire.estimators.stopping import UntilNothingImproves, held_out
 from fewfire.indexes import INDEXES, rules
 from fewfire.indexes.approximate import warn_if_approximate
+from fewfire.networks.deep import Network
 from fewfire.networks.near_kernel import (
     mirrored_network,
     near_kernel_network,
@@ -30,7 +38,6 @@ from fewfire.networks.near_kernel import (
     readout_network,
 )
 from fewfire.networks.threshold import fire_rate_at
-from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.prepare.division import Division, outputs_of
 from fewfire.prepare.member import Member
@@ -52,7 +59,6 @@ SGD, GAUSS_NEWTON = GradientDescent.name, GaussNewton.name
 SMALL = 100_000  # samples up to which Gauss-Newton steps are the default
 EPOCHS = {GAUSS_NEWTON: 5, SGD: 20}
 BATCH_SIZE, MOMENTUM = 256, 0.9  # of gradient descent
-CENTRED_FROM, CENTRED_UP_TO = 5_000, 1_000_000  # samples between which training is one step through centres
 FINER_RIDGES = (1.0, 0.2, 0.04, 0.008)  # of the one chosen on fewer samples: more need less
 N_CENTRES, LEAST_CENTRES = 6_000, 500  # with a time limit fewer than the most
 PART_ROWS = 4_000  # of a division, at the most; with a time limit fewer
@@ -68,6 +74,7 @@ class WideNetwork(SavedModel, CodedTables):
         self,
         width: int = 8_192,
         *,
+        hidden_layers: Sequence[int] | None = None,
         n_members: int | str = "auto",
         threshold: float | str = "auto",
         fire_rate: float | None = None,
@@ -92,6 +99,7 @@ class WideNetwork(SavedModel, CodedTables):
         random_state: Any = None,
     ) -> None:
         self.width = width
+        self.hidden_layers = hidden_layers
         self.n_members = n_members
         self.threshold = threshold
         self.fire_rate = fire_rate
@@ -127,7 +135,7 @@ class WideNetwork(SavedModel, CodedTables):
         return self.warm_start and hasattr(self, "members_")
 
     @property
-    def network_(self) -> TwoLayerNetwork:
+    def network_(self) -> Network:
         """The network that errs least alone."""
         return self.members_[0].network
 
@@ -138,7 +146,7 @@ class WideNetwork(SavedModel, CodedTables):
 
     @property
     def threshold_(self) -> float:
-        return self.network_.threshold
+        return self.network_.layer.threshold
 
     @property
     def ridge_(self) -> float:
@@ -218,8 +226,8 @@ class WideNetwork(SavedModel, CodedTables):
     ) -> None:
         """Choose, and make the networks."""
         if default is None:
-            small = len(inputs) <= SMALL or self._may_be_centred(*targets.shape)
-            default = GAUSS_NEWTON if small else SGD
+            small = len(inputs) <= SMALL or may_be_centred(self, *targets.shape)
+            default = GAUSS_NEWTON if small and not is_deep(self) else SGD
         self.optimizer_ = default if self.optimizer == "auto" else self.optimizer
         if self.optimizer_ == SGD and self.ridge != "auto":
             raise ValueError(
@@ -229,7 +237,7 @@ class WideNetwork(SavedModel, CodedTables):
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.mean_ = np.average(targets, axis=0, weights=weights)
         second_order = self.optimizer_ == GAUSS_NEWTON
-        self._through_centres = second_order and self._may_be_centred(*targets.shape)
+        self._through_centres = second_order and may_be_centred(self, *targets.shape)
         selection = chosen_for(self, inputs, targets - self.mean_, weights, deadline)
         self._n_centres, part_rows = N_CENTRES, PART_ROWS
         if deadline.is_set and self._through_centres:
@@ -243,7 +251,9 @@ class WideNetwork(SavedModel, CodedTables):
             make = orthogonal_network
         elif solves_outputs(self):
             make = readout_network
-        beginning = Beginning(make, self.width, targets.shape[1], second_order, self._seed)
+        if is_deep(self):
+            make = deep_network
+        beginning = Beginning(make, widths_of(self), targets.shape[1], second_order, self._seed)
         chosen, self.division_ = selection.members, None
         if self._divides(len(inputs), len(chosen)):
             self.division_ = Division.of(chosen[0].preparation, inputs, part_rows)
@@ -263,12 +273,6 @@ class WideNetwork(SavedModel, CodedTables):
         """Whether each network learns a part of the samples, and answers for it alone."""
         many = self._through_centres and n_samples > CENTRED_FROM
         return many and n_members == 1 and not self.early_stopping
-
-    def _may_be_centred(self, n_samples: int, n_outputs: int) -> bool:
-        """Whether one step through centres takes the place of several over batches of samples."""
-        left_open = self.batch_size == "auto" and self.max_epochs is None
-        least = CENTRED_FROM if self.time_limit is None else 0  # one step is the shortest training
-        return left_open and least < n_samples <= CENTRED_UP_TO and n_outputs <= MOST_STEPPED
 
     def _learn_link(self, outputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
         """Learn from outputs of samples that these outputs have not seen, where probabilities are wanted."""
@@ -300,11 +304,12 @@ class WideNetwork(SavedModel, CodedTables):
                 ridges = [ridge * share for share in shares]
                 method = CentredGaussNewton(ridges=ridges, n_centres=self._n_centres)
         else:
+            momentum = 0.0 if is_deep(self) else momentum
             method = GradientDescent(learning_rate=rate, momentum=momentum, nesterov=momentum > 0)
         if index is None:
-            index = self.index
+            index = "drift" if self.index == "auto" and is_deep(self) else self.index
         if second_order and index == "auto":
-            index = rules.for_few_steps(fire_rate_at(member.network.threshold))
+            index = rules.for_few_steps(fire_rate_at(member.network.layer.threshold))
         batch_size = None if isinstance(self.batch_size, str) else self.batch_size
         trainer = plan_trainer(
             member.network,
@@ -351,7 +356,8 @@ class WideNetwork(SavedModel, CodedTables):
         except KeyboardInterrupt:
             finished = False
         if watch.best_rows is not None:
-            member.network.layer.weight_rows[:] = watch.best_rows
+            for layer, rows in zip(member.network.layers, watch.best_rows, strict=True):
+                layer.weight_rows[:] = rows
         member.network.layer.velocities = None
         return finished
 

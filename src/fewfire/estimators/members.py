@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fewfire.core.inputs import Inputs
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.deep import DeepNetwork, Network
 from fewfire.plan.preparation import Chosen
 from fewfire.prepare.division import Division
 from fewfire.prepare.member import Member
@@ -22,16 +22,18 @@ class Beginning:
     Attributes
     ----------
     make : callable
-        One of `fewfire.networks.near_kernel`.
-    width, n_outputs : int
+        One of `fewfire.networks.near_kernel`, or `deep_network`.
+    widths : tuple of int
+        Neurons of each hidden layer.
+    n_outputs : int
     alive : bool
         Whether only neurons are drawn that fire on some of the samples.
     seed : int
         Of the first network; the next has the next.
     """
 
-    make: Callable[..., TwoLayerNetwork]
-    width: int
+    make: Callable[..., Network]
+    widths: tuple[int, ...]
     n_outputs: int
     alive: bool
     seed: int
@@ -59,11 +61,20 @@ class Beginning:
 
     def _member(self, one: Chosen, inputs: NDArray, number: int) -> Member:
         alive_on = Inputs.of(one.preparation.transform(inputs)) if self.alive else None
+        first, *others = self.widths
         network = self.make(
-            self.width, one.preparation.scaling.n_outputs, self.n_outputs, threshold=one.threshold,
-            alive_on=alive_on, seed=self.seed + number,
+            self.widths if others else first, one.preparation.scaling.n_outputs, self.n_outputs,
+            threshold=one.threshold, alive_on=alive_on, seed=self.seed + number,
         )  # fmt: skip
         return Member(one.preparation, one.ridge, network)
+
+
+def deep_network(
+    widths: tuple[int, ...], n_features: int, n_outputs: int, *, threshold: float, alive_on: Inputs | None,
+    seed: int,
+) -> DeepNetwork:  # fmt: skip
+    """A network of several hidden layers, all with the threshold; silent neurons stay as they are drawn."""
+    return DeepNetwork.initialize(widths, n_features, n_outputs, threshold=threshold, seed=seed)
 
 
 def jobs(

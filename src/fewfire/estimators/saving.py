@@ -110,7 +110,8 @@ def know_columns(estimator: Any, features: Features) -> None:
 def _take(estimator: Any, model: Model) -> None:
     network = model.network
     know_columns(estimator, model.features)
-    estimator.set_params(width=network.width)
+    widths = tuple(layer.width for layer in network.layers)
+    estimator.set_params(width=widths[0], hidden_layers=widths if len(widths) > 1 else None)
     if model.division is None:
         estimator.set_params(n_members=len(model.members))
     known: dict[str, Any] = {

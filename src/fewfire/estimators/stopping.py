@@ -29,8 +29,8 @@ class UntilNothingImproves(Observer):
 
     Attributes
     ----------
-    best_rows : (width, stride) or None
-        The weights with the least error on held-out samples.
+    best_rows : list of (width, stride), or None
+        The weights of each hidden layer with the least error on held-out samples.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class UntilNothingImproves(Observer):
     ) -> None:
         self.tol, self.patience, self.held_error, self.say = tol, patience, held_error, say
         self.deadline = deadline
-        self.best_rows: NDArray | None = None
+        self.best_rows: list[NDArray] | None = None
         self._best, self._since = np.inf, 0
 
     def epoch_done(self, record: EpochRecord, trainer: Trainer) -> bool:
@@ -54,7 +54,7 @@ class UntilNothingImproves(Observer):
             self.say(_line(record, held_error))
         self._since = 0 if value < self._best * (1 - self.tol) else self._since + 1
         if held_error is not None and value < self._best:
-            self.best_rows = trainer.network.layer.weight_rows.copy()
+            self.best_rows = [layer.weight_rows.copy() for layer in trainer.network.layers]
         self._best = min(self._best, value)
         too_late = self.deadline.left < record.seconds
         return too_late or self._since >= self.patience or self._has_converged(record, len(trainer.problem))
