@@ -14,7 +14,7 @@ from fewfire.cli.predict import predict
 from fewfire.cli.report import report
 from fewfire.cli.resume import resume
 from fewfire.cli.streams import discard, prepare_streams, say_error
-from fewfire.cli.study import drift, scaling
+from fewfire.cli.study import depth, drift, scaling
 from fewfire.cli.train import train
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.system.signals import interrupting
@@ -41,7 +41,7 @@ for command in (train, attack):
     app.command(cls=ConfigCommand)(command)
 for command in (resume, predict, report, info):
     app.command(cls=FewfireCommand)(command)
-for study in (drift, scaling):
+for study in (drift, depth, scaling):
     study_app.command(cls=ConfigCommand)(study)
 
 

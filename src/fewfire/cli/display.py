@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fewfire.cli.streams import say_error
+from fewfire.diagnose.depth import DEPTH_HEADS, LayerSignals, depth_rows
 from fewfire.diagnose.drift import DriftRecorder
 from fewfire.diagnose.scaling import fits_rows
 from fewfire.networks.deep import Network
@@ -382,6 +383,16 @@ def print_drift(console: Console, figures: dict[str, Any], folder: Path) -> None
         ("saved in", str(folder)),
     )  # fmt: skip
     console.print(f"\n{figures['limit']}")
+
+
+def print_depth(console: Console, signals: Sequence[LayerSignals], folder: Path) -> None:
+    """What the layers of a deep network do, first and last: 77 characters wide."""
+    line = "{:>5}  {:>5}  {:>6}  {:>6}  {:>6}  {:>6}  {:>6}  {:>6}  {:>5}  {:>6}"
+    console.print()
+    for row in (DEPTH_HEADS, *depth_rows(signals)):
+        console.print(line.format(*row))
+    console.print("\nTheory: of a wide layer with random weights, on what it takes.")
+    _print_rows(console, ("saved in", str(folder)))
 
 
 def print_scaling(console: Console, rows: Sequence[dict[str, Any]], folder: Path) -> None:

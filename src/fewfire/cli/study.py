@@ -3,6 +3,7 @@
 import json as json_format
 import math
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +11,10 @@ import typer
 
 from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
-from fewfire.cli.display import DriftTable, TrainingDisplay, print_drift, print_scaling
+from fewfire.cli.display import DriftTable, TrainingDisplay, print_depth, print_drift, print_scaling
 from fewfire.cli.options import Json, Quiet, Seed, Threads, takes
 from fewfire.cli.streams import console_of, say_error
+from fewfire.diagnose.depth import DepthRecorder, depth_csv, depth_markdown
 from fewfire.diagnose.drift import DriftRecorder, steps_table
 from fewfire.diagnose.scaling import (
     QUICK_SWEEPS,
@@ -23,6 +25,7 @@ from fewfire.diagnose.scaling import (
     markdown_table,
     points_table,
 )
+from fewfire.networks.deep import DeepNetwork
 from fewfire.report.pictures import can_draw
 from fewfire.runs import Settings, TrainOptions
 from fewfire.runs.aside import aside
@@ -88,6 +91,73 @@ def drift(
     print_drift(console, summary, folder.path)
     if json:
         print(json_format.dumps(summary))
+
+
+@takes(
+    "data", "target", "task", "categories", "drop", "width", "epochs", "batch_size", "learning_rate", "loss",
+    "threshold", "fire_rate", "test_fraction", "seed", "threads", "memory_limit",
+)  # fmt: skip
+def depth(
+    options: TrainOptions,
+    out: Annotated[Path | None, typer.Option(help="Folder; by default runs/depth-DATA-TIME.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
+) -> None:
+    """Train a deep network and measure its layers, beside the theory.
+
+    How many neurons fire, how long hidden vectors are and how alike those of
+    two samples, in each layer, as training begins and after each epoch.
+
+    Examples:
+
+      fewfire study depth digits --width 4096,4096 --epochs 5 --out runs/depth
+      fewfire study depth digits --width 2048,2048,2048 --fire-rate 0.025
+    """
+    if len(options.widths) == 1:
+        raise ValueError(
+            "--width must give several layers to study their depth. Got one. Write for example 2048,2048."
+        )
+    console = console_of(json=json, quiet=quiet)
+    dataset = load(options)
+    folder = OutputFolder(out or default_folder(f"depth-{dataset.name}"))
+    folder.require_free()
+    prepared = prepare(options, dataset)
+    network, settings = prepared.model.network, prepared.settings
+    assert isinstance(network, DeepNetwork)
+    folder.create()
+    recorder = DepthRecorder(network, prepared.trainer.problem.inputs)
+    with TrainingDisplay(console) as display:
+        display.prepared(prepared)
+        if not can_draw():
+            console.print(NO_PICTURES)
+
+        def save(**outcome: Any) -> None:
+            _save_depth(folder.path, recorder, settings, outcome)
+            display.saved(folder.path, settings, [])
+
+        train_and_save(prepared, folder, save, display, recorder)
+    print_depth(console, recorder.signals, folder.path)
+    if json:
+        print(json_format.dumps(_depth_summary(recorder, settings)))
+
+
+def _depth_summary(recorder: DepthRecorder, settings: Settings) -> dict[str, Any]:
+    return settings.as_dict() | {"signals": [asdict(one) for one in recorder.signals]}
+
+
+def _save_depth(folder: Path, recorder: DepthRecorder, settings: Settings, outcome: dict[str, Any]) -> None:
+    write_atomically(folder / "layers.csv", depth_csv(recorder.signals))
+    write_atomically(folder / "table.md", depth_markdown(recorder.signals))
+    summary = _depth_summary(recorder, settings) | outcome
+    write_atomically(folder / "summary.json", json_format.dumps(summary, indent=2) + "\n")
+    if can_draw():
+        with _drawing(folder):
+            from fewfire.report.pictures.depth import draw_depth
+
+            asked = settings.options
+            draw_depth(recorder.signals, folder, f"{Path(asked.data).name}: {asked.width_text}")
 
 
 def _summary(recorder: DriftRecorder, settings: Settings) -> dict[str, Any]:
