@@ -5,11 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fewfire import _core
 from fewfire.core.inputs import Inputs
-from fewfire.indexes import index_for_new_inputs
 from fewfire.networks.two_layer import TwoLayerNetwork
-from fewfire.tangent.gram import FiringGram
+from fewfire.tangent.own import OwnKernel
 
 Floats = NDArray[np.float64]
 POWER_ITERATIONS = 100
@@ -48,15 +46,8 @@ def firing_kernel(
     >>> firing_kernel(network, [[1.0, 0.0], [0.6, 0.8]]).round(1).tolist()
     [[0.5, 0.2], [0.2, 0.5]]
     """
-    inputs = Inputs.of_any(inputs, network.dtype)
-    fires, ones = index_for_new_inputs(network.layer, inputs).fire_set(inputs), np.ones(network.width)
-    counts = np.square(network.output_weights, dtype=np.float64).mean(axis=1)
-    pattern = FiringGram(network, inputs, fires).pattern(counts)
-    kernel = inputs.inner_products * (pattern * network.scale**2)
-    if output_weights:
-        _core.fire_gram(fires.core_view, ones, network.threshold, True, pattern)
-        kernel += pattern * network.scale**2
-    return kernel
+    trained = "all" if output_weights else "hidden"
+    return OwnKernel.of(network, inputs, trained=trained).matrix()
 
 
 def largest_eigenvalue(matrix: NDArray[np.float64]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fewfire.networks.threshold import fire_rate_at
+from fewfire.tangent.dual import both_fire
 
 Floats = NDArray[np.float64]
 ANGLES = 4001  # of the table that the probability is read from, by interpolation: within 1e-6
@@ -32,8 +33,7 @@ def wide_kernel(inner_products: ArrayLike, threshold: float) -> Floats:
 
     Notes
     -----
-    P[Z > b and Z' > b] = Q(b) - 2 T(b, sqrt((1 - r) / (1 + r))), with T of D. B. Owen, *Tables for computing
-    bivariate normal probabilities*, Annals of Mathematical Statistics 1956.
+    The probability is `fewfire.tangent.dual.both_fire`, from a table over the angle.
 
     Examples
     --------
@@ -70,7 +70,4 @@ def _both_fire(cosines: Floats, threshold: float) -> Floats:
 @lru_cache(maxsize=8)
 def _shares(threshold: float) -> Floats:
     """For angles from 0 to pi the probability that both fire, over the fire rate."""
-    from scipy.special import owens_t
-
-    angles, fires = np.linspace(0, np.pi, ANGLES), fire_rate_at(threshold)
-    return (fires - 2 * owens_t(threshold, np.tan(angles / 2))) / fires
+    return both_fire(np.linspace(0, np.pi, ANGLES), threshold) / fire_rate_at(threshold)

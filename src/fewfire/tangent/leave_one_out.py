@@ -35,6 +35,14 @@ def leave_one_out(
     roots = np.sqrt(weights)
     with one_blas_thread():  # of rows so few, more threads mostly wait for one another
         values, vectors = eigh(roots[:, None] * kernel * roots, check_finite=False)
+    return errors_left_out(values, vectors, targets, ridges, weights)
+
+
+def errors_left_out(
+    values: Floats, vectors: Floats, targets: Floats, ridges: Floats, weights: Floats
+) -> Floats:
+    """What `leave_one_out` finds, from the eigenvalue problem of W^(1/2) H W^(1/2), (len(ridges),)."""
+    roots = np.sqrt(weights)
     coordinates, squares = vectors.T @ (roots[:, None] * targets), vectors**2
     others = np.maximum(weights - 1, 0)  # copies that stay
     errors = np.empty(len(ridges))
