@@ -1,1 +1,25 @@
-"""Look at a run and say what it is: exact, limited by what, growing how."""
+"""Look at a run and say what it is: exact, limited by what, growing how, in which regime."""
+
+from fewfire.diagnose.conditioning import KernelReport, kernel_report
+from fewfire.diagnose.fluctuations import FiniteWidth, finite_width
+from fewfire.diagnose.foretold import Foretold
+from fewfire.diagnose.lazy_regime import Lazy, LazyPoint, lazy
+from fewfire.diagnose.quantum import QuantumCost, quantum_costs
+from fewfire.diagnose.regime import Regime
+from fewfire.diagnose.weakly_nonlinear import Evidence, evidence
+
+__all__ = [
+    "Evidence",
+    "FiniteWidth",
+    "Foretold",
+    "KernelReport",
+    "Lazy",
+    "LazyPoint",
+    "QuantumCost",
+    "Regime",
+    "evidence",
+    "finite_width",
+    "kernel_report",
+    "lazy",
+    "quantum_costs",
+]

@@ -65,12 +65,17 @@ class OwnKernel:
 
     def times(self, vector: Floats) -> Floats:
         """H v, (n,): 2 (d + 1) multiply-adds per firing pair, in the precision of the network."""
-        image = np.zeros(len(self))
+        own = OwnKernel(self._one_output, self.batch, self.fires, self.trained)
+        return own.times_outputs(vector[:, None])[:, 0]
+
+    def times_outputs(self, values: Floats) -> Floats:
+        """G v, (n, c), of all outputs as their output weights couple them: see `FiringGram.times`."""
+        image = np.zeros_like(values)
         if self.trained != "output":
-            image += self._one_output.times(vector[:, None])[:, 0]
+            image += FiringGram(self.network, self.batch, self.fires).times(values)
         if self.trained != "hidden":
             active = self.activations
-            image += self.network.scale**2 * (active.T @ (active @ vector))
+            image += self.network.scale**2 * (active.T @ (active @ values))
         return image
 
     def matrix(self) -> Floats:
@@ -100,8 +105,8 @@ class OwnKernel:
         return np.square(self.network.output_weights, dtype=np.float64).mean(axis=1)
 
     @cached_property
-    def _one_output(self) -> FiringGram:
-        """Of a network of one output whose output weights are the roots of the mean squares."""
+    def _one_output(self) -> TwoLayerNetwork:
+        """A network of one output whose output weights are the roots of the mean squares."""
         network = self.network
         roots = padded(np.sqrt(self._squares)[:, None], network.dtype)
-        return FiringGram(TwoLayerNetwork.of_rows(network.layer, roots, 1), self.batch, self.fires)
+        return TwoLayerNetwork.of_rows(network.layer, roots, 1)
