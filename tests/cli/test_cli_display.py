@@ -28,6 +28,11 @@ RESULT = {
         "pure bfloat16": 0.1,
     },
     "exactness": {"pairs": 2**26, "fired": 1_500_000, "equal": True},
+    "regime": {
+        "moved": 0.25, "kernel_change": 0.125, "condition": 1234.0, "effective_depth": 0.915,
+        "kernel_width": 5210.0, "kernel_width_error": 20.0, "width": 65_536, "n_samples": 60_000,
+        "n_looked_at": 128,
+    },
 }  # fmt: skip
 PROBLEM = clustered_problem()
 TRAINER = descent_trainer(PROBLEM.network, PROBLEM.inputs, PROBLEM.targets)
@@ -111,6 +116,8 @@ def test_results_fit_80_columns(tmp_path):
         "training          60.0 s, 2,340 steps\n"
         "peak memory       5.00 GB\n"
         "exactness         bit for bit as exhaustive search, on 67,108,864 pairs\n"
+        "regime            neurons moved 0.25, kernel changed 12.5%\n"
+        "                  condition 1,234, effective depth 0.92, kernel width 5,210\n"
         f"saved in          {tmp_path / ('long' * 30)}\n"
         "\n"
         "a step            25.00 ms\n"

@@ -36,7 +36,7 @@ FIGURES = {
     "seconds_per_step", "build_seconds", "training_seconds", "test_seconds", "total_seconds",
     "index_bytes", "peak_memory_bytes",
 }  # fmt: skip
-OTHERS = {"confusion"}  # no single numbers
+OTHERS = {"confusion", "regime"}  # no single numbers
 TABLE = {"table_bits", "tabled_share"}  # None without a table
 EXACTNESS = {"exactness"}  # None with the exhaustive index
 CHOICE = {"chosen_index", "index_reason"}  # the reason only of "auto"

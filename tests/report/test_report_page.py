@@ -201,6 +201,18 @@ def test_a_page_of_an_approximate_run_says_how_much_it_found():
     assert ("class", "trouble") not in page.attributes
 
 
+def test_the_regime_is_explained_and_those_of_several_runs_stand_side_by_side():
+    page = Page.of(report([a_run()]))
+    assert "Was that the kernel regime?" in page.text
+    assert "noticeably: the first kernel foretells the order of size, and no more" in page.text
+    assert "5,210 ± 20" in page.text
+    both = Page.of(report([a_run(), a_run("runs/b")])).text
+    assert "noticeably" not in both
+    assert both.count("5,210 ± 20") == 2
+    old = a_run(result={name: RESULT[name] for name in RESULT if name != "regime"})
+    assert "Was that the kernel regime?" not in Page.of(report([old])).text
+
+
 def test_a_run_of_before_drift_was_recorded_has_no_chart_of_it():
     old = Run(a_run().path, a_run().settings, records(3), a_run().result)
     assert Page.of(report([old])).captions == [title for title in CHARTS if "Drift" not in title]

@@ -26,6 +26,10 @@ RESULT: dict[str, Any] = {
     "refreshes": 0, "table_bits": 8, "tabled_share": 1.0, "index_reason": None, "oracle_queries": None,
     "test_seconds": 0.5, "chosen_index": "drift", "speedup": None,
     "exactness": {"pairs": 4096, "fired": 77, "equal": True},
+    "regime": {
+        "moved": 0.25, "kernel_change": 0.125, "condition": 1234.0, "effective_depth": 0.9,
+        "kernel_width": 5210.0, "kernel_width_error": 20.0, "width": 64, "n_samples": 60, "n_looked_at": 60,
+    },
 }  # fmt: skip
 COMPARED = {
     "speedup": 10.04, "whole_run_speedup": 8.0, "dense_step": "torch.compile",

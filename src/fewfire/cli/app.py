@@ -9,7 +9,9 @@ import typer
 from fewfire._version import __version__
 from fewfire.cli.attack import attack
 from fewfire.cli.config import ConfigCommand, FewfireCommand
+from fewfire.cli.diagnose import diagnose
 from fewfire.cli.info import info
+from fewfire.cli.lazy import lazy
 from fewfire.cli.predict import predict
 from fewfire.cli.report import report
 from fewfire.cli.resume import resume
@@ -37,11 +39,11 @@ study_app = typer.Typer(
     help="Train, and look closely at how it went or at what it costs.", no_args_is_help=True
 )
 app.add_typer(study_app, name="study")
-for command in (train, attack):
+for command in (train, attack, diagnose):
     app.command(cls=ConfigCommand)(command)
 for command in (resume, predict, report, info):
     app.command(cls=FewfireCommand)(command)
-for study in (drift, depth, scaling):
+for study in (drift, depth, scaling, lazy):
     study_app.command(cls=ConfigCommand)(study)
 
 

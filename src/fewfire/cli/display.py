@@ -325,7 +325,10 @@ def print_result(console: Console, result: Result, folder: Path) -> None:
     if result.oracle_queries:
         queries = f"{result.oracle_queries:,} of a simulated quantum search: no speed-up"
         of_the_index = [("oracle queries", queries)]
-    of_exactness = [] if result.exactness is None else [("exactness", str(result.exactness))]
+    of_checks = [] if result.exactness is None else [("exactness", str(result.exactness))]
+    if result.regime is not None:
+        moved, kernel = str(result.regime).split("; ")
+        of_checks += [("regime", moved), ("", kernel)]
     _print_rows(
         console,
         *of_the_test,
@@ -335,7 +338,7 @@ def print_result(console: Console, result: Result, folder: Path) -> None:
         *of_the_index,
         ("training", f"{result.training_seconds:.1f} s, {result.steps:,} steps"),
         ("peak memory", bytes_text(result.peak_memory_bytes)),
-        *of_exactness,
+        *of_checks,
         ("saved in", str(folder)),
     )
 

@@ -106,6 +106,8 @@ class WideClassifier(Decisions, WideNetwork):
         As chosen; the ridge as that of `GaussNewton` for output weights of 1.
     optimizer_ : str
     learning_rate_ : float or None
+    regime_ : Regime
+        How far the last fit went from its start: see `fewfire.diagnose.Regime`.
     history_ : list of EpochRecord
 
     Notes
@@ -291,7 +293,7 @@ class WideClassifier(Decisions, WideNetwork):
     def _codes(self, targets: NDArray) -> NDArray:
         return super()._codes(targets) if self._labels.several else self._labels.codes(targets)
 
-    def _learn_link(self, outputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
+    def _learn_doubt(self, inputs: NDArray, outputs: NDArray, targets: NDArray, weights: Any) -> None:
         codes = self._labels.codes(targets)
         if weights is not None:
             weights = np.repeat(weights, len(codes) // len(weights))

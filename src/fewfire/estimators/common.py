@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from fewfire.diagnose.regime import Start
 from fewfire.estimators.choices import (
     CENTRED_FROM,
     chosen_for,
@@ -174,9 +175,12 @@ class WideNetwork(SavedModel, CodedTables):
             for number, (member, part) in enumerate(jobs(self, inputs, centred, weights)):
                 before = deadline.left
                 trainer = self._trainer(member, *part)
+                start = Start.of(trainer) if number == 0 else None
                 finished = self._train(member, trainer, self._watch(member, held, deadline))
                 if number == 0:
                     self.history_ = [*history, *trainer.history]
+                if start is not None:
+                    self.regime_ = start.regime(member.network)
                 if not finished:
                     warnings.warn("Training was interrupted: the network is as it was then.", stacklevel=3)
                 took = before - deadline.left
@@ -263,9 +267,8 @@ class WideNetwork(SavedModel, CodedTables):
         self.error_ = selection.error
         self.feature_importances_ = np.mean([one.importances for one in chosen], axis=0)
         judged = selection.judged
-        self._learn_link(
-            selection.outputs + self.mean_, targets[judged], None if weights is None else weights[judged]
-        )
+        counts = None if weights is None else weights[judged]
+        self._learn_doubt(inputs[judged], selection.outputs + self.mean_, targets[judged], counts)
         self.learning_rate_: float | None = None
         self.history_: list[Any] = []
 
@@ -274,8 +277,8 @@ class WideNetwork(SavedModel, CodedTables):
         many = self._through_centres and n_samples > CENTRED_FROM
         return many and n_members == 1 and not self.early_stopping
 
-    def _learn_link(self, outputs: NDArray, targets: NDArray, weights: NDArray | None) -> None:
-        """Learn from outputs of samples that these outputs have not seen, where probabilities are wanted."""
+    def _learn_doubt(self, inputs: NDArray, outputs: NDArray, targets: NDArray, weights: Any) -> None:
+        """Learn how sure predictions are, from outputs of samples that these outputs have not seen."""
 
     def _trainer(
         self,

@@ -36,6 +36,7 @@ def model_of(estimator: Any, features: Features | None = None) -> Model:
         estimator.feature_importances_,
         estimator.learning_rate_,
         estimator.division_,
+        None if is_classifier else estimator.spread_,
     )
 
 
@@ -126,7 +127,11 @@ def _take(estimator: Any, model: Model) -> None:
         "_through_centres": False,
     }
     if isinstance(model.targets, TargetScaling):
-        known |= {"target_scaling_": model.targets, "_is_flat": len(model.targets) == 1}
+        known |= {
+            "target_scaling_": model.targets,
+            "_is_flat": len(model.targets) == 1,
+            "spread_": model.spread,
+        }
     else:
         labels = Labels(model.targets.values, model.targets.several)
         known |= {

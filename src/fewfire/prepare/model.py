@@ -17,6 +17,7 @@ from fewfire.prepare.columns import Features
 from fewfire.prepare.division import Division, outputs_of
 from fewfire.prepare.link import Link
 from fewfire.prepare.member import Member
+from fewfire.prepare.spread import Spread
 from fewfire.prepare.targets import TargetScaling
 from fewfire.system.tensors import read_tensors, write_tensors
 
@@ -51,6 +52,9 @@ class Model:
         Of gradient descent; None after Gauss-Newton steps.
     division : Division or None
         Which network answers for which rows; None where their mean answers for all.
+    spread : Spread or None
+        How far outputs of a regression may be off, for rows as the first member prepares them; None where
+        no estimator has chosen for it.
     """
 
     members: tuple[Member, ...]
@@ -62,6 +66,7 @@ class Model:
     importances: Floats | None = None
     learning_rate: float | None = None
     division: Division | None = None
+    spread: Spread | None = None
 
     @property
     def network(self) -> Network:
@@ -143,6 +148,8 @@ class Model:
             notes["link"] = [self.link.sharpness, self.link.doubt]
         if self.division is not None:
             tensors |= self.division.state()
+        if self.spread is not None:
+            tensors |= self.spread.state()
         if self.importances is not None:
             tensors["importances"] = self.importances
         write_tensors(path, KIND, tensors, {NOTE: json.dumps(notes)})
@@ -186,6 +193,7 @@ class Model:
         model = cls(
             tuple(members), features, targets, tensors["mean"], float(notes["boundary"]), link,
             tensors.get("importances"), notes["learning_rate"], Division.from_state(tensors),
+            Spread.from_state(tensors),
         )  # fmt: skip
         model.require_fitting()
         return model

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
+from fewfire.diagnose import Regime
 from fewfire.diagnose.exactness import Exactness
 from fewfire.runs.kinds import record_of
 
@@ -54,6 +55,9 @@ class Result:
     peak_memory_bytes : int
     exactness : Exactness or None
         None where the index is the exhaustive one.
+    regime : Regime or None
+        How far neurons moved and the kernel changed, of the first network; None in a run folder of before it
+        was recorded.
     dense_seconds_per_step, speedup, max_weight_difference, dense_step, dense_trials, compared_steps,
     whole_run_speedup, bfloat16_step, bfloat16_seconds_per_step, bfloat16_speedup,
     bfloat16_whole_run_speedup, pure_bfloat16_seconds_per_step, pure_bfloat16_speedup
@@ -89,6 +93,7 @@ class Result:
     test_seconds: float
     peak_memory_bytes: int
     exactness: Exactness | None = None
+    regime: Regime | None = None
     total_seconds: float
     dense_seconds_per_step: float | None = None
     speedup: float | None = None
@@ -135,6 +140,8 @@ class Result:
         }
         if isinstance(exactness := figures.get("exactness"), dict):
             figures["exactness"] = record_of(Exactness, exactness, "its result.json")
+        if isinstance(regime := figures.get("regime"), dict):
+            figures["regime"] = record_of(Regime, regime, "its result.json")
         return record_of(cls, figures, "its result.json")
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fewfire.core.work import Work
 from fewfire.data import Dataset
 from fewfire.diagnose.exactness import check_exactness
+from fewfire.diagnose.regime import Start
 from fewfire.errors import DataError, FewfireError, MemoryLimitError, TrainingError
 from fewfire.indexes import DriftIndex
 from fewfire.indexes.approximate import approximate_text
@@ -83,7 +84,7 @@ def train_run(options: TrainOptions, observer: RunObserver | None = None) -> Run
     with folder.held():
         try:
             folder.save_settings(prepared.settings)
-            return _carry_out(prepared, options, folder, observer, start)
+            return _carry_out(prepared, Start.of(prepared.trainer), options, folder, observer, start)
         except (Exception, KeyboardInterrupt):
             if not prepared.trainer.history:
                 folder.take_back()
@@ -128,13 +129,14 @@ def resume_run(path: Path, *, threads: int | None = None, observer: RunObserver 
                 f"a run must go on with the data that it began with. Got others in {options.data}, as their "
                 "checksum shows. Bring back the file as it was, or train anew."
             )
+        first = Start.of(prepared.trainer)
         state = folder.newest_checkpoint(observer.remarked)
         if state is None:
             observer.remarked("No checkpoint was written yet: from the beginning.\n")
         else:
             prepared.trainer.restore(state)
             observer.remarked(f"From {state.origin}, after {state.epochs} epochs.\n")
-        return _carry_out(prepared, options, folder, observer, start)
+        return _carry_out(prepared, first, options, folder, observer, start)
 
 
 def default_folder(name: str) -> Path:
@@ -244,7 +246,12 @@ class CheckpointWriter(Observer):
 
 
 def _carry_out(
-    prepared: Prepared, options: TrainOptions, folder: RunFolder, observer: RunObserver, start: float
+    prepared: Prepared,
+    first: Start,
+    options: TrainOptions,
+    folder: RunFolder,
+    observer: RunObserver,
+    start: float,
 ) -> Run:
     """Train on from where the trainer is, save, test and compare."""
     trainer, settings = prepared.trainer, prepared.settings
@@ -272,7 +279,7 @@ def _carry_out(
         build_seconds += trainer.choice.probe_seconds
     if trainer.best_rate is not None:
         build_seconds += trainer.best_rate.seconds
-    result = _result(prepared, test, build_seconds, seconds + before, start - before)
+    result = _result(prepared, first, test, build_seconds, seconds + before, start - before)
     run = Run(folder.path, settings, trainer.history, result)
     with folder.saving():
         folder.save_result(run)
@@ -328,7 +335,12 @@ class _Test:
 
 
 def _result(
-    prepared: Prepared, test: _Test, build_seconds: float, training_seconds: float, begin: float
+    prepared: Prepared,
+    first: Start,
+    test: _Test,
+    build_seconds: float,
+    training_seconds: float,
+    begin: float,
 ) -> Result:
     """The figures of a run that began at this time; the work is counted before exactness is checked."""
     trainer, dataset = prepared.trainer, prepared.dataset
@@ -366,6 +378,7 @@ def _result(
         test_seconds=test.seconds,
         peak_memory_bytes=peak_bytes(),
         exactness=check_exactness(trainer),
+        regime=first.regime(trainer.network),
         total_seconds=perf_counter() - begin,
     )
 

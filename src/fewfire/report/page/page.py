@@ -1,8 +1,10 @@
 """A report: one HTML page of one or several runs, without a script and with nothing to be loaded."""
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -23,11 +25,17 @@ from fewfire.report.page.figures import (
     trouble_of,
     why_not_compared,
 )
+from fewfire.runs.diagnosis import FILE as DIAGNOSIS
+from fewfire.runs.diagnosis import PICTURE
 from fewfire.runs.folder import ATTACKED, Run
 from fewfire.runs.result import Result
 from fewfire.system.words import bytes_text, seconds_text
 from fewfire.training import EpochRecord
 
+KERNEL_TEXT = (
+    "While a wide network moves little, its training is linear, and one matrix says how: the tangent kernel."
+)
+PICTURE_SHOWS = "the spectrum, the loss foretold, what a layer does to cosines, and errors by depth"
 STYLE = Path(__file__).with_name("page.css")
 TABLE_EPOCHS = 100  # rows of a table of epochs
 PARTS = {  # of the time, with their styles
@@ -232,6 +240,44 @@ def _classes(runs: Mapping[str, Run]) -> Element | None:
     return _section("By class", text, _card(table))
 
 
+def _diagnosis(runs: Mapping[str, Run]) -> Element | None:
+    """What `fewfire diagnose` left in the folder of a single run."""
+    (run, *others) = runs.values()
+    figures, picture = run.path / DIAGNOSIS, run.path / PICTURE
+    if others or not figures.exists():
+        return None
+    return _section("The tangent kernel", KERNEL_TEXT, *diagnosed(json.loads(figures.read_text()), picture))
+
+
+def diagnosed(figures: Mapping[str, Any], picture: Path) -> list[Element]:
+    """What a diagnosis says: its verdicts, its picture where it was drawn, its figures with their meaning."""
+    parts = [element("p", verdict) for verdict in figures["verdicts"]]
+    if picture.exists():
+        parts.append(element("figure", element("img", src=_inline(picture), alt=PICTURE_SHOWS)))
+    lines = [
+        element("tr", element("th", label, scope="row"), element("td", text))
+        for label, text in figures["text"]
+    ]
+    return [*parts, _card(element("table", element("tbody", *lines)))]
+
+
+def diagnosis_page(figures: Mapping[str, Any], picture: Path) -> str:
+    """A page of a diagnosis alone, as `fewfire diagnose` writes it beside its figures.
+
+    Parameters
+    ----------
+    figures : mapping
+        As `fewfire.runs.diagnosis.Diagnosis.as_dict` gives them.
+    picture : Path
+        A PNG, which may be missing.
+    """
+    title = f"The tangent kernel of {figures['name']}"
+    section = _section("What it says", KERNEL_TEXT, *diagnosed(figures, picture))
+    body = element("body", element("h1", title), section)
+    body.append(element("footer", f"Made by fewfire diagnose, fewfire {__version__}."))
+    return document(element("html", _head(title), body, lang="en"))
+
+
 def _attacked(runs: Mapping[str, Run]) -> Element | None:
     """The pictures of attacked samples, of runs that have one."""
     pictures = {name: run.path / ATTACKED for name, run in runs.items()}
@@ -349,6 +395,31 @@ def _exactness(runs: Mapping[str, Run]) -> Element:
     return _section("Exactness", text, _card(element("table", element("tbody", *lines))))
 
 
+def _regime(runs: Mapping[str, Run]) -> Element | None:
+    """How far each training went from its start, and what that means of a single one."""
+    known = {
+        name: run.result.regime for name, run in runs.items() if run.result and run.result.regime is not None
+    }
+    if not known:
+        return None
+    text = (
+        "A wide network that moves little is a linear model of its first tangent kernel. How far this "
+        "training went from there, on some samples and neurons:"
+    )
+    if len(known) > 1:
+        columns = {
+            name: {label: value for label, value, _ in regime.explained} for name, regime in known.items()
+        }
+        return _section("Was that the kernel regime?", text, _side_by_side(columns))
+    (regime,) = known.values()
+    lines = [
+        element("tr", element("th", label, scope="row"), element("td", value), element("td", meaning))
+        for label, value, meaning in regime.explained
+    ]
+    table = element("table", element("tbody", *lines))
+    return _section("Was that the kernel regime?", text, _card(table))
+
+
 def _settings(runs: Mapping[str, Run]) -> Element:
     columns = {name: settings_written(run) for name, run in runs.items()}
     first, *others = columns.values()
@@ -403,15 +474,6 @@ def _number(value: float | None) -> str:
 
 
 SECTIONS = (
-    _curves,
-    _layers,
-    _attacked,
-    _classes,
-    _columns,
-    _work,
-    _time,
-    _memory,
-    _exactness,
-    _settings,
-    _epochs,
-)
+    _curves, _layers, _attacked, _classes, _columns, _work, _time, _memory, _exactness, _regime, _diagnosis,
+    _settings, _epochs,
+)  # fmt: skip

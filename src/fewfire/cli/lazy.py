@@ -1,0 +1,110 @@
+"""`fewfire study lazy`: how far training carries networks of growing width from their start."""
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.progress import Progress
+
+from fewfire._version import __version__
+from fewfire.cli.config import Config, PrintConfig
+from fewfire.cli.options import Json, Quiet, takes
+from fewfire.cli.streams import console_of, say_error
+from fewfire.diagnose import Lazy
+from fewfire.diagnose import lazy as lazy_study
+from fewfire.prepare import Classes, InputScaling, TargetScaling
+from fewfire.prepare.scores import targets_of
+from fewfire.report.pictures import can_draw
+from fewfire.runs import TrainOptions
+from fewfire.runs.aside import aside
+from fewfire.runs.prepare import load
+from fewfire.runs.run import default_folder
+from fewfire.system.files import OutputFolder, write_atomically
+
+
+@takes("data", "target", "task", "categories", "drop", "test_fraction", "seed", "threads")
+def lazy(
+    options: TrainOptions,
+    widths: Annotated[str, typer.Option(help="Widths, a,b,c.")] = "1000,10000,100000",
+    samples: Annotated[int, typer.Option(help="Training samples, drawn at random.")] = 500,
+    threshold: Annotated[float, typer.Option(help="Of all widths; 0: plain ReLUs.")] = 0.0,
+    loss: Annotated[float, typer.Option(help="Share of the first loss at which training ends.")] = 0.05,
+    steps: Annotated[int, typer.Option(help="Or after so many steps.")] = 500,
+    out: Annotated[Path | None, typer.Option(help="Folder; by default runs/lazy-DATA-TIME.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
+) -> None:
+    """Measure how the lazy regime comes with the width.
+
+    How far neurons move, how many pairs flip, and how much the tangent
+    kernel changes until the loss is fitted, by width: as a table, as
+    pictures, and as fitted exponents.
+
+    Examples:
+
+      fewfire study lazy digits --widths 1000,10000
+      fewfire study lazy fashion_mnist/ --samples 500 --json
+    """
+    parts = widths.split(",")
+    if not all(part.strip().isdecimal() and int(part) >= 2 for part in parts):
+        raise ValueError(f"--widths must be whole numbers >= 2, a,b,c. Got {widths!r}. Write 1000,10000.")
+    if samples < 2:
+        raise ValueError(f"--samples must be >= 2. Got {samples}. Leave it out for 500.")
+    dataset = load(options)
+    folder = OutputFolder(out or default_folder(f"lazy-{dataset.name}"))
+    folder.require_free()
+    rows = np.random.default_rng(options.seed).permutation(len(dataset.inputs))[:samples]
+    inputs, labels = dataset.inputs[rows], dataset.labels[rows]
+    scaling = InputScaling.fit(inputs, standardize=dataset.tabular)
+    is_real = dataset.task == "regression"
+    coding = TargetScaling.fit(labels) if is_real else Classes.of(dataset.labels)
+    targets = targets_of(coding, labels, "squared")
+    console = console_of(json=json, quiet=quiet)
+    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
+        tasks = {int(part): progress.add_task(f"width {int(part):,}", total=1.0) for part in parts}
+        study = lazy_study(
+            scaling.transform(inputs), targets, widths=list(tasks), threshold=threshold, loss=loss,
+            steps=steps, seed=options.seed,
+            progress=lambda width, share: progress.update(tasks[width], completed=share),
+        )  # fmt: skip
+    summary = _summary(study, dataset.name, options.seed)
+    folder.create()
+    write_atomically(folder.path / "points.csv", study.table())
+    write_atomically(folder.path / "summary.json", json_format.dumps(summary, indent=2) + "\n")
+    if can_draw():
+        with aside("the picture could not be drawn", f"The figures are saved in {folder.path}.", say_error):
+            from fewfire.report.pictures.lazy import draw_lazy
+
+            title = f"{dataset.name}: {study.n_samples:,} samples, threshold {threshold:g}"
+            draw_lazy(study, (folder.path / "lazy.svg", folder.path / "lazy.png"), title)
+    line = "{:>9} {:>6} {:>8} {:>8} {:>9} {:>15} {:>10}"
+    console.print(
+        "\n" + line.format("width", "steps", "loss", "moved", "flipped", "kernel changed", "condition")
+    )
+    for one in study.points:
+        condition = "singular" if one.condition is None else f"{one.condition:,.0f}"
+        console.print(line.format(f"{one.width:,}", one.steps, f"{one.loss:.3f}", f"{one.moved:.3g}",
+                                  f"{one.flipped:.3f}", f"{one.kernel_change:.3f}", condition))  # fmt: skip
+    shown = {name: "" if slope is None else f"{slope:.2f}" for name, slope in study.exponents.items()}
+    console.print(
+        line.format("exponent", "", "", shown["moved"], shown["flipped"], shown["kernel_change"], "")
+    )
+    console.print(f"\nsaved in {folder.path}", soft_wrap=True)
+    if json:
+        print(json_format.dumps(summary))
+
+
+def _summary(study: Lazy, data: str, seed: int) -> dict[str, Any]:
+    return {
+        "fewfire": __version__,
+        "data": data,
+        "seed": seed,
+        "samples": study.n_samples,
+        "thresholds": list(study.threshold),
+        "exponents": study.exponents,
+        "points": [point.figures() for point in study.points],
+    }
