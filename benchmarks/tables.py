@@ -724,6 +724,68 @@ def rates() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+def foretold() -> str:
+    content = result("kernel_report")
+    rows = [
+        [f"{row['threshold']:g}", f"{row['width']:,}",
+         *(" / ".join(f"{value:.4f}" for value in row[who]) for who in ("recorded", "own kernel", "limit")),
+         f"{row['own_to_limit']:.3f}"]
+        for row in content["figures"]["curves"]
+    ]  # fmt: skip
+    header = ["threshold", "width", "recorded", "from its own kernel", "from the limit", "own to limit"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def kernel_epochs() -> str:
+    content = result("kernel_report")
+    rows = [
+        [row["set"], f"{row['foretold']:,.1f}", f"{row['trained']:,.1f}",
+         f"{row['foretold'] / row['trained']:.2f}"]
+        for row in content["figures"]["epochs"]
+    ]  # fmt: skip
+    return table(["set", "foretold", "trained", "ratio"], rows) + "\n\n" + made_by(content)
+
+
+def kernel_depths() -> str:
+    content = result("kernel_report")
+    rows = [
+        [f"{row['threshold']:g}", f"{row['depth']}", f"{row['condition']:,.4g}",
+         f"{row['effective_rank']:,.4g}", f"{row['leave_one_out']:.4f}", f"{row['test accuracy']:.3f}"]
+        for row in content["figures"]["depths"]
+    ]  # fmt: skip
+    header = ["threshold", "layers", "condition", "effective rank", "error left out", "test accuracy"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def intervals() -> str:
+    content = result("bayes")
+    rows = [
+        [row["set"], f"{row['rows']:,}", f"{row['covered']:.1%}", f"{row['width, of deviations']:.2f}"]
+        for row in content["figures"]["coverage"]
+    ]
+    return table(["set", "rows", "covered", "width of the interval"], rows) + "\n\n" + made_by(content)
+
+
+def first_orders() -> str:
+    content = result("bayes")
+    rows = [
+        [f"{row['psi']:g}", f"{row['depth']}", f"{row['leading']:.3f}", f"{row['first order']:.3f}",
+         f"{row['sampled']:.3f} ± {row['standard error']:.3f}"]
+        for row in content["figures"]["first order"]
+    ]  # fmt: skip
+    header = ["psi", "layers", "great width", "to first order", "sampled"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def kernel_seconds() -> str:
+    timed = [result(name) for name in ("kernel_report", "bayes")]
+    rows = [
+        [row["what"], f"{row['seconds']:.2f} s"] for content in timed for row in content["figures"]["timings"]
+    ]
+    commands = " and ".join(f"`{content['command']}`" for content in timed)
+    return table(["what", "time"], rows) + "\n\n" + made_by(timed[0] | {"command": commands.strip("`")})
+
+
 def bold_if_best(accuracy: dict[str, float], method: str) -> str:
     text = f"{accuracy[method]:.3f}"
     return f"**{text}**" if accuracy[method] == max(accuracy.values()) else text
@@ -753,6 +815,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "slide_digits": slide_digits, "slide_elsewhere": slide_elsewhere, "slide_labels": slide_labels,
     "slide_wide": slide_wide,
     "mini_batches": mini_batches, "estimator": estimator,
+    "foretold": foretold, "kernel_epochs": kernel_epochs, "kernel_depths": kernel_depths,
+    "intervals": intervals, "first_orders": first_orders, "kernel_seconds": kernel_seconds,
 }  # fmt: skip
 
 

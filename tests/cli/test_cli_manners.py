@@ -107,7 +107,7 @@ def completed(monkeypatch):
     ("line", "words"),
     [
         ("fewfire stu", ["study"]),
-        ("fewfire study ", ["drift", "scaling"]),
+        ("fewfire study ", ["drift", "scaling", "lazy"]),
         ("fewfire train dig", ["digits"]),
         ("fewfire train digits --index ", [*INDEXES, "auto"]),
         ("fewfire train --index dr", ["drift"]),

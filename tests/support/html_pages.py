@@ -36,7 +36,7 @@ COMPARED = {
     "max_weight_difference": 1.2e-6, "compared_steps": 40, "bfloat16_step": "bfloat16",
     "bfloat16_speedup": 5.04, "bfloat16_whole_run_speedup": 4.0,
 }  # fmt: skip
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "img"}
 
 
 def a_run(
