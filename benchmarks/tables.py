@@ -738,11 +738,15 @@ def foretold() -> str:
 
 def kernel_epochs() -> str:
     content = result("kernel_report")
-    rows = [
-        [row["set"], f"{row['foretold']:,.1f}", f"{row['trained']:,.1f}",
-         f"{row['foretold'] / row['trained']:.2f}"]
-        for row in content["figures"]["epochs"]
-    ]  # fmt: skip
+    rows = []
+    for row in content["figures"]["epochs"]:
+        trained = row["trained"]  # None where that loss was not reached
+        ends = (
+            ["not reached", ""]
+            if trained is None
+            else [f"{trained:,.1f}", f"{row['foretold'] / trained:.2f}"]
+        )
+        rows.append([row["set"], f"{row['foretold']:,.1f}", *ends])
     return table(["set", "foretold", "trained", "ratio"], rows) + "\n\n" + made_by(content)
 
 
