@@ -177,9 +177,8 @@ class WideNetwork(SavedModel, CodedTables):
                 trainer = self._trainer(member, *part)
                 start = Start.of(trainer) if number == 0 else None
                 finished = self._train(member, trainer, self._watch(member, held, deadline))
-                if number == 0:
+                if start is not None:  # the first network speaks for all
                     self.history_ = [*history, *trainer.history]
-                if start is not None:
                     self.regime_ = start.regime(member.network)
                 if not finished:
                     warnings.warn("Training was interrupted: the network is as it was then.", stacklevel=3)
