@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.diagnose.fluctuations import FiniteWidth, finite_width
+from fewfire.networks.deep import Network, two_layers_of
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import one_blas_thread
 from fewfire.tangent import OwnKernel
@@ -122,9 +123,14 @@ class Start:
     finite: FiniteWidth | None
 
     @classmethod
-    def of(cls, trainer: Trainer) -> "Start":
-        """Of a trainer that has taken no step yet. Changes nothing of it, not even its counters."""
+    def of(cls, trainer: Trainer) -> "Start | None":
+        """That of a trainer that has taken no step yet, of which nothing changes, not even its counters.
+
+        None where it has several hidden layers: the figures are those of one.
+        """
         network, problem, random = trainer.network, trainer.problem, np.random.default_rng(0)
+        if not isinstance(network, TwoLayerNetwork):
+            return None
         neurons = np.sort(random.permutation(network.width)[:NEURONS])
         ids = np.sort(random.permutation(len(problem))[:SAMPLES])
         part, batch = network.part(neurons), problem.inputs.batch(ids)
@@ -138,8 +144,9 @@ class Start:
             finite = finite_width(part, batch, centred, width=network.width)
         return cls(part, neurons, batch, own.matrix(), trained, network.width, len(problem), finite)
 
-    def regime(self, network: TwoLayerNetwork) -> Regime:
+    def regime(self, network: Network) -> Regime:
         """How it ended, with the network as it is now."""
+        network = two_layers_of(network, "the regime line")
         part = network.part(self.neurons)
         kernel = OwnKernel.of(part, self.batch, trained=self.trained).matrix()
         distances = np.linalg.norm(part.weights.astype(np.float64) - self.part.weights, axis=1)
