@@ -55,8 +55,9 @@ def test_help_has_examples_each_on_a_line_of_its_own(command):
 
 def test_the_commands_have_descriptions_of_one_line():
     for group, names in (
-        ((), ["train", "resume", "predict", "report", "info", "study"]),
+        ((), ["train", "resume", "predict", "report", "info", "study", "plan"]),
         (("study",), ["drift", "scaling"]),
+        (("plan",), ["rate", "law"]),
     ):
         shown = fewfire(*group, "--help").out
         for name in names:
@@ -77,12 +78,12 @@ def test_every_example_is_a_command(tmp_path, monkeypatch, text):
             if file:
                 Path(file).write_text(ended.out)
         elif not words[0].startswith("-"):
-            name = " ".join(words[: 2 if words[0] == "study" else 1])
+            name = " ".join(words[: 2 if words[0] in ("study", "plan") else 1])
             COMMANDS[name].make_context(name, words[len(name.split()) :])
 
 
 def test_without_a_command_the_help_is_shown():
-    for group in ((), ("study",)):
+    for group in ((), ("study",), ("plan",)):
         ended = fewfire(*group)
         assert ended.code == 2
         assert "Usage: fewfire" in ended.out + ended.err

@@ -12,6 +12,7 @@ from fewfire.cli.config import ConfigCommand, FewfireCommand
 from fewfire.cli.diagnose import diagnose
 from fewfire.cli.info import info
 from fewfire.cli.lazy import lazy
+from fewfire.cli.plan import law, rate
 from fewfire.cli.predict import predict
 from fewfire.cli.report import report
 from fewfire.cli.resume import resume
@@ -39,12 +40,16 @@ study_app = typer.Typer(
     help="Train, and look closely at how it went or at what it costs.", no_args_is_help=True
 )
 app.add_typer(study_app, name="study")
+plan_app = typer.Typer(help="Find out what to train with, by short runs.", no_args_is_help=True)
+app.add_typer(plan_app, name="plan")
 for command in (train, attack, diagnose):
     app.command(cls=ConfigCommand)(command)
 for command in (resume, predict, report, info):
     app.command(cls=FewfireCommand)(command)
 for study in (drift, depth, scaling, lazy):
     study_app.command(cls=ConfigCommand)(study)
+for plan in (rate, law):
+    plan_app.command(cls=ConfigCommand)(plan)
 
 
 def _print_version(asked: bool) -> None:

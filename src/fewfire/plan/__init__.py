@@ -1,9 +1,31 @@
 """Before training: what was left to fewfire becomes concrete settings."""
 
-from fewfire.plan.best_rate import best_rate
 from fewfire.plan.hashing import plan_hashing
 from fewfire.plan.index import choose_index
 from fewfire.plan.learning_rate import stable_learning_rate
+from fewfire.plan.least_loss import best_rate
+from fewfire.plan.limit import Accuracy, Loss, MaxRate, Trial, max_rate
+from fewfire.plan.rate_law import Foretold, RateLaw
 from fewfire.plan.training import plan_trainer
+from fewfire.plan.trials import Attempt, Seen, Trials
+from fewfire.plan.two_layer_trials import TwoLayerTrials, trials_of
 
-__all__ = ["best_rate", "choose_index", "plan_hashing", "plan_trainer", "stable_learning_rate"]
+__all__ = [
+    "Accuracy",
+    "Attempt",
+    "Foretold",
+    "Loss",
+    "MaxRate",
+    "RateLaw",
+    "Seen",
+    "Trial",
+    "Trials",
+    "TwoLayerTrials",
+    "best_rate",
+    "choose_index",
+    "max_rate",
+    "plan_hashing",
+    "plan_trainer",
+    "stable_learning_rate",
+    "trials_of",
+]

@@ -9,9 +9,9 @@ from fewfire.core.inputs import Inputs
 from fewfire.indexes import INDEXES, Index, index_named
 from fewfire.networks.deep import Network
 from fewfire.networks.losses import Loss
-from fewfire.plan.best_rate import best_rate
 from fewfire.plan.index import choose_index
-from fewfire.plan.learning_rate import stable_learning_rate
+from fewfire.plan.least_loss import best_rate
+from fewfire.plan.two_layer_trials import TwoLayerTrials, with_safe_rate
 from fewfire.system.words import require_one_of
 from fewfire.training.methods import GradientDescent, Method, method_named
 from fewfire.training.problem import Problem
@@ -102,19 +102,10 @@ def with_learning_rate(
     asked = method.learning_rate
     if not isinstance(asked, str):
         return method, None
-    safe = stable_learning_rate(
-        problem.network,
-        problem.inputs,
-        problem.loss,
-        problem.batch_size,
-        sample_weight=problem.sample_weight,
-        output_weights=method.train_output_weights,
-        momentum=method.momentum,
-        seed=problem.seed,
-    )
-    method = replace(method, learning_rate=safe)
+    method = with_safe_rate(method, problem)
     if asked == "auto":
         return method, None
-    measured = best_rate(problem, method, memory_limit=memory_limit)
+    trials = TwoLayerTrials.from_here(problem, method, memory_limit=memory_limit)
+    measured = best_rate(trials, seed=problem.seed)
     log.info("%s", measured)
     return replace(method, learning_rate=measured.rate), measured

@@ -8,6 +8,7 @@ from fewfire.torch.noticing import notice_steps
 from fewfire.torch.rivals import DENSE_STEPS, DenseStep
 from fewfire.torch.sgd import SGD
 from fewfire.torch.softmax import ScreenedSoftmax
+from fewfire.torch.trials import TorchTrials, sharpness, trials_of
 
 __all__ = [
     "DENSE_STEPS",
@@ -17,9 +18,12 @@ __all__ = [
     "FiringLayer",
     "ScreenedSoftmax",
     "SparseHidden",
+    "TorchTrials",
     "WideModule",
     "as_module",
     "compare_dense",
+    "sharpness",
+    "trials_of",
 ]
 
 notice_steps()

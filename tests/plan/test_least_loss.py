@@ -1,17 +1,22 @@
-"""learning_rate="measured": some rates are tried on a copy of the network, and the best is taken."""
+"""learning_rate="measured": some rates are tried on copies of the network, and the best is taken."""
 
 import numpy as np
 import pytest
 
 import fewfire
 from fewfire import Inputs, TwoLayerNetwork
-from fewfire.plan import best_rate, plan_trainer
+from fewfire.plan import TwoLayerTrials, plan_trainer
+from fewfire.plan import best_rate as best_of
 from fewfire.training import GradientDescent, Problem
 from problems import clustered_problem
 
 
 def problem_of(small, **settings):
     return Problem.of(small.network, small.inputs, small.targets, **settings)
+
+
+def best_rate(problem, method, memory_limit=None):
+    return best_of(TwoLayerTrials.from_here(problem, method, memory_limit=memory_limit), seed=problem.seed)
 
 
 def quadratic(curvature=1.0, n=64):

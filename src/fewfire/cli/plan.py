@@ -1,0 +1,247 @@
+"""`fewfire plan`: what to train with, before it is trained."""
+
+import json as json_format
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from fewfire._version import __version__
+from fewfire.cli.config import Config, PrintConfig
+from fewfire.cli.options import Json, Quiet, takes
+from fewfire.cli.streams import console_of
+from fewfire.data import Dataset
+from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.plan import Accuracy, Loss, MaxRate, RateLaw, Trial, TwoLayerTrials, best_rate, max_rate
+from fewfire.plan.two_layer_trials import some_of
+from fewfire.runs import TrainOptions
+from fewfire.runs.prepare import load, prepare
+from fewfire.training import GradientDescent
+from fewfire.training.rates import BestRate
+
+SHARE_OF_LOSS = 0.7  # success, where none is given and accuracy tells nothing
+ACCURACY = 0.5
+OF_TRIALS = (
+    "data", "target", "task", "categories", "drop", "batch_size", "momentum", "nesterov", "weight_decay",
+    "loss", "threshold", "fire_rate", "init", "train_output_weights", "test_fraction", "seed", "threads",
+    "memory_limit",
+)  # fmt: skip
+
+Epochs = Annotated[int, typer.Option(help="Passes over the samples, at the most, of a run.")]
+Seeds = Annotated[int, typer.Option(help="Networks from different seeds; their spread is the interval.")]
+Samples = Annotated[int, typer.Option(help="Training samples that runs see, at the most.")]
+Success = Annotated[
+    str,
+    typer.Option(
+        help="What tells that training begins: accuracy:0.5, or loss:0.7 for a share of the first loss; "
+        "auto: accuracy for classes with the squared loss, else loss."
+    ),
+]
+
+
+@takes("width", *OF_TRIALS)
+def rate(
+    options: TrainOptions,
+    epochs: Epochs = 2,
+    seeds: Seeds = 3,
+    success: Success = "auto",
+    samples: Samples = 10_000,
+    json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
+) -> None:
+    """Find the learning rate to start at, by short runs of fresh networks.
+
+    The largest rate at which training begins, with its interval over seeds;
+    the rate that lowers the loss most in a hundred steps; and where to start.
+
+    Examples:
+
+      fewfire plan rate digits --width 4096
+      fewfire plan rate digits --width 4096 --loss softmax --json
+    """
+    console = console_of(json=json, quiet=quiet)
+    dataset = load(options)
+    trials = _trials(options, dataset, samples)
+    asked = _success(success, trials)
+    with console.status("trying rates") as status:
+        best = best_rate(trials, seed=options.seed, on_trial=partial(_said, status.update))
+        limit = _limit(trials, asked, epochs, seeds, status.update)
+    start = min(best.rate, limit.start)
+    _say_rate(console, dataset, trials, best, limit, start)
+    if json:
+        print(json_format.dumps(_figures(options, best, limit) | {"start": start}))
+
+
+@takes(*OF_TRIALS)
+def law(
+    options: TrainOptions,
+    widths: Annotated[str, typer.Option(help="Widths that are measured, w1,w2,w3: three at least.")] = (
+        "512,1024,2048,4096"
+    ),
+    predict: Annotated[int, typer.Option(help="The width whose rate is foretold.")] = 32_768,
+    epochs: Epochs = 2,
+    seeds: Seeds = 3,
+    success: Success = "auto",
+    samples: Samples = 10_000,
+    json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
+) -> None:
+    """Foretell the largest rate of a width that is too large to try.
+
+    Measured at some widths, and foretold as a power law with an 80 % interval:
+    up to eight times the largest, and only where the law fits its own points.
+
+    Examples:
+
+      fewfire plan law digits --threshold 1 --predict 16384
+      fewfire plan law digits --threshold 1 --widths 256,512,1024 --predict 4096
+    """
+    console = console_of(json=json, quiet=quiet)
+    dataset = load(options)
+    measured = []
+    with console.status("trying rates") as status:
+        for width in _whole_numbers(widths):
+            trials = _trials(replace(options, width=width), dataset, samples)
+
+            def say(text: str, width: int = width) -> None:
+                status.update(f"width {width:,}: {text}")
+
+            measured.append(_limit(trials, _success(success, trials), epochs, seeds, say))
+            console.print(f"width {width:>7,}: {measured[-1]}", soft_wrap=True)
+        found = RateLaw.fit(measured)
+        status.update(f"width {predict:,}: its sharpness")
+        sharpness = None
+        if found.form == "sharpness":
+            sharpness = _trials(replace(options, width=predict), dataset, samples).sharpness
+        foretold = found.predict(predict, sharpness=sharpness)
+    console.print(f"\n{found}", soft_wrap=True)
+    console.print(f"width {predict:,}: largest rate {foretold}; start at a quarter of it", soft_wrap=True)
+    if json:
+        figures = {
+            "fewfire": __version__,
+            "data": options.data,
+            "measured": [_limit_figures(one) for one in measured],
+            "form": found.form,
+            "exponents": list(found.exponents),
+            "left_out_error": found.error,
+            "left_out_errors": found.errors,
+            "predicted_width": predict,
+            **asdict(foretold),
+        }
+        print(json_format.dumps(figures))
+
+
+def _trials(options: TrainOptions, dataset: Dataset, samples: int) -> TwoLayerTrials:
+    """Trials of the network that these options would train, on so many of its samples at the most."""
+    trainer = prepare(replace(options, optimizer=GradientDescent.name), dataset).trainer
+    problem, method, network = trainer.problem, trainer.method, trainer.network
+    assert isinstance(method, GradientDescent)
+    if samples < 1:
+        raise ValueError(f"--samples must be >= 1. Got {samples}. Leave it out for 10,000.")
+    if len(problem) > samples:
+        problem = some_of(problem, samples, min(problem.batch_size, samples))
+    make = partial(_network, options, network.n_features, network.n_outputs)
+    return TwoLayerTrials(problem, method, make)
+
+
+def _network(options: TrainOptions, n_features: int, n_outputs: int, seed: int) -> TwoLayerNetwork:
+    return TwoLayerNetwork.initialize(
+        options.n_neurons,
+        n_features,
+        n_outputs,
+        threshold=options.first_threshold,
+        init=options.init_for(n_features),
+        seed=options.seed + seed,
+    )
+
+
+def _success(text: str, trials: TwoLayerTrials) -> Accuracy | Loss:
+    """What tells success, as the option says."""
+    if text == "auto":
+        by_accuracy = trials.has_classes and trials.loss_name == "squared"
+        return Accuracy(ACCURACY) if by_accuracy else Loss(SHARE_OF_LOSS)
+    name, _, number = text.partition(":")
+    try:
+        return {"accuracy": Accuracy, "loss": Loss}[name](float(number))
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"--success must be accuracy:SHARE or loss:SHARE, between 0 and 1. Got {text!r}. Write for "
+            "example accuracy:0.5."
+        ) from None
+
+
+def _limit(
+    trials: TwoLayerTrials, success: Accuracy | Loss, epochs: int, seeds: int, say: Callable[[str], None]
+) -> MaxRate:
+    def tried(trial: Trial) -> None:
+        begins = "begins" if trial.succeeded else "does not begin"
+        say(f"seed {trial.seed}, rate {trial.rate:.3g}: training {begins}")
+
+    return max_rate(trials, success=success, epochs=epochs, seeds=seeds, on_trial=tried)
+
+
+def _said(say: Callable[[str], None], rate: float, loss: float) -> None:
+    say(f"rate {rate:.3g}: " + (f"loss {loss:.4g}" if np.isfinite(loss) else "too large"))
+
+
+def _whole_numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"--widths must be whole numbers with commas. Got {text!r}. Write 512,1024,2048."
+        ) from None
+
+
+def _say_rate(
+    console: Console, dataset: Dataset, trials: TwoLayerTrials, best: BestRate, limit: MaxRate, start: float
+) -> None:
+    for line in (
+        f"{dataset.name}: {trials.n_samples:,} samples, width {trials.width:,}, {trials.loss_name} loss",
+        f"{limit}",
+        f"{best}",
+        f"start at {start:.3g}: the smaller of the best and a quarter of the largest",
+    ):
+        console.print(line, soft_wrap=True)
+
+
+def _figures(options: TrainOptions, best: BestRate, limit: MaxRate) -> dict[str, Any]:
+    return {
+        "fewfire": __version__,
+        "data": options.data,
+        "best": best.rate,
+        "safe": best.safe_rate,
+        "best_seconds": best.seconds,
+        "losses": [[rate, _or_none(loss)] for rate, loss in best.losses.items()],
+        **_limit_figures(limit),
+    }
+
+
+def _limit_figures(limit: MaxRate) -> dict[str, Any]:
+    """The figures of a largest rate; null where there is none."""
+    return {
+        "width": limit.width,
+        "largest": _or_none(limit.rate),
+        "low": _or_none(limit.low) if math.isfinite(limit.rate) else None,
+        "high": _or_none(limit.high),
+        "spread": limit.spread,
+        "monotone": limit.monotone,
+        "by_seed": [_or_none(rate) for rate in limit.by_seed],
+        "success": str(limit.success),
+        "runs": len(limit.trials),
+        "seconds": limit.seconds,
+        "trials": [asdict(trial) | {"reached": _or_none(trial.reached)} for trial in limit.trials],
+    }
+
+
+def _or_none(number: float) -> float | None:
+    return number if math.isfinite(number) else None
