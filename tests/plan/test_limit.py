@@ -46,6 +46,13 @@ def test_a_rate_that_is_far_too_large_at_first_is_halved():
     assert found.low <= 2 <= found.high
 
 
+def test_a_first_rate_that_is_too_slow_is_doubled():
+    found = max_rate(ToyTrials(rate=0.01), seeds=1, epochs=1)  # four steps, which reach half only from 0.2 on
+    assert found.low <= 2 <= found.high
+    assert not found.trials[0].succeeded
+    assert not found.trials[0].broke
+
+
 def test_success_that_returns_at_larger_rates_is_flagged():
     found = max_rate(ToyTrials(succeeds=lambda rate: rate < 1 or rate > 1.9), seeds=1)
     assert not found.monotone
@@ -63,7 +70,9 @@ def test_where_no_rate_is_too_large_there_is_no_limit_and_it_is_said_why():
 
 
 def test_where_no_rate_succeeds_that_is_an_error():
-    with pytest.raises(TrainingError, match=r"None between 6e-06 and 0.1 reached accuracy 0.5 in 2 epochs"):
+    with pytest.raises(
+        TrainingError, match=r"None between 6e-06 and 1e\+02 reached accuracy 0.5 in 2 epochs"
+    ):
         max_rate(ToyTrials(succeeds=lambda rate: False))
 
 

@@ -68,6 +68,13 @@ def test_a_point_that_stands_out_bends_the_law_less_than_least_squares():
     assert abs(law.exponents[0] + 0.5) < abs(plain[0] + 0.5)
 
 
+def test_a_rate_that_nears_a_limit_is_foretold_as_one():
+    law = RateLaw.fit([measured(400 * math.exp(-600 / w), w) for w in WIDTHS])
+    assert law.form == "kernel limit"
+    assert law.predict(32_768).rate == pytest.approx(400 * math.exp(-600 / 32_768))
+    assert str(law).startswith("largest rate = 400 exp(-600 / (depth x width)); it misses")
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [

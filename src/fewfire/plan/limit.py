@@ -94,6 +94,8 @@ class Trial:
         The best accuracy, or the least share of the loss, over half an epoch.
     steps : int
         Taken until it succeeded, failed, or the budget was spent.
+    broke : bool
+        Whether a number was not finite, or the loss exceeded 1,000 times the first.
     """
 
     rate: float
@@ -101,6 +103,7 @@ class Trial:
     succeeded: bool
     reached: float
     steps: int
+    broke: bool
 
 
 @dataclass(frozen=True)
@@ -219,11 +222,11 @@ def max_rate(
     begin, tried = perf_counter(), []
     steps = epochs * trials.steps_per_epoch
 
-    def succeeds(rate: float, seed: int) -> bool:
+    def run(rate: float, seed: int) -> Trial:
         tried.append(_run(trials, rate, seed, success, steps))
         if on_trial is not None:
             on_trial(tried[-1])
-        return tried[-1].succeeded
+        return tried[-1]
 
     def found(limits: Sequence[float], low: float, high: float, monotone: bool) -> MaxRate:
         middle, low, high, spread = _interval(limits, low, high)
@@ -235,7 +238,7 @@ def max_rate(
     rate, limits = trials.rate, []
     low = high = rate
     for seed in range(seeds):
-        low, high = _bracket(succeeds, rate, seed)
+        low, high = _bracket(run, rate, seed)
         if math.isinf(high):
             return found([math.inf], low, high, True)
         if low == 0:
@@ -247,45 +250,58 @@ def max_rate(
             )
         while high / low > 1 + tolerance:
             middle = math.sqrt(low * high)
-            low, high = (middle, high) if succeeds(middle, seed) else (low, middle)
+            low, high = (middle, high) if run(middle, seed).succeeded else (low, middle)
         limits.append(math.sqrt(low * high))
         rate = low
     last = seeds - 1
-    monotone = not succeeds(2 * high, last) and succeeds(low / 2, last)
+    monotone = not run(2 * high, last).succeeded and run(low / 2, last).succeeded
     return found(limits, low, high, monotone)
 
 
-def _bracket(succeeds: Callable[[float, int], bool], rate: float, seed: int) -> tuple[float, float]:
-    """A rate that succeeds and one twice as large that fails; 0 or infinity where there is none."""
-    good = succeeds(rate, seed)
-    factor, most = (2.0, DOUBLED) if good else (0.5, HALVED)
-    for _ in range(most):
-        other = factor * rate
-        if succeeds(other, seed) is not good:
-            return min(rate, other), max(rate, other)
-        rate = other
-    return (rate, math.inf) if good else (0.0, rate)
+def _bracket(run: Callable[[float, int], Trial], rate: float, seed: int) -> tuple[float, float]:
+    """A rate that succeeds and one twice as large that fails; 0 or infinity where there is none.
+
+    A run that fails without breaking off may have been too slow: then larger rates are tried first.
+    """
+    trial = run(rate, seed)
+    rates = [rate * 2**power for power in range(1, DOUBLED + 1)]
+    while not (trial.succeeded or trial.broke) and rates:
+        trial = run(rates.pop(0), seed)
+    if trial.succeeded:
+        good = trial.rate
+        for _ in range(DOUBLED):
+            if not run(2 * good, seed).succeeded:
+                return good, 2 * good
+            good *= 2
+        return good, math.inf
+    bad = rate
+    for _ in range(HALVED):
+        if run(bad / 2, seed).succeeded:
+            return bad / 2, bad
+        bad /= 2
+    return 0.0, bad
 
 
 def _run(trials: Trials, rate: float, seed: int, success: Accuracy | Loss, steps: int) -> Trial:
     """A run at this rate, which ends at the first sign."""
     window = -(-trials.steps_per_epoch // 2)
     recent: deque[Seen] = deque(maxlen=window)
-    values, first, done = [], math.nan, 0
+    values, first, done, broke = [], math.nan, 0, False
     try:
         attempt = trials.begin(rate, seed)
         for done in range(1, steps + 1):
             recent.append(attempt.step())
             first = recent[-1].loss if done == 1 else first
             if not recent[-1].loss <= BROKEN * first:
+                broke = True
                 break
             if done >= window:
                 values.append(success.reached_by(recent, first))
                 if success.holds(values[-1]):
-                    return Trial(rate, seed, True, values[-1], done)
+                    return Trial(rate, seed, True, values[-1], done, False)
     except TrainingError:
-        pass
-    return Trial(rate, seed, False, success.best(values), done)
+        broke = True
+    return Trial(rate, seed, False, success.best(values), done, broke)
 
 
 def _best(tried: Sequence[Trial], success: Accuracy | Loss) -> Trial:

@@ -1,4 +1,4 @@
-"""How the largest rate changes with a network's shape: a power law, with what it is worth."""
+"""How the largest rate changes with a network's shape: a law, with what it is worth."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 FURTHEST = 8.0  # times the largest shape that was measured, or below the smallest
 WORST = 0.4  # root mean square of the left-out errors of the logarithm, of a law that foretells anything
 OUTLIER = 3.0  # median absolute deviations, from which on a residual is not squared
-SHARPNESS = "sharpness"
+SHARPNESS, KERNEL_LIMIT = "sharpness", "kernel limit"
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Foretold:
 
 @dataclass(frozen=True, eq=False)
 class RateLaw:
-    """A power law of the largest rate; `RateLaw.fit` chooses its form by leaving out one shape at a time.
+    """A law of the largest rate; `RateLaw.fit` chooses its form by leaving out one shape at a time.
 
     Attributes
     ----------
-    form : "depth x width", "width and depth" or "sharpness"
-        What the rate is a power of.
+    form : "depth x width", "width and depth", "sharpness" or "kernel limit"
+        What the rate is a power of; or that it nears a limit as exp(b / (depth x width)) does.
     exponents : tuple of float
-        Of that: of width and depth in turn where there are two.
+        Of that: of width and depth in turn where there are two; of the kernel limit, b.
     error : float
         Root mean square of the left-out errors of the logarithm.
     errors : dict of str to float
@@ -77,9 +77,10 @@ class RateLaw:
         Notes
         -----
         Least squares of the logarithms; where a residual exceeds three median absolute deviations, the loss
-        of large ones grows linearly (`scipy.optimize.least_squares`, soft_l1). Iyer, Hanin, Rolnick (arXiv
-        2212.07295) find one power of depth x width for networks that are wide beside their depth and whose
-        input layer trains slowly.
+        of large ones grows linearly (`scipy.optimize.least_squares`, soft_l1). With the scale m^(-1/2) a
+        network nears its kernel as the width grows, and the rate a limit, which no power does. Iyer, Hanin,
+        Rolnick (arXiv 2212.07295) find one power of depth x width for networks that are wide beside their
+        depth and whose input layer trains slowly.
         """
         measured = tuple(measured)
         _require_shapes(measured)
@@ -157,12 +158,13 @@ class RateLaw:
             )
 
     def __str__(self) -> str:
+        missed = f"it misses a shape that is left out by {math.expm1(self.error):.0%}"
+        if self.form == KERNEL_LIMIT:
+            power = f"exp({self.exponents[0]:.3g} / (depth x width))"
+            return f"largest rate = {math.exp(self._constant):.3g} {power}; {missed}"
         names = ("width", "depth") if len(self.exponents) == 2 else (self.form,)
         powers = " ".join(f"({name})^{power:.2f}" for name, power in zip(names, self.exponents, strict=True))
-        return (
-            f"largest rate = {math.exp(self._constant):.3g} {powers}; it misses a shape that is left out by "
-            f"{math.expm1(self.error):.0%}"
-        )
+        return f"largest rate = {math.exp(self._constant):.3g} {powers}; {missed}"
 
 
 def _require_shapes(measured: Sequence[MaxRate]) -> None:
@@ -187,7 +189,7 @@ def _require_shapes(measured: Sequence[MaxRate]) -> None:
 def _forms(measured: Sequence[MaxRate]) -> list[str]:
     """The forms that so many shapes can tell, of those in which they differ."""
     widths, depths = {one.width for one in measured}, {one.depth for one in measured}
-    forms = ["depth x width"] if len({_size(one) for one in measured}) > 1 else []
+    forms = ["depth x width", KERNEL_LIMIT] if len({_size(one) for one in measured}) > 1 else []
     if len(widths) > 1 and len(depths) > 1 and len(measured) > 4:
         forms.append("width and depth")
     if len({one.sharpness for one in measured} - {None}) == len(measured):
@@ -203,6 +205,8 @@ def _row(form: str, width: int | None, depth: int | None, sharpness: float | Non
     """What the logarithm of the rate is linear in."""
     if form == SHARPNESS:
         return [1.0, math.log(sharpness or math.nan)]
+    if form == KERNEL_LIMIT:
+        return [1.0, 1 / ((width or 1) * (depth or 1))]
     logs = [math.log(size or math.nan) for size in (width, depth)]
     return [1.0, sum(logs)] if form == "depth x width" else [1.0, *logs]
 
