@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from math import expm1
 from pathlib import Path
 from statistics import median
 from textwrap import fill
@@ -23,6 +24,8 @@ PAGES = (
     "docs/theory/grover.md",
     "docs/theory/halfspace.md",
     "docs/when_approximate.md",
+    "docs/theory/learning_rate.md",
+    "docs/theory/ranking.md",
     "docs/when_not.md",
 )
 
@@ -790,6 +793,52 @@ def kernel_seconds() -> str:
     return table(["what", "time"], rows) + "\n\n" + made_by(timed[0] | {"command": commands.strip("`")})
 
 
+def plan_start() -> str:
+    content = result("plan_start")
+    rows = []
+    for row in content["figures"]:
+        best = max(row["sweep"])
+        found = row["largest_of_auto"]
+        rows.append(
+            [row["set"], row["loss"], f"{row['threshold']:g}", f"{row['best_of_auto']:g}",
+             "" if found is None else f"{found:.1f}", f"{best:.3f}", f"{row['sweep'][2]:.3f}",
+             f"{row['at_best']:.3f}", f"{row['at_start']:.3f}", f"{row['cost_in_epochs']:.1f}"]
+        )  # fmt: skip
+    header = ["set", "loss", "threshold", "best / auto", "largest / auto", "best of nine", "at auto",
+              "at the best", "at the start", "cost in epochs"]  # fmt: skip
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def plan_law() -> str:
+    content = result("plan_law")
+    rows = []
+    for row in content["figures"]:
+        foretold = row["foretold"]
+        rows.append(
+            [row["set"], f"{row['threshold']:g}", " ".join(f"{rate:.3g}" for rate in row["rates"]),
+             row["form"], f"{expm1(row['left_out_error']):.0%}",
+             "refused" if foretold is None else f"{foretold[1]:.3g} ({foretold[0]:.3g} .. {foretold[2]:.3g})",
+             f"{row['measured']:.3g}", "" if row["ratio"] is None else f"{row['ratio']:.2f}"]
+        )  # fmt: skip
+    header = ["set", "threshold", "at 512 to 4,096", "law of", "misses", "foretold for 32,768", "measured",
+              "ratio"]  # fmt: skip
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def plan_rank() -> str:
+    content = result("rank")
+    rows = [
+        [row["set"], f"{row['best']:.3f}", f"{row['regret']:.2f}", f"{row['regret_by_speed']:.2f}",
+         f"{row['regret_by_early_accuracy']:.2f}", f"{row['regret_halving']:.2f}",
+         f"{row['tau_speed']:.2f} / {row['tau_early_accuracy']:.2f}",
+         f"{row['epochs_of_training_all']:.0%}", f"{row['named']:.0%} / {row['named_by_speed']:.0%}"]
+        for row in content["figures"]
+    ]  # fmt: skip
+    header = ["set", "best of 16", "regret: validation", "speed", "early accuracy", "halving over samples",
+              "tau: speed / accuracy", "epochs", "best named: validation / speed"]  # fmt: skip
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
 def bold_if_best(accuracy: dict[str, float], method: str) -> str:
     text = f"{accuracy[method]:.3f}"
     return f"**{text}**" if accuracy[method] == max(accuracy.values()) else text
@@ -806,7 +855,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
     "robust_schemes": robust_schemes, "torch_module": torch_module,
-    "whole_runs": whole_runs, "rates": rates, "screened": screened,
+    "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,
+    "plan_rank": plan_rank, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
     "grover": grover,
     "halfspace": halfspace, "data_tree": data_tree, "auto": auto, "gauss_newton": gauss_newton,

@@ -57,7 +57,7 @@ def test_the_commands_have_descriptions_of_one_line():
     for group, names in (
         ((), ["train", "resume", "predict", "report", "info", "study", "plan"]),
         (("study",), ["drift", "scaling"]),
-        (("plan",), ["rate", "law"]),
+        (("plan",), ["rate", "law", "rank"]),
     ):
         shown = fewfire(*group, "--help").out
         for name in names:

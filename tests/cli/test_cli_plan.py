@@ -70,3 +70,53 @@ def test_what_cannot_be_answered_is_one_line(words, code, message):
     assert ended.code == code
     assert message in ended.message
     assert len(ended.err.splitlines()) == 1
+
+
+@pytest.fixture
+def few(tmp_path):
+    path = tmp_path / "candidates.toml"
+    path.write_text("[grid]\nwidth = [16, 512]\nthreshold = [0.5]\n[[candidate]]\nwidth = 64\n")
+    return path
+
+
+def test_candidates_are_ranked_in_one_table_and_its_first_row_is_the_best(few):
+    ended = plan("rank", "--candidates", few, "--rounds", "2", "--samples", "600", "--json")
+    figures = ended.figures
+    assert figures["best"] == figures["table"][0]["name"]
+    assert {row["name"] for row in figures["table"]} == {
+        "width 16, threshold 0.5", "width 512, threshold 0.5", "width 64",
+    }  # fmt: skip
+    assert [row["name"] for row in figures["table"] if row["tie"]] == figures["ties"]
+    assert 0 < figures["epochs_spent"] <= figures["epochs_of_all"]
+    assert "halving" in ended.err.splitlines()[0]
+    told = plan("rank", "--candidates", few, "--rounds", "2", "--samples", "600")
+    lines = told.out.splitlines()[1:4]
+    assert [line[:40].strip() for line in lines] == [row["name"] for row in figures["table"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("width = [3]", "must hold a table [grid] of lists, or tables [[candidate]]"),
+        ("[grid]\nwidth = 3", "must hold a table [grid] of lists, or tables [[candidate]]"),
+        ("[grid", "must be TOML"),
+        ("[grid]\nwidht = [3]", "a setting of a candidate must be one of"),
+        ("[grid]\nloss = ['softmax']\nwidth = [64]", "edge_dynamics must have the squared loss. Got softmax"),
+    ],
+)
+def test_candidates_that_cannot_be_ranked_are_one_line(tmp_path, text, message):
+    path = tmp_path / "candidates.toml"
+    path.write_text(text)
+    ended = plan("rank", "--candidates", path, "--score", "edge_dynamics", "--quiet")
+    assert ended.code == 2
+    assert message in ended.message
+    assert len(ended.err.splitlines()) == 1
+    assert "must name a file" in plan("rank", "--candidates", tmp_path / "none.toml").message
+
+
+def test_real_values_are_not_ranked(tmp_path):
+    path = tmp_path / "real.csv"
+    path.write_text("a,target\n" + "".join(f"{i},{i * 0.37 + 0.1}\n" for i in range(40)))
+    ended = fewfire("plan", "rank", path, "--task", "regression")
+    assert ended.code == 2
+    assert "candidates must have labels that are classes" in ended.message

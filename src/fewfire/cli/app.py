@@ -12,7 +12,7 @@ from fewfire.cli.config import ConfigCommand, FewfireCommand
 from fewfire.cli.diagnose import diagnose
 from fewfire.cli.info import info
 from fewfire.cli.lazy import lazy
-from fewfire.cli.plan import law, rate
+from fewfire.cli.plan import law, ranking, rate
 from fewfire.cli.predict import predict
 from fewfire.cli.report import report
 from fewfire.cli.resume import resume
@@ -50,6 +50,7 @@ for study in (drift, depth, scaling, lazy):
     study_app.command(cls=ConfigCommand)(study)
 for plan in (rate, law):
     plan_app.command(cls=ConfigCommand)(plan)
+plan_app.command("rank", cls=ConfigCommand)(ranking)
 
 
 def _print_version(asked: bool) -> None:

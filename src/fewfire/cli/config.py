@@ -55,7 +55,7 @@ def _read(ctx: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     params, defaults = _settings(ctx), {}
-    for written, value in _content(path).items():
+    for written, value in toml_content(path, "--config").items():
         key = written.replace("_", "-")
         if key not in params:
             raise ValueError(
@@ -80,12 +80,19 @@ def _read(ctx: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
-def _content(path: Path) -> dict[str, Any]:
+def toml_content(path: Path, option: str) -> dict[str, Any]:
+    """What a TOML file holds, which this option names.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # as Windows begins a text
     except OSError as error:
         raise ValueError(
-            f"--config must name a file that can be read. Got {why(error)}. Check its name."
+            f"{option} must name a file that can be read. Got {why(error)}. Check its name."
         ) from error
     except (ValueError, RecursionError) as error:  # also what is no UTF-8
         raise ValueError(

@@ -5,20 +5,36 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from fewfire._version import __version__
-from fewfire.cli.config import Config, PrintConfig
+from fewfire.cli.config import Config, PrintConfig, toml_content
 from fewfire.cli.options import Json, Quiet, takes
 from fewfire.cli.streams import console_of
 from fewfire.data import Dataset
+from fewfire.errors import DataError
 from fewfire.networks.two_layer import TwoLayerNetwork
-from fewfire.plan import Accuracy, Loss, MaxRate, RateLaw, Trial, TwoLayerTrials, best_rate, max_rate
+from fewfire.plan import (
+    Accuracy,
+    Loss,
+    MaxRate,
+    RateLaw,
+    Trial,
+    TwoLayerTrials,
+    best_rate,
+    grid,
+    max_rate,
+    rank,
+)
+from fewfire.plan.ranking import VALIDATION
 from fewfire.plan.two_layer_trials import some_of
+from fewfire.prepare.targets import REGRESSION
 from fewfire.runs import TrainOptions
 from fewfire.runs.prepare import load, prepare
 from fewfire.training import GradientDescent
@@ -26,6 +42,7 @@ from fewfire.training.rates import BestRate
 
 SHARE_OF_LOSS = 0.7  # success, where none is given and accuracy tells nothing
 ACCURACY = 0.5
+DEFAULT_CANDIDATES = grid(width=[2048, 4096, 8192], threshold=[0.0, 1.0, 2.0])
 OF_TRIALS = (
     "data", "target", "task", "categories", "drop", "batch_size", "momentum", "nesterov", "weight_decay",
     "loss", "threshold", "fire_rate", "init", "train_output_weights", "test_fraction", "seed", "threads",
@@ -138,6 +155,79 @@ def law(
             **asdict(foretold),
         }
         print(json_format.dumps(figures))
+
+
+@takes("data", "target", "task", "categories", "drop", "test_fraction", "seed", "threads")
+def ranking(
+    options: TrainOptions,
+    candidates: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file: a table [grid] with lists of settings, or [[candidate]] with some of each. By "
+            "default three widths and three thresholds."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option(help="Epochs of the first round; each further one doubles them.")
+    ] = 1,
+    rounds: Annotated[int, typer.Option(help="After each of which bad candidates are stopped.")] = 3,
+    seeds: Seeds = 2,
+    score: Annotated[
+        str,
+        typer.Option(help="validation, the accuracy on held rows; speed, by training losses; edge_dynamics."),
+    ] = VALIDATION,
+    samples: Samples = 10_000,
+    json: Json = False,
+    quiet: Quiet = False,
+    config: Config = None,
+    print_config: PrintConfig = False,
+) -> None:
+    """Rank candidate networks by short runs, and stop the bad ones early.
+
+    One table, the best first, with what cannot be told from it and how many
+    rows would tell; beside it early accuracy, size, chance and halving.
+
+    Examples:
+
+      fewfire plan rank digits
+      fewfire plan rank digits --rounds 2 --score speed --json
+    """
+    console = console_of(json=json, quiet=quiet)
+    listed = DEFAULT_CANDIDATES if candidates is None else _candidates(candidates)
+    dataset = load(options)
+    if dataset.task == REGRESSION or dataset.labels.ndim > 1:
+        raise DataError(
+            f"candidates must have labels that are classes, one per row. Got {options.data} with others. Use "
+            "fewfire plan rate, and compare runs by their test error."
+        )
+    order = np.random.default_rng(options.seed).permutation(len(dataset.inputs))[: max(0, samples)]
+    order.sort()
+    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
+        task = progress.add_task("ranking", total=1.0)
+        found = rank(
+            listed, dataset.inputs[order], dataset.labels[order], epochs=epochs, rounds=rounds, seeds=seeds,
+            score=score, standardize=dataset.tabular, seed=options.seed,
+            on_epoch=lambda done, most: progress.update(task, completed=done / most),
+        )  # fmt: skip
+    console.print(f"{found}", soft_wrap=True)
+    if json:
+        print(json_format.dumps({"fewfire": __version__, "data": options.data} | found.as_dict()))
+
+
+def _candidates(path: Path) -> list[dict[str, Any]]:
+    """Those that a TOML file names."""
+    content = toml_content(path, "--candidates")
+    listed, table = content.pop("candidate", []), content.pop("grid", None)
+    lists = isinstance(listed, list) and all(isinstance(one, dict) for one in listed)
+    values = table is None or (
+        isinstance(table, dict) and all(isinstance(one, list) for one in table.values())
+    )
+    if content or not (lists and values):
+        raise ValueError(
+            f"{path} must hold a table [grid] of lists, or tables [[candidate]]. Got another form. Write for "
+            "example [grid] and width = [2048, 8192] below it."
+        )
+    return [*listed, *(grid(**table) if table else [])]
 
 
 def _trials(options: TrainOptions, dataset: Dataset, samples: int) -> TwoLayerTrials:

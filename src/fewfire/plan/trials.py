@@ -41,6 +41,11 @@ class Attempt(ABC):
             The loss or a weight is not finite.
         """
 
+    @property
+    def layers(self) -> list[tuple[NDArray, NDArray]]:
+        """Weights (n_out, n_in) and biases of the layers of a plain ReLU network; none of any other."""
+        return []
+
     @abstractmethod
     def outputs(self, inputs: NDArray) -> NDArray:
         """Outputs (n, c) of the network as it is now, for inputs as those that it is trained on."""

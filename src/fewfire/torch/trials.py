@@ -49,10 +49,27 @@ class TorchAttempt(Attempt):
         right = int((outputs.argmax(1) == targets).sum()) if self.trials.has_classes else None
         return Seen(value, right, len(ids))
 
+    @property
+    def layers(self) -> list[tuple[NDArray, NDArray]]:
+        parts = list(self.module.children())
+        if not isinstance(self.module, nn.Sequential) or len(parts) % 2 == 0:
+            return []
+        kinds = [nn.ReLU if place % 2 else nn.Linear for place in range(len(parts))]
+        if not all(isinstance(part, kind) for part, kind in zip(parts, kinds, strict=True)):
+            return []
+        return [_weights_and_biases(part) for part in parts[::2]]
+
     @torch.no_grad()
     def outputs(self, inputs: NDArray) -> NDArray:
         given = torch.as_tensor(inputs, dtype=self.trials.inputs.dtype)
         return self.module(given.reshape(len(given), *self.trials.inputs.shape[1:])).numpy()
+
+
+def _weights_and_biases(layer: nn.Module) -> tuple[NDArray, NDArray]:
+    assert isinstance(layer, nn.Linear)
+    weights = layer.weight.detach().numpy().astype(np.float64)
+    bias: Tensor | None = layer.bias
+    return weights, np.zeros(len(weights)) if bias is None else bias.detach().numpy().astype(np.float64)
 
 
 class TorchTrials(Trials):
