@@ -165,13 +165,17 @@ def grid() -> dict[str, Any]:
             lambda width=width, depth=depth: mlp(width, depth, 196), small, targets.argmax(axis=1),
             batch_size=75, optimizer=slow_input, width=width, depth=depth,
         )  # fmt: skip
-        measured.append(max_rate(trials, epochs=3, seeds=2, success=Accuracy(0.5)))
+        try:
+            measured.append(max_rate(trials, epochs=3, seeds=2, success=Accuracy(0.5)))
+        except TrainingError as error:
+            print(f"{width} x {depth}: {error}", flush=True)
+            continue
         print(f"{width} x {depth}: {measured[-1].rate:.3g}, times sharpness "
               f"{measured[-1].rate * (trials.sharpness or 0):.3g}", flush=True)  # fmt: skip
     seconds, found = perf_counter() - begin, RateLaw.fit(measured)
     print(f"{found}; left out: {found.errors}; {seconds:.0f} s")
     return {
-        "shapes": SHAPES, "rates": [one.rate for one in measured], "seconds": seconds,
+        "shapes": [[one.width, one.depth] for one in measured], "rates": [one.rate for one in measured], "seconds": seconds,
         "sharpness": [one.sharpness for one in measured], "form": found.form,
         "exponents": found.exponents, "left_out_errors": found.errors,
     }  # fmt: skip

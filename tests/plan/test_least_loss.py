@@ -5,7 +5,7 @@ import pytest
 
 import fewfire
 from fewfire import Inputs, TwoLayerNetwork
-from fewfire.plan import TwoLayerTrials, plan_trainer
+from fewfire.plan import NetworkTrials, plan_trainer
 from fewfire.plan import best_rate as best_of
 from fewfire.training import GradientDescent, Problem
 from problems import clustered_problem
@@ -16,7 +16,7 @@ def problem_of(small, **settings):
 
 
 def best_rate(problem, method, memory_limit=None):
-    return best_of(TwoLayerTrials.from_here(problem, method, memory_limit=memory_limit), seed=problem.seed)
+    return best_of(NetworkTrials.from_here(problem, method, memory_limit=memory_limit), seed=problem.seed)
 
 
 def quadratic(curvature=1.0, n=64):

@@ -8,8 +8,8 @@ import pytest
 
 import fewfire
 from fewfire.errors import DataError, TrainingError
-from fewfire.plan import Accuracy, Loss, TwoLayerTrials, max_rate, trials_of
-from fewfire.plan.two_layer_trials import with_safe_rate
+from fewfire.plan import Accuracy, Loss, NetworkTrials, best_rate, max_rate, trials_of
+from fewfire.plan.network_trials import with_safe_rate
 from fewfire.training import GradientDescent, Problem
 from problems import clustered_problem, clustered_samples
 from toy_trials import ToyTrials
@@ -91,7 +91,7 @@ def test_nothing_is_touched_and_the_answer_is_the_same_whatever_the_threads(thre
     usual = fewfire.threads()
     fewfire.set_threads(threads)
     try:
-        found = [max_rate(TwoLayerTrials.from_here(problem, method), seeds=2) for _ in range(2)]
+        found = [max_rate(NetworkTrials.from_here(problem, method), seeds=2) for _ in range(2)]
     finally:
         fewfire.set_threads(usual)
     assert found[0].by_seed == found[1].by_seed
@@ -109,11 +109,21 @@ def test_networks_of_two_seeds_differ_and_of_one_do_not():
     assert seen[0] == seen[1] != seen[2]
 
 
+def test_deep_networks_have_rates_too():
+    samples, targets = classes()
+    trials = trials_of([128, 128], samples, targets, threshold=0.5, batch_size=50)
+    assert (trials.width, trials.depth) == (128, 2)
+    found = max_rate(trials, seeds=1, epochs=4)
+    assert trials.rate < found.rate < math.inf
+    assert best_rate(trials).rate < found.rate * 2
+    assert trials_of([64, 32], samples, targets, threshold=0.5).width is None
+
+
 def test_the_softmax_loss_has_no_largest_rate_by_accuracy_and_has_a_best_one():
     samples, targets = classes()
     trials = trials_of(512, samples, targets, loss="softmax", threshold=1.0, batch_size=50)
     assert math.isinf(max_rate(trials, seeds=1).rate)
-    found = fewfire.plan.best_rate(trials)
+    found = best_rate(trials)
     plateau = [rate for rate, loss in found.losses.items() if loss <= 1.1 * min(found.losses.values())]
     assert min(plateau) / 4 <= found.rate <= 4 * min(plateau)
 

@@ -153,7 +153,11 @@ def test_real_networks_are_ranked_the_same_whatever_the_threads():
 
 
 def test_estimators_are_ranked_by_validation_beside_networks():
-    candidates = {"linear": SGDClassifier(), "bayes": GaussianNB(), "wide": {"width": 1024, "threshold": 0.5}}
+    candidates = {
+        "linear": SGDClassifier(),
+        "deep": {"width": [64, 64], "threshold": 0.5},
+        "wide": {"width": 1024, "threshold": 0.5},
+    }
     found = rank(candidates, *problem(), rounds=2)
     assert found.score == "validation"
     assert {row.name for row in found.table} == set(candidates)

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from fewfire._version import __version__
@@ -19,24 +18,24 @@ from fewfire.cli.options import Json, Quiet, takes
 from fewfire.cli.streams import console_of
 from fewfire.data import Dataset
 from fewfire.errors import DataError
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.deep import Network
 from fewfire.plan import (
     Accuracy,
     Loss,
     MaxRate,
+    NetworkTrials,
     RateLaw,
     Trial,
-    TwoLayerTrials,
     best_rate,
     grid,
     max_rate,
     rank,
 )
+from fewfire.plan.network_trials import some_of
 from fewfire.plan.ranking import VALIDATION
-from fewfire.plan.two_layer_trials import some_of
 from fewfire.prepare.targets import REGRESSION
 from fewfire.runs import TrainOptions
-from fewfire.runs.prepare import load, prepare
+from fewfire.runs.prepare import first_network, load, prepare
 from fewfire.training import GradientDescent
 from fewfire.training.rates import BestRate
 
@@ -91,7 +90,13 @@ def rate(
         best = best_rate(trials, seed=options.seed, on_trial=partial(_said, status.update))
         limit = _limit(trials, asked, epochs, seeds, status.update)
     start = min(best.rate, limit.start)
-    _say_rate(console, dataset, trials, best, limit, start)
+    for line in (
+        f"{dataset.name}: {trials.n_samples:,} samples, {options.width_text}, {trials.loss_name} loss",
+        f"{limit}",
+        f"{best}",
+        f"start at {start:.3g}: the smaller of the best and a quarter of the largest",
+    ):
+        console.print(line, soft_wrap=True)
     if json:
         print(json_format.dumps(_figures(options, best, limit) | {"start": start}))
 
@@ -230,7 +235,7 @@ def _candidates(path: Path) -> list[dict[str, Any]]:
     return [*listed, *(grid(**table) if table else [])]
 
 
-def _trials(options: TrainOptions, dataset: Dataset, samples: int) -> TwoLayerTrials:
+def _trials(options: TrainOptions, dataset: Dataset, samples: int) -> NetworkTrials:
     """Trials of the network that these options would train, on so many of its samples at the most."""
     trainer = prepare(replace(options, optimizer=GradientDescent.name), dataset).trainer
     problem, method, network = trainer.problem, trainer.method, trainer.network
@@ -240,21 +245,14 @@ def _trials(options: TrainOptions, dataset: Dataset, samples: int) -> TwoLayerTr
     if len(problem) > samples:
         problem = some_of(problem, samples, min(problem.batch_size, samples))
     make = partial(_network, options, network.n_features, network.n_outputs)
-    return TwoLayerTrials(problem, method, make)
+    return NetworkTrials(problem, method, make)
 
 
-def _network(options: TrainOptions, n_features: int, n_outputs: int, seed: int) -> TwoLayerNetwork:
-    return TwoLayerNetwork.initialize(
-        options.n_neurons,
-        n_features,
-        n_outputs,
-        threshold=options.first_threshold,
-        init=options.init_for(n_features),
-        seed=options.seed + seed,
-    )
+def _network(options: TrainOptions, n_features: int, n_outputs: int, seed: int) -> Network:
+    return first_network(replace(options, seed=options.seed + seed), n_features, n_outputs)
 
 
-def _success(text: str, trials: TwoLayerTrials) -> Accuracy | Loss:
+def _success(text: str, trials: NetworkTrials) -> Accuracy | Loss:
     """What tells success, as the option says."""
     if text == "auto":
         by_accuracy = trials.has_classes and trials.loss_name == "squared"
@@ -270,7 +268,7 @@ def _success(text: str, trials: TwoLayerTrials) -> Accuracy | Loss:
 
 
 def _limit(
-    trials: TwoLayerTrials, success: Accuracy | Loss, epochs: int, seeds: int, say: Callable[[str], None]
+    trials: NetworkTrials, success: Accuracy | Loss, epochs: int, seeds: int, say: Callable[[str], None]
 ) -> MaxRate:
     def tried(trial: Trial) -> None:
         begins = "begins" if trial.succeeded else "does not begin"
@@ -290,18 +288,6 @@ def _whole_numbers(text: str) -> list[int]:
         raise ValueError(
             f"--widths must be whole numbers with commas. Got {text!r}. Write 512,1024,2048."
         ) from None
-
-
-def _say_rate(
-    console: Console, dataset: Dataset, trials: TwoLayerTrials, best: BestRate, limit: MaxRate, start: float
-) -> None:
-    for line in (
-        f"{dataset.name}: {trials.n_samples:,} samples, width {trials.width:,}, {trials.loss_name} loss",
-        f"{limit}",
-        f"{best}",
-        f"start at {start:.3g}: the smaller of the best and a quarter of the largest",
-    ):
-        console.print(line, soft_wrap=True)
 
 
 def _figures(options: TrainOptions, best: BestRate, limit: MaxRate) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from fewfire.plan.index import choose_index
 from fewfire.plan.learning_rate import stable_learning_rate
 from fewfire.plan.least_loss import best_rate
 from fewfire.plan.limit import Accuracy, Loss, MaxRate, Trial, max_rate
+from fewfire.plan.network_trials import NetworkTrials, trials_of
 from fewfire.plan.ranking import Ranked, Ranking, rank
 from fewfire.plan.rate_law import Foretold, RateLaw
 from fewfire.plan.training import plan_trainer
 from fewfire.plan.trials import Attempt, Seen, Trials
-from fewfire.plan.two_layer_trials import TwoLayerTrials, trials_of
 
 __all__ = [
     "Accuracy",
@@ -25,7 +25,7 @@ __all__ = [
     "Seen",
     "Trial",
     "Trials",
-    "TwoLayerTrials",
+    "NetworkTrials",
     "best_rate",
     "choose_index",
     "edge_dynamics",

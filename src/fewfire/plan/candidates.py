@@ -1,4 +1,4 @@
-"""Candidates of a ranking: settings of a two-layer network, trials of any other, or an estimator."""
+"""Candidates of a ranking: settings of a network, trials of any other, or an estimator."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.errors import TrainingError
+from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan.least_loss import best_rate
+from fewfire.plan.network_trials import NetworkTrials, trials_of
 from fewfire.plan.trials import Attempt, Trials
-from fewfire.plan.two_layer_trials import TwoLayerTrials, trials_of
 from fewfire.prepare.classes import Classes
 from fewfire.prepare.scaling import InputScaling
 from fewfire.system.words import require_one_of
@@ -118,12 +119,13 @@ class TrialsCandidate(Candidate):
         return TrialsRunner(self, seed)
 
     def kernel_error(self) -> float | None:
-        if not isinstance(self.trials, TwoLayerTrials):
+        network = self.trials.make(0) if isinstance(self.trials, NetworkTrials) else None
+        if not isinstance(self.trials, NetworkTrials) or not isinstance(network, TwoLayerNetwork):
             return None
         problem = self.trials.problem
         ids = np.arange(min(len(problem), KERNEL_SAMPLES))
         few = Inputs.of(problem.inputs.samples[ids], problem.inputs.dtype)
-        kernel = firing_kernel(self.trials.make(0), few)
+        kernel = firing_kernel(network, few)
         targets = problem.targets[ids].astype(np.float64)
         size = max(float(np.trace(kernel)) / len(ids), np.finfo(float).tiny)
         return float(leave_one_out(kernel / size, targets - targets.mean(axis=0), RIDGES).min())

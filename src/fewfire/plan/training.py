@@ -11,7 +11,7 @@ from fewfire.networks.deep import Network
 from fewfire.networks.losses import Loss
 from fewfire.plan.index import choose_index
 from fewfire.plan.least_loss import best_rate
-from fewfire.plan.two_layer_trials import TwoLayerTrials, with_safe_rate
+from fewfire.plan.network_trials import NetworkTrials, with_safe_rate
 from fewfire.system.words import require_one_of
 from fewfire.training.methods import GradientDescent, Method, method_named
 from fewfire.training.problem import Problem
@@ -105,7 +105,7 @@ def with_learning_rate(
     method = with_safe_rate(method, problem)
     if asked == "auto":
         return method, None
-    trials = TwoLayerTrials.from_here(problem, method, memory_limit=memory_limit)
+    trials = NetworkTrials.from_here(problem, method, memory_limit=memory_limit)
     measured = best_rate(trials, seed=problem.seed)
     log.info("%s", measured)
     return replace(method, learning_rate=measured.rate), measured

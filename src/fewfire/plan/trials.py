@@ -1,6 +1,6 @@
 """What plans ask of anything that is trained: fresh networks of one shape, each for a while at one rate.
 
-Two-layer networks, and any PyTorch module (`fewfire.torch.trials_of`), answer to the same few questions, so
+Networks of ours, and any PyTorch module (`fewfire.torch.trials_of`), answer to the same few questions, so
 that a rate, a law and a ranking are found in one way for all of them.
 """
 

@@ -141,7 +141,7 @@ def prepare(options: TrainOptions, dataset: Dataset) -> Prepared:
     preparation = Preparation(dataset.features.one_hot, dataset.features.gaps, None, scaling)
     method = _method(options, dataset, preparation)  # whose copy of the samples counts below
     memory_limit = _left_to_the_index(options, inputs, targets.shape[1])
-    network = _first_network(options, inputs.n_features, targets.shape[1])
+    network = first_network(options, inputs.n_features, targets.shape[1])
     arrange(network, inputs)
     trainer = plan_trainer(
         network,
@@ -213,7 +213,8 @@ def _loss(name: str, coding: Classes | TargetScaling) -> str:
     return name
 
 
-def _first_network(options: TrainOptions, n_features: int, n_outputs: int) -> Network:
+def first_network(options: TrainOptions, n_features: int, n_outputs: int) -> Network:
+    """The network of these options at its start."""
     thresholds = options.first_thresholds
     if len(thresholds) > 1:
         return DeepNetwork.initialize(

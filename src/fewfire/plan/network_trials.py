@@ -1,9 +1,10 @@
-"""Trials of two-layer networks, through `Trainer` and an index, as training itself would go."""
+"""Trials of networks of ours, through `Trainer` and an index, as training itself would go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, count
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.errors import TrainingError
 from fewfire.indexes import index_named, rules
 from fewfire.indexes.predict import predicted_outputs
+from fewfire.networks.deep import DeepNetwork, Network
 from fewfire.networks.losses import Loss
 from fewfire.networks.threshold import fire_rate_at
 from fewfire.networks.two_layer import TwoLayerNetwork
@@ -25,8 +27,8 @@ BATCHES = 50  # of samples at the most, in trials of a training set that is ther
 LARGEST_BATCH = 1024  # in such trials; a larger one bears no smaller rate
 
 
-class TwoLayerAttempt(Attempt):
-    """A two-layer network on its way."""
+class NetworkAttempt(Attempt):
+    """A network on its way."""
 
     def __init__(self, trainer: Trainer) -> None:
         trainer.build()
@@ -46,8 +48,8 @@ class TwoLayerAttempt(Attempt):
         return predicted_outputs(network, Inputs.of(inputs, network.dtype))
 
 
-class TwoLayerTrials(Trials):
-    """Two-layer networks of one shape on one training set.
+class NetworkTrials(Trials):
+    """Networks of one shape, of one hidden layer or several, on one training set.
 
     Parameters
     ----------
@@ -61,26 +63,27 @@ class TwoLayerTrials(Trials):
         Bytes that a trial may hold: its network, its samples and its index.
     """
 
-    depth = 1
-
     def __init__(
         self,
         problem: Problem,
         method: GradientDescent,
-        make: Callable[[int], TwoLayerNetwork],
+        make: Callable[[int], Network],
         memory_limit: int | None = None,
     ) -> None:
         network = problem.network
         self.problem, self.method, self.make = problem, method, make
-        self.width = network.width
+        layers = network.layers
+        widths = {layer.width for layer in layers}
+        self.width, self.depth = layers[0].width if len(widths) == 1 else None, len(layers)
         self.n_samples, self.batch_size = len(problem), problem.batch_size
         trained_outputs = network.n_outputs if method.train_output_weights else 0
-        self.n_parameters = network.width * (network.n_features + trained_outputs)
+        of_layers = sum(layer.width * layer.n_features for layer in layers)
+        self.n_parameters = of_layers + layers[-1].width * trained_outputs
         self.rate = float(method.learning_rate)
         self.sharpness = (1 - method.momentum) / self.rate
         self.has_classes, self.loss_name = problem.classes is not None, problem.loss.name
         if memory_limit is not None:
-            weights = sum(layer.weight_rows.nbytes for layer in network.layers)
+            weights = sum(layer.weight_rows.nbytes for layer in layers)
             copies = weights * (1 + (method.momentum > 0))
             memory_limit = max(0, memory_limit - copies - problem.inputs.rows.nbytes)
         self._index_limit = memory_limit
@@ -88,14 +91,14 @@ class TwoLayerTrials(Trials):
     @classmethod
     def from_here(
         cls, problem: Problem, method: GradientDescent, *, memory_limit: int | None = None
-    ) -> "TwoLayerTrials":
+    ) -> "NetworkTrials":
         """Trials that all begin with the weights of a problem's network, on up to 50 batches of its samples.
 
         Of batches of more than 1,024 samples, 1,024 are taken.
         """
         return cls(_on_few_samples(problem), method, lambda seed: _copy(problem.network), memory_limit)
 
-    def begin(self, rate: float, seed: int) -> TwoLayerAttempt:
+    def begin(self, rate: float, seed: int) -> NetworkAttempt:
         if not self.method.rule.is_stable(rate):
             raise TrainingError(
                 f"a rate must leave weights that decay on their side. Got {rate:g} with a weight decay of "
@@ -104,33 +107,33 @@ class TwoLayerTrials(Trials):
         network = self.make(seed)
         index = index_named(rules.for_few_steps(fire_rate_at(network.layer.threshold)), self._index_limit)
         problem = replace(self.problem, network=network, seed=seed)
-        return TwoLayerAttempt(Trainer(problem, replace(self.method, learning_rate=rate), index))
+        return NetworkAttempt(Trainer(problem, replace(self.method, learning_rate=rate), index))
 
 
 def trials_of(
-    width: int,
+    width: int | Sequence[int],
     inputs: ArrayLike | Inputs,
     targets: ArrayLike,
     *,
     loss: str | Loss = "squared",
-    threshold: float | str = "paper",
+    threshold: float | str | Sequence[float] = "paper",
     fire_rate: float | None = None,
     init: str = "gaussian",
     batch_size: int | None = 256,
     method: GradientDescent = GradientDescent(),  # noqa: B008  frozen
     dtype: str = "float32",
-) -> TwoLayerTrials:
-    """Trials of two-layer networks of a width.
+) -> NetworkTrials:
+    """Trials of networks of a width, or of the widths of several hidden layers.
 
     Parameters
     ----------
-    width : int
+    width : int, or sequence of int
     inputs : (n, d) array or Inputs
     targets : (n, c) array
         As `fewfire.train` takes them.
     loss : "squared", "softmax", "logistic" or a Loss
     threshold, fire_rate, init
-        Of `TwoLayerNetwork.initialize`.
+        Of `TwoLayerNetwork.initialize`, or `DeepNetwork.initialize`.
     batch_size : int, optional
     method : GradientDescent
         Its rate is where searches begin; "auto" for the largest safe one.
@@ -155,7 +158,7 @@ def trials_of(
     columns = np.shape(targets)[1] if np.ndim(targets) == 2 else 1
     make = partial(_network, width, inputs.n_features, columns, threshold, fire_rate, init, dtype)
     problem = Problem.of(make(0), inputs, targets, loss=loss, batch_size=batch_size)
-    return TwoLayerTrials(problem, with_safe_rate(method, problem), make)
+    return NetworkTrials(problem, with_safe_rate(method, problem), make)
 
 
 def with_safe_rate(method: GradientDescent, problem: Problem) -> GradientDescent:
@@ -176,16 +179,17 @@ def with_safe_rate(method: GradientDescent, problem: Problem) -> GradientDescent
 
 
 def _network(
-    width: int, n_features: int, n_outputs: int, threshold: float | str, fire_rate: float | None, init: str,
+    width: Any, n_features: int, n_outputs: int, threshold: Any, fire_rate: float | None, init: str,
     dtype: str, seed: int,
-) -> TwoLayerNetwork:  # fmt: skip
-    return TwoLayerNetwork.initialize(
+) -> Network:  # fmt: skip
+    make: Any = DeepNetwork.initialize if isinstance(width, Sequence) else TwoLayerNetwork.initialize
+    return make(
         width, n_features, n_outputs, threshold=threshold, fire_rate=fire_rate, init=init, seed=seed,
         dtype=dtype,
     )  # fmt: skip
 
 
-def _copy(network: TwoLayerNetwork) -> TwoLayerNetwork:
+def _copy(network: Network) -> Network:
     copy = network.copy()
     copy.layer.structure = network.layer.structure  # the same weights are written faster with it
     return copy
