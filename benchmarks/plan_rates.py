@@ -175,7 +175,8 @@ def grid() -> dict[str, Any]:
     seconds, found = perf_counter() - begin, RateLaw.fit(measured)
     print(f"{found}; left out: {found.errors}; {seconds:.0f} s")
     return {
-        "shapes": [[one.width, one.depth] for one in measured], "rates": [one.rate for one in measured], "seconds": seconds,
+        "shapes": [[one.width, one.depth] for one in measured], "rates": [one.rate for one in measured],
+        "seconds": seconds,
         "sharpness": [one.sharpness for one in measured], "form": found.form,
         "exponents": found.exponents, "left_out_errors": found.errors,
     }  # fmt: skip
