@@ -84,8 +84,10 @@ def train(
             f"{record.fire_rate:.2%}, {record.seconds:.1f} s")  # fmt: skip
     outputs = predicted_outputs(shard, Inputs.of(scaling.transform(dataset.test_inputs)))
     right = classes.decode(predicted_classes(outputs)) == dataset.test_labels
+    last = trainer.history[-1]
     figures = {
         "processes": group.size,
+        "seconds_per_step": last.seconds / last.steps,
         "weights_sha256": shard.checksum(),
         "test_accuracy": float(np.mean(right)),
     }
