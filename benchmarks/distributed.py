@@ -100,8 +100,10 @@ def killed(folder: Path, number: int) -> tuple[str, int]:
     while checkpoints.latest(folder / str(number)) is None:
         time.sleep(0.01)
     time.sleep(random.uniform(0, 1.5))
-    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
-    os.kill(int(random.choice(children)), signal.SIGKILL)
+    tasks = Path(f"/proc/{running.pid}/task").glob("*/children")
+    os.kill(
+        random.choice([int(child) for task in tasks for child in task.read_text().split()]), signal.SIGKILL
+    )
     said, _ = running.communicate(timeout=180)
     return json.loads(said.splitlines()[-1])["weights_sha256"], said.count("going on after epoch")
 
