@@ -161,3 +161,13 @@ def test_what_cannot_be_studied_is_refused(tmp_path, options, message):
     assert ended.code == 2
     assert message in ended.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_deep_run_says_its_regime_and_is_diagnosed(tmp_path):
+    run = tmp_path / "run"
+    trained = fewfire("train", "digits", "--width", "256,128", "--epochs", 1, "--out", run, "--json")
+    assert trained.code == 0, trained.err
+    assert trained.figures["regime"]["kernel_width"] is None
+    ended = fewfire("diagnose", run, "--samples", 64, "--depth", "2", "--json")
+    assert ended.code == 0, ended.err
+    assert ended.figures["end"]["depth"] == 2

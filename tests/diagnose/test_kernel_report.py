@@ -5,6 +5,7 @@ import pytest
 
 from fewfire import DataError, Inputs, TwoLayerNetwork
 from fewfire.diagnose import Foretold, conditioning, kernel_report
+from fewfire.networks import DeepNetwork
 from fewfire.networks.near_kernel import near_kernel_network
 from fewfire.plan import plan_trainer
 from fewfire.tangent import Layers, OwnKernel
@@ -110,6 +111,17 @@ def test_figures_of_a_network_are_those_of_its_matrix():
     distance = np.linalg.norm(matrix - expected) / np.linalg.norm(expected)
     assert report.own_to_limit == pytest.approx(distance, rel=1e-3)
     assert "of a network of width 2,048 at threshold 1, on 200 of 200 samples" in str(report)
+
+
+def test_a_deep_network_is_beside_the_limit_of_as_many_layers():
+    samples, targets = samples_and_classes(100)
+    network = DeepNetwork.initialize((4096, 4096), 20, 4, threshold=0.5, constant=0.0)
+    report = kernel_report(network, samples, targets)
+    assert (report.width, report.layers.depth) == (4096, 2)
+    assert report.own_to_limit < 0.2
+    assert report.effective_depth == 200 / 4096
+    limit = kernel_report(Layers(2, 0.5), samples, targets)
+    assert report.leave_one_out == pytest.approx(limit.leave_one_out, rel=0.2)
 
 
 def test_some_of_the_samples_stand_for_all():

@@ -6,6 +6,7 @@ import pytest
 from fewfire import DataError, TwoLayerNetwork
 from fewfire.diagnose import lazy
 from fewfire.diagnose.regime import Start
+from fewfire.networks import DeepNetwork
 from fewfire.plan import plan_trainer
 from fewfire.tangent import OwnKernel
 from fewfire.training import GradientDescent, OutputRidge
@@ -108,3 +109,23 @@ def test_a_network_that_does_not_fire_has_a_regime():
     trainer = plan_trainer(silent, problem.inputs, problem.targets, method=GradientDescent(learning_rate=0.1))
     regime = Start.of(trainer).regime(silent)
     assert (regime.condition, regime.kernel_change, regime.kernel_width) == (None, 0, None)
+
+
+def test_a_deep_network_has_a_regime_of_all_its_layers():
+    problem = clustered_problem()
+    network = DeepNetwork.initialize((200, 100), 20, 3, threshold=0.5)
+    before = [layer.weights.copy() for layer in network.layers]
+    trainer = plan_trainer(network, problem.inputs, problem.targets, index="exhaustive")
+    start = Start.of(trainer)
+    trainer.build()
+    for _ in range(2):
+        trainer.epoch()
+    regime = start.regime(network)
+    moves = [
+        np.linalg.norm(layer.weights - rows, axis=1)
+        for layer, rows in zip(network.layers, before, strict=True)
+    ]
+    assert regime.moved == pytest.approx(np.concatenate(moves).mean(), rel=1e-4)
+    assert regime.kernel_change > 0
+    assert regime.kernel_width is None
+    assert (regime.width, regime.effective_depth) == (100, 1.0)

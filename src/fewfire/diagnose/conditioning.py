@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from fewfire.core.inputs import Inputs
 from fewfire.diagnose.foretold import Foretold
 from fewfire.errors import DataError
+from fewfire.networks.deep import DeepNetwork, Network
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import one_blas_thread
 from fewfire.system.memory import require_free_memory
 from fewfire.system.words import require_counts
-from fewfire.tangent import Layers, OwnKernel
+from fewfire.tangent import DeepOwnKernel, Layers, OwnKernel, own_kernel
 from fewfire.tangent.lanczos import Ends, ends, quadrature
 from fewfire.tangent.leave_one_out import errors_left_out
 
@@ -42,7 +43,7 @@ class KernelReport:
     n_samples, n_looked_at : int
         Of the training set, and of the sample that the kernel is of.
     width : int or None
-        None for the limit.
+        Of the narrowest layer; None for the limit.
     layers : Layers
         The limit that the network tends to.
     largest, smallest : float
@@ -259,7 +260,7 @@ class KernelReport:
 
 
 def kernel_report(
-    model: TwoLayerNetwork | Layers,
+    model: Network | Layers,
     inputs: ArrayLike | Inputs,
     targets: ArrayLike,
     *,
@@ -274,7 +275,7 @@ def kernel_report(
 
     Parameters
     ----------
-    model : TwoLayerNetwork or Layers
+    model : TwoLayerNetwork, DeepNetwork or Layers
     inputs : (n, d) array or Inputs
         Of unit norm for layers, as `fewfire.prepare.InputScaling` makes them.
     targets : (n,) or (n, c)
@@ -319,7 +320,7 @@ def kernel_report(
     """
     require_counts(samples=samples, max_products=max_products)
     pace = _pace(rate)
-    dtype = model.dtype if isinstance(model, TwoLayerNetwork) else np.dtype(np.float64)
+    dtype = np.dtype(np.float64) if isinstance(model, Layers) else model.dtype
     inputs = Inputs.of_any(inputs, dtype)
     columns = _checked(targets, len(inputs))
     ids = np.sort(np.random.default_rng(seed).permutation(len(inputs))[:samples])
@@ -329,7 +330,6 @@ def kernel_report(
         raise DataError(
             "targets must vary to be aligned with a kernel. Got one value. Give the labels of more classes."
         )
-    is_network = isinstance(model, TwoLayerNetwork)
     if len(ids) <= ALL_UP_TO:
         require_free_memory(
             5 * 8 * len(ids) ** 2,
@@ -337,7 +337,7 @@ def kernel_report(
             "Give fewer samples.",
         )
     cosines = _Cosines.of(batch)
-    if not is_network and not cosines.unit:
+    if isinstance(model, Layers) and not cosines.unit:
         low, high = float(batch.norms.min()), float(batch.norms.max())
         raise DataError(
             "inputs must have unit norm for a kernel of infinite width. Got norms from "
@@ -350,7 +350,7 @@ def kernel_report(
         "separability": cosines.separability,
         "nearest": cosines.nearest,
     }
-    if not is_network:
+    if isinstance(model, Layers):
         if len(ids) > ALL_UP_TO:
             raise ValueError(
                 f"samples must be at most {ALL_UP_TO:,} for a kernel of infinite width. Got {samples:,}. "
@@ -360,26 +360,41 @@ def kernel_report(
         matrix = size * model.kernel(batch.inner_products)
         parts = _of_matrix(matrix, columns, centred, pace)
         return KernelReport(kind="limit", width=None, layers=model, **parts, **common)
-    own = OwnKernel.of(model, batch, trained=trained)
-    limit = Layers(1, model.threshold, trained=trained)
-    residuals = columns - model.outputs(own.fires).astype(np.float64)
-    common |= {"kind": "own", "width": model.width, "layers": limit}
+    own = own_kernel(model, batch, trained)
+    thresholds = model.thresholds if isinstance(model, DeepNetwork) else (model.threshold,)
+    limit = Layers(len(thresholds), thresholds[0], trained=trained)
+    residuals = columns - own.outputs()
+    widths = model.widths if isinstance(model, DeepNetwork) else (model.width,)
+    common |= {"kind": "own", "width": min(widths), "layers": limit}
     if len(ids) > ALL_UP_TO:
         parts = _of_products(own, max_products, seed, progress)
         return KernelReport(**parts, foretold=_foretold(own, residuals, pace), **common)
     matrix = own.matrix()
     far = None
-    if cosines.unit:
-        squares = float(np.square(model.output_weights, dtype=np.float64).mean())
-        count = model.scale**2 * model.width
-        parts_of = {"hidden": squares, "output": 1.0}
-        if trained in parts_of:
-            expected = parts_of[trained] * count * limit.size * limit.kernel(batch.inner_products)
-            far = float(np.linalg.norm(matrix - expected) / np.linalg.norm(expected))
+    if cosines.unit and trained != "all" and _has_limit(model):
+        expected = _expected(model, limit, batch)
+        far = float(np.linalg.norm(matrix - expected) / np.linalg.norm(expected))
     parts = _of_matrix(matrix, residuals, centred, pace)
     if columns.shape[1] > 1:  # which the signs of their output weights couple
         parts["foretold"] = _foretold(own, residuals, pace)
     return KernelReport(own_to_limit=far, **parts, **common)
+
+
+def _has_limit(network: Network) -> bool:
+    """Whether `Layers` are what a network tends to: of one threshold, with vectors on the sphere."""
+    if isinstance(network, TwoLayerNetwork):
+        return True
+    on_the_sphere = network.lengths is None and not any(network.constants)
+    return on_the_sphere and len(set(network.thresholds)) == 1
+
+
+def _expected(network: Network, limit: Layers, batch: Inputs) -> Floats:
+    """The kernel of a network in the limit of great width."""
+    top = network.top if isinstance(network, DeepNetwork) else network
+    squares = float(np.square(top.output_weights, dtype=np.float64).mean())
+    if limit.trained == "output":
+        squares = 1.0
+    return squares * top.scale**2 * top.width * limit.size * limit.kernel(batch.inner_products)
 
 
 def _checked(targets: ArrayLike, n_samples: int) -> Floats:
@@ -392,11 +407,9 @@ def _checked(targets: ArrayLike, n_samples: int) -> Floats:
     return columns.reshape(n_samples, -1)
 
 
-def _foretold(own: OwnKernel, residuals: Floats, pace: float | None) -> Foretold:
+def _foretold(own: OwnKernel | DeepOwnKernel, residuals: Floats, pace: float | None) -> Foretold:
     """With as many products as the work allows, of 2 (d + c) multiply-adds per firing pair and pass."""
-    network = own.network
-    each = 4 * (network.n_features + network.n_outputs) * max(1, len(own.fires))
-    steps = int(np.clip(FORETELLING // each, *STEPS))
+    steps = int(np.clip(FORETELLING // own.multiply_adds, *STEPS))
     return Foretold.by_products(own.times_outputs, residuals, pace, steps)
 
 
@@ -426,7 +439,9 @@ def _of_matrix(matrix: Floats, residuals: Floats, centred: Floats, pace: float |
     }
 
 
-def _of_products(own: OwnKernel, max_products: int, seed: int, progress: Progress | None) -> dict[str, Any]:
+def _of_products(
+    own: OwnKernel | DeepOwnKernel, max_products: int, seed: int, progress: Progress | None
+) -> dict[str, Any]:
     """What products say of the ends of the spectrum."""
     found: Ends = ends(own.times, len(own), max_products=max_products, seed=seed, progress=progress)
     return {

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.diagnose.fluctuations import FiniteWidth, finite_width
-from fewfire.networks.deep import Network, two_layers_of
+from fewfire.networks.deep import DeepNetwork, Network
+from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import one_blas_thread
-from fewfire.tangent import OwnKernel
+from fewfire.tangent import OwnKernel, own_kernel
 from fewfire.training import Method, OutputRidge, Trainer
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,7 @@ KERNEL, FEATURES = 0.1, 0.5  # changes of the kernel up to which it foretells tr
 
 @dataclass(frozen=True)
 class Regime:
-    """Figures of a training, on up to 128 of its samples and 8,192 of its neurons.
+    """Figures of a training, on up to 128 of its samples and 8,192 of each layer's neurons.
 
     Attributes
     ----------
@@ -33,10 +34,10 @@ class Regime:
     condition : float or None
         Largest over smallest eigenvalue of H; None where H is singular.
     effective_depth : float
-        Samples over neurons.
+        Samples times layers over neurons of the narrowest.
     kernel_width : float or None
         The width at which the log evidence of the samples that were looked at is one nat from that of the
-        limit; see `finite_width`. None where targets do not vary or nothing fires.
+        limit; see `finite_width`. None of several layers, and where targets do not vary or nothing fires.
     kernel_width_error : float or None
         Its standard error.
     width, n_samples, n_looked_at : int
@@ -74,8 +75,9 @@ class Regime:
             ("condition", "singular" if self.condition is None else f"{self.condition:,.0f}",
              f"of the kernel on {self.n_looked_at} samples: the slowest direction of descent takes so many "
              "times as long as the fastest"),
-            ("effective depth", f"{self.effective_depth:.2g}", f"{self.n_samples:,} samples over a width of "
-             f"{self.width:,}; of random networks, small is near a Gaussian process"),
+            ("effective depth", f"{self.effective_depth:.2g}", f"{self.n_samples:,} samples for "
+             f"{self.width:,} neurons, times the layers; of random networks, small is near a Gaussian "
+             "process"),
         ]  # fmt: skip
         if self.kernel_width is not None:
             uncertain = "" if self.kernel_width_error is None else f" ± {self.kernel_width_error:,.0f}"
@@ -99,73 +101,96 @@ class Start:
 
     Attributes
     ----------
-    part : TwoLayerNetwork
-        Copies of some neurons.
-    neurons : (k,)
-        Which they are.
+    neurons, rows : tuples of (k,) and (k, d)
+        Some neurons of each layer, and their weights.
     batch : Inputs
         Samples that are looked at.
     kernel : (s, s)
-        The tangent kernel at the start.
+        The tangent kernel at the start: of these neurons, or of all of a deep network.
     trained : str
         See `OwnKernel`.
-    width, n_samples : int
+    width, depth, n_samples : int
+        The width is that of the narrowest layer.
     finite : FiniteWidth or None
     """
 
-    part: TwoLayerNetwork
-    neurons: NDArray[np.int64]
+    neurons: tuple[NDArray[np.int64], ...]
+    rows: tuple[NDArray, ...]
     batch: Inputs
     kernel: Floats
     trained: str
     width: int
+    depth: int
     n_samples: int
     finite: FiniteWidth | None
 
     @classmethod
-    def of(cls, trainer: Trainer) -> "Start | None":
-        """That of a trainer that has taken no step yet, of which nothing changes, not even its counters.
-
-        None where it has several hidden layers: the figures are those of one.
-        """
+    def of(cls, trainer: Trainer) -> "Start":
+        """Of a trainer that has taken no step yet. Changes nothing of it, not even its counters."""
         network, problem, random = trainer.network, trainer.problem, np.random.default_rng(0)
-        if not isinstance(network, TwoLayerNetwork):
-            return None
-        neurons = np.sort(random.permutation(network.width)[:NEURONS])
+        layers = _layers(network)
+        neurons = tuple(np.sort(random.permutation(layer.width)[:NEURONS]) for layer in layers)
         ids = np.sort(random.permutation(len(problem))[:SAMPLES])
-        part, batch = network.part(neurons), problem.inputs.batch(ids)
-        trained = trained_by(trainer.method)
-        own = OwnKernel.of(part, batch, trained=trained)
-        targets = np.asarray(problem.targets[ids], np.float64)
-        centred = targets - targets.mean(axis=0)
-        centred = centred[:, np.ptp(centred, axis=0) > 1e-9]
-        finite = None
-        if len(own.fires) and centred.size:
-            finite = finite_width(part, batch, centred, width=network.width)
-        return cls(part, neurons, batch, own.matrix(), trained, network.width, len(problem), finite)
+        batch, trained = problem.inputs.batch(ids), trained_by(trainer.method)
+        part, finite = _part(network, neurons), None
+        if isinstance(part, TwoLayerNetwork):
+            finite = _finite(part, batch, np.asarray(problem.targets[ids], np.float64), layers[0].width)
+        return cls(
+            neurons,
+            tuple(_rows(layer, some) for layer, some in zip(layers, neurons, strict=True)),
+            batch,
+            own_kernel(part, batch, trained).matrix(),
+            trained,
+            min(layer.width for layer in layers),
+            len(layers),
+            len(problem),
+            finite,
+        )
 
     def regime(self, network: Network) -> Regime:
         """How it ended, with the network as it is now."""
-        network = two_layers_of(network, "the regime line")
-        part = network.part(self.neurons)
-        kernel = OwnKernel.of(part, self.batch, trained=self.trained).matrix()
-        distances = np.linalg.norm(part.weights.astype(np.float64) - self.part.weights, axis=1)
+        kernel = own_kernel(_part(network, self.neurons), self.batch, self.trained).matrix()
+        moves = [
+            np.linalg.norm(_rows(layer, some).astype(np.float64) - rows, axis=1)
+            for layer, some, rows in zip(_layers(network), self.neurons, self.rows, strict=True)
+        ]
         first = float(np.linalg.norm(self.kernel))
         change = float(np.linalg.norm(kernel - self.kernel)) / first if first else 0.0
         with one_blas_thread():
             values = np.linalg.eigvalsh(kernel)
         singular = values[0] <= len(values) * np.finfo(np.float32).eps * values[-1]
         return Regime(
-            moved=float(distances.mean()),
+            moved=float(np.concatenate(moves).mean()),
             kernel_change=change,
             condition=None if singular else float(values[-1] / values[0]),
-            effective_depth=self.n_samples / self.width,
+            effective_depth=self.n_samples * self.depth / self.width,
             kernel_width=None if self.finite is None else self.finite.kernel_width,
             kernel_width_error=None if self.finite is None else self.finite.standard_error,
             width=self.width,
             n_samples=self.n_samples,
             n_looked_at=len(self.batch),
         )
+
+
+def _layers(network: Network) -> list[Layer]:
+    return network.layers if isinstance(network, DeepNetwork) else [network.layer]
+
+
+def _rows(layer: Layer, neurons: NDArray[np.int64]) -> NDArray:
+    return layer.part(neurons).weights
+
+
+def _part(network: Network, neurons: tuple[NDArray[np.int64], ...]) -> Network:
+    """These neurons of a network of one hidden layer; a deep one as it is."""
+    return network.part(neurons[0]) if isinstance(network, TwoLayerNetwork) else network
+
+
+def _finite(part: TwoLayerNetwork, batch: Inputs, targets: Floats, width: int) -> FiniteWidth | None:
+    """What the width counts for these samples; None where targets do not vary or nothing fires."""
+    centred = targets - targets.mean(axis=0)
+    centred = centred[:, np.ptp(centred, axis=0) > 1e-9]
+    fires = len(OwnKernel.of(part, batch).fires)
+    return finite_width(part, batch, centred, width=width) if fires and centred.size else None
 
 
 def trained_by(method: Method) -> str:

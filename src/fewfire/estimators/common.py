@@ -177,9 +177,9 @@ class WideNetwork(SavedModel, CodedTables):
                 trainer = self._trainer(member, *part)
                 start = Start.of(trainer) if number == 0 else None
                 finished = self._train(member, trainer, self._watch(member, held, deadline))
-                if number == 0:  # the first network speaks for all
+                if start is not None:  # the first network speaks for all
                     self.history_ = [*history, *trainer.history]
-                    self.regime_ = None if start is None else start.regime(member.network)
+                    self.regime_ = start.regime(member.network)
                 if not finished:
                     warnings.warn("Training was interrupted: the network is as it was then.", stacklevel=3)
                 took = before - deadline.left

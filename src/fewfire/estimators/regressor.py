@@ -97,7 +97,7 @@ class WideRegressor(RegressorMixin, WideNetwork):
 
     def _learn_doubt(self, inputs: NDArray, outputs: NDArray, targets: NDArray, weights: Any) -> None:
         member = self.members_[0]
-        units, threshold = member.preparation.transform(inputs), member.network.threshold
+        units, threshold = member.preparation.transform(inputs), member.network.layer.threshold
         ridge = member.ridge / fire_rate_at(threshold)
         self.spread_: Spread | None = Spread.fit(units, threshold, ridge, targets - outputs, weights)
 

@@ -12,7 +12,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.data import Dataset
 from fewfire.diagnose import KernelReport, QuantumCost, kernel_report, quantum_costs
 from fewfire.errors import DataError
-from fewfire.networks.two_layer import TwoLayerNetwork
+from fewfire.networks.deep import Network
 from fewfire.prepare import Classes
 from fewfire.prepare.model import Model
 from fewfire.prepare.scores import targets_of
@@ -87,7 +87,7 @@ class Diagnosis:
 class _Problem:
     """Samples and targets as a network is trained on them."""
 
-    network: TwoLayerNetwork
+    network: Network
     inputs: Inputs
     targets: Floats
 
@@ -214,7 +214,7 @@ def _limits(
     found = []
     for depth in depths:
         say(f"the limit of {depth} layers")
-        layers = Layers(depth, known.network.threshold, trained="all" if depth > 1 else "hidden")
+        layers = Layers(depth, known.network.layer.threshold, trained="all" if depth > 1 else "hidden")
         found.append(kernel_report(layers, known.inputs.samples, known.targets, samples=samples, seed=seed))
     return tuple(found)
 

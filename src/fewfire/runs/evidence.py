@@ -120,7 +120,7 @@ def evidence_of_data(
                 kernels.append(_of_kernel(layers, batch.inner_products, targets))
     deviations = rows.astype(np.float64).std(axis=0)
     standard = (rows - rows.mean(axis=0)) / np.where(deviations > 0, deviations, 1)
-    width, networks = options.n_neurons, []
+    width, networks = min(options.widths), []
     for depth in asked.depths:
         for psi in asked.psis:
             say(f"networks of {depth} layers, psi {psi:g}")

@@ -247,7 +247,7 @@ class CheckpointWriter(Observer):
 
 def _carry_out(
     prepared: Prepared,
-    first: Start | None,
+    first: Start,
     options: TrainOptions,
     folder: RunFolder,
     observer: RunObserver,
@@ -336,7 +336,7 @@ class _Test:
 
 def _result(
     prepared: Prepared,
-    first: Start | None,
+    first: Start,
     test: _Test,
     build_seconds: float,
     training_seconds: float,
@@ -378,7 +378,7 @@ def _result(
         test_seconds=test.seconds,
         peak_memory_bytes=peak_bytes(),
         exactness=check_exactness(trainer),
-        regime=None if first is None else first.regime(trainer.network),
+        regime=first.regime(trainer.network),
         total_seconds=perf_counter() - begin,
     )
 

@@ -5,5 +5,14 @@ from fewfire.tangent.evidence import kernel_evidence
 from fewfire.tangent.infinite import wide_kernel
 from fewfire.tangent.layers import Layers
 from fewfire.tangent.own import OwnKernel
+from fewfire.tangent.own_deep import DeepOwnKernel, own_kernel
 
-__all__ = ["Layers", "OwnKernel", "firing_kernel", "kernel_evidence", "wide_kernel"]
+__all__ = [
+    "DeepOwnKernel",
+    "Layers",
+    "OwnKernel",
+    "firing_kernel",
+    "kernel_evidence",
+    "own_kernel",
+    "wide_kernel",
+]

@@ -63,6 +63,15 @@ class OwnKernel:
     def __len__(self) -> int:
         return len(self.batch)
 
+    @property
+    def multiply_adds(self) -> int:
+        """Of a product with the kernel of all outputs, 4 (d + c) per firing pair."""
+        return 4 * (self.network.n_features + self.network.n_outputs) * len(self.fires) + 1
+
+    def outputs(self) -> Floats:
+        """Of the network on the batch, (n, c)."""
+        return self.network.outputs(self.fires).astype(np.float64)
+
     def times(self, vector: Floats) -> Floats:
         """H v, (n,): 2 (d + 1) multiply-adds per firing pair, in the precision of the network."""
         own = OwnKernel(self._one_output, self.batch, self.fires, self.trained)
