@@ -9,9 +9,16 @@ import pytest
 from command import fewfire
 from deep import deep_problem
 from fewfire.diagnose.depth import layer_signals
-from fewfire.networks import correlation_map, map_slope, variance_map
+from fewfire.networks import map_slope, variance_map
+from fewfire.networks.threshold import mean_square_activation
+from fewfire.tangent.dual import shifted_relu
 
 WIDE = {"n_features": 30, "n_samples": 40, "threshold": 1.5}
+
+
+def correlation_map(threshold, cosine):
+    """The cosine of two hidden vectors, from that of their inputs, as the study has it."""
+    return shifted_relu(np.arccos(cosine), threshold) / mean_square_activation(threshold)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.7, 2.0])

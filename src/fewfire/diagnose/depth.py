@@ -12,7 +12,8 @@ from fewfire.core.inputs import Inputs
 from fewfire.indexes.exhaustive import ExhaustiveIndex
 from fewfire.indexes.later_layers import LaterLayers
 from fewfire.networks.deep import DeepNetwork
-from fewfire.networks.threshold import correlation_map, fire_rate_at, map_slope, mean_square_activation
+from fewfire.networks.threshold import fire_rate_at, map_slope, mean_square_activation
+from fewfire.tangent.dual import shifted_relu
 from fewfire.training import EpochRecord, Observer, Trainer
 
 SAMPLES = 256  # on which signals are measured
@@ -67,8 +68,9 @@ def layer_signals(network: DeepNetwork, batch: Inputs, epoch: int = 0) -> list[L
                           where=lengths[:, None] > 0)  # fmt: skip
         between = units @ units.T
         rates = np.bincount(fires.samples, minlength=len(batch)) / layer.width
-        expected = sqrt(layer.width * mean_square_activation(layer.threshold))
-        theory = [correlation_map(layer.threshold, max(0.0, cosine)) for cosine in _pairs(taken)]
+        mean_square = mean_square_activation(layer.threshold)
+        expected = sqrt(layer.width * mean_square)
+        theory = shifted_relu(np.arccos(np.clip(_pairs(taken), 0, 1)), layer.threshold) / mean_square
         signals.append(
             LayerSignals(
                 epoch=epoch, layer=number + 1, fire_rate=fires.fire_rate,

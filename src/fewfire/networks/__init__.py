@@ -8,7 +8,6 @@ from fewfire.networks.losses import LOSSES, Curvature, LogisticLoss, Loss, Softm
 from fewfire.networks.near_kernel import near_kernel_network, near_kernel_ridge, orthogonal_network
 from fewfire.networks.threshold import (
     auto_threshold,
-    correlation_map,
     fire_rate_at,
     map_slope,
     paper_threshold,
@@ -34,7 +33,6 @@ __all__ = [
     "fire_rate_at",
     "input_gradients",
     "weight_gradients",
-    "correlation_map",
     "map_slope",
     "variance_map",
     "near_kernel_network",

@@ -8,8 +8,6 @@ import math
 from numbers import Real
 from statistics import NormalDist
 
-import numpy as np
-
 FIRING_SHARE = 0.0025  # of the neurons, on a sample, at the threshold "auto"
 FIRING = 160  # at least
 
@@ -91,23 +89,6 @@ def variance_map(threshold: float, v: float) -> float:
     v E[max(g - b / sqrt(v), 0)^2] / E[max(g - b, 0)^2]; its slope at v = 1 is `map_slope`.
     """
     return v * mean_square_activation(threshold / math.sqrt(v)) / mean_square_activation(threshold)
-
-
-def correlation_map(threshold: float, cosine: float) -> float:
-    """The cosine of the hidden vectors of a very wide layer, from that in [0, 1] of two unit inputs.
-
-    E[max(g - b, 0) max(h - b, 0)] / E[max(g - b, 0)^2] for normal g, h of this correlation. The second
-    derivative of the numerator by the correlation is their density at (b, b), which is integrated twice
-    (Price 1958). The slope at 1 is `map_slope`.
-    """
-    b, tail = threshold, fire_rate_at(threshold)
-    mean = math.exp(-b * b / 2) / math.sqrt(2 * math.pi) - b * tail
-    nodes, weights = np.polynomial.legendre.leggauss(64)
-    most = math.asin(min(1.0, max(0.0, cosine)))
-    angles = most * (nodes + 1) / 2  # of correlations sin(angle), whose density has no pole in the angle
-    density = np.exp(-b * b / (1 + np.sin(angles))) / (2 * math.pi)
-    curved = most / 2 * float(weights @ ((cosine - np.sin(angles)) * density))
-    return (mean * mean + tail * tail * cosine + curved) / mean_square_activation(b)
 
 
 BY_NAME = {"auto": auto_threshold, "paper": paper_threshold}
