@@ -108,7 +108,7 @@ def completed(monkeypatch):
     ("line", "words"),
     [
         ("fewfire stu", ["study"]),
-        ("fewfire study ", ["drift", "scaling", "lazy"]),
+        ("fewfire study ", ["drift", "depth", "scaling", "lazy"]),
         ("fewfire train dig", ["digits"]),
         ("fewfire train digits --index ", [*INDEXES, "auto"]),
         ("fewfire train --index dr", ["drift"]),
@@ -163,8 +163,8 @@ def test_exit_codes_are_those_that_help_and_docs_name(tmp_path, monkeypatch):
     ("words", "message"),
     [
         (
-            "train digits --width wide",
-            r"Invalid value for '--width': .*valid int.*\. See fewfire train --help\.",
+            "train digits --epochs many",
+            r"Invalid value for '--epochs': .*valid int.*\. See fewfire train --help\.",
         ),
         ("train digits --colour 1", r"No such option: --colour.*\. See fewfire train --help\."),
         ("train digits more", r"Got unexpected extra argument.*more.*\. See fewfire train --help\."),

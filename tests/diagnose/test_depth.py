@@ -78,7 +78,7 @@ def test_the_command_measures_every_epoch(tmp_path):
         tmp_path / "run", "--json",
     )  # fmt: skip
     assert ended.code == 0, ended.err
-    rows = list(csv.DictReader((tmp_path / "run" / "layers.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "run" / "layers.csv").read_text().splitlines()))
     assert [(row["epoch"], row["layer"]) for row in rows] == [(e, la) for e in "012" for la in "12"]
     assert len((tmp_path / "run" / "table.md").read_text().splitlines()) == 6
     saved = json.loads((tmp_path / "run" / "summary.json").read_text())

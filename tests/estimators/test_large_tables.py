@@ -129,6 +129,6 @@ def test_samples_held_out_are_judged():
 
 
 def test_many_outputs_take_steps_over_batches(methods, monkeypatch):
-    monkeypatch.setattr(common, "MOST_STEPPED", 2)
+    monkeypatch.setattr(choices, "MOST_STEPPED", 2)
     WideClassifier(**SMALL).fit(ROWS, CLASSES)
     assert CentredGaussNewton.__name__ not in methods

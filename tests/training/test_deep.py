@@ -86,7 +86,7 @@ def test_bits_depend_on_no_thread_or_instruction_set(shape, dtype):
     assert trained(shape, dtype) == plain
 
 
-@pytest.mark.parametrize("name", [name for name, index in INDEXES.items() if index.exact])
+@pytest.mark.parametrize("name", [name for name, index in INDEXES.items() if index().is_exact])
 def test_bits_do_not_depend_on_the_index_of_the_first_layer(name):
     shape = {"widths": (130, 70), "n_features": 5}
     assert trained(shape, index=name) == trained(shape, index="exhaustive")

@@ -115,7 +115,8 @@ class MaxRate:
     rate : float
         Geometric mean over the seeds; infinite where no rate that was tried was too large.
     low, high : float
-        The 80 % interval of that mean over seeds (t distribution); of one seed its bracket.
+        The 80 % interval of that mean over seeds (t distribution), no narrower than a bracket; of one seed its
+        bracket.
     spread : float
         Standard deviation of the rate's logarithm over seeds; 0 of one seed.
     monotone : bool
@@ -318,4 +319,5 @@ def _interval(limits: Sequence[float], low: float, high: float) -> tuple[float, 
     logs = np.log(limits)
     middle, spread = float(logs.mean()), float(logs.std(ddof=1))
     half = float(t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1)) * spread / math.sqrt(len(logs))
+    half = max(half, math.log(high / low) / 2)  # seeds that share a bracket are no better known than that
     return math.exp(middle), math.exp(middle - half), math.exp(middle + half), spread
