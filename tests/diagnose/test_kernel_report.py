@@ -44,6 +44,12 @@ def test_steps_and_products_to_a_share_of_the_loss():
     assert Foretold(np.array([0.0, 1.0]), shares[:2], 2, 2.0).steps_to(0.05) == np.inf
 
 
+def test_a_rate_that_is_too_large_has_an_infinite_loss():
+    foretold = Foretold(np.array([1.0, 4.0]), np.ones(2), 2, rate=1.5)
+    assert foretold.loss_after(1) > foretold.loss_after(0)
+    assert foretold.loss_after(10_000) == foretold.steps_to(0.05) == np.inf
+
+
 def test_products_foretell_the_loss_that_all_eigenvalues_do(monkeypatch):
     samples, targets = samples_and_classes()
     network = TwoLayerNetwork.initialize(4096, 20, 4, threshold=1.0, mirrored=True)

@@ -114,6 +114,8 @@ def _print(console: Console, found: Diagnosis) -> None:
         say(f"\n{'epoch':>9}  {'foretold loss':>14}  {'recorded loss':>14}")
         for epoch, (one, other) in enumerate(zip(found.foretold, found.recorded, strict=True), 1):
             say(f"{epoch:>9}  {one:>14.4g}  {other:>14.4g}")
+        if found.report.n_looked_at < found.report.n_samples:
+            say("Foretold for the samples that were looked at: of all of them the loss falls more slowly.")
     say(f"\n{'layers':>9}  {'condition':>12}  {'effective rank':>14}  {'error left out, of variance':>28}")
     for one in found.layers:
         error = (one.leave_one_out or 0.0) / one.variance

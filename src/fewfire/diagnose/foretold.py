@@ -67,9 +67,11 @@ class Foretold:
         return cls(values, first**2 * float(start @ start), len(residuals), rate)
 
     def loss_after(self, steps: float) -> float:
-        """The mean loss after so many steps."""
+        """The mean loss after so many steps; infinite where the rate is too large for an eigenvalue."""
         left = np.abs(1 - self.rate * np.maximum(self.values, 0) / self.n_samples)
-        return float(self.shares @ left ** (2 * steps)) / (2 * self.n_samples)
+        there = self.shares > 0
+        with np.errstate(over="ignore"):
+            return float(self.shares[there] @ left[there] ** (2 * steps)) / (2 * self.n_samples)
 
     def steps_to(self, share: float) -> float:
         """Steps until the loss is this share of what it was at first; infinite where none of 10^9 is."""

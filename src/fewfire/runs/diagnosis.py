@@ -74,7 +74,7 @@ class Diagnosis:
             "start": None if self.start is None else self.start.as_dict(),
             "end": None if self.end is None else self.end.as_dict(),
             "layers": [report.as_dict() for report in self.layers],
-            "foretold": list(self.foretold),
+            "foretold": [loss if np.isfinite(loss) else None for loss in self.foretold],
             "recorded": list(self.recorded),
             "quantum": [cost.as_dict() for cost in self.quantum],
             "quantum_classes": list(self.classes),

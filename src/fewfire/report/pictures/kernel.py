@@ -62,7 +62,7 @@ def draw_kernel(
     _spectrum(spectrum, report)
     if recorded:
         epochs = np.arange(1, len(recorded) + 1)
-        losses.plot(epochs, foretold, color=BLUE, label="foretold")
+        losses.plot(epochs, np.where(np.isfinite(foretold), foretold, np.nan), color=BLUE, label="foretold")
         losses.plot(epochs, recorded, color=RED, label="recorded")
         losses.set_xlabel("epoch")
     else:
