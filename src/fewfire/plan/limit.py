@@ -115,8 +115,8 @@ class MaxRate:
     rate : float
         Geometric mean over the seeds; infinite where no rate that was tried was too large.
     low, high : float
-        The 80 % interval of that mean over seeds (t distribution), no narrower than a bracket; of one seed its
-        bracket.
+        The 80 % interval of that mean over seeds (t distribution), no narrower than a bracket; of one seed
+        its bracket.
     spread : float
         Standard deviation of the rate's logarithm over seeds; 0 of one seed.
     monotone : bool
