@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
-from fewfire.cli.options import Json, Quiet, takes
+from fewfire.cli.options import Json, Quiet, number_or, takes
 from fewfire.cli.streams import console_of, say_error
 from fewfire.diagnose import Lazy
 from fewfire.diagnose import lazy as lazy_study
@@ -29,7 +29,9 @@ def lazy(
     options: TrainOptions,
     widths: Annotated[str, typer.Option(help="Widths, a,b,c.")] = "1000,10000,100000",
     samples: Annotated[int, typer.Option(help="Training samples, drawn at random.")] = 500,
-    threshold: Annotated[float, typer.Option(help="Of all widths; 0: plain ReLUs.")] = 0.0,
+    threshold: Annotated[
+        str, typer.Option(help="Of all widths, 0 for plain ReLUs; paper: sqrt(0.4 ln width) of each.")
+    ] = "paper",
     loss: Annotated[float, typer.Option(help="Share of the first loss at which training ends.")] = 0.05,
     steps: Annotated[int, typer.Option(help="Or after so many steps.")] = 500,
     out: Annotated[Path | None, typer.Option(help="Folder; by default runs/lazy-DATA-TIME.")] = None,
@@ -52,6 +54,7 @@ def lazy(
     parts = widths.split(",")
     if not all(part.strip().isdecimal() and int(part) >= 2 for part in parts):
         raise ValueError(f"--widths must be whole numbers >= 2, a,b,c. Got {widths!r}. Write 1000,10000.")
+    b = number_or(("paper",), "--threshold")(threshold)
     if samples < 2:
         raise ValueError(f"--samples must be >= 2. Got {samples}. Leave it out for 500.")
     dataset = load(options)
@@ -67,7 +70,7 @@ def lazy(
     with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         tasks = {int(part): progress.add_task(f"width {int(part):,}", total=1.0) for part in parts}
         study = lazy_study(
-            scaling.transform(inputs), targets, widths=list(tasks), threshold=threshold, loss=loss,
+            scaling.transform(inputs), targets, widths=list(tasks), threshold=b, loss=loss,
             steps=steps, seed=options.seed,
             progress=lambda width, share: progress.update(tasks[width], completed=share),
         )  # fmt: skip
@@ -79,7 +82,7 @@ def lazy(
         with aside("the picture could not be drawn", f"The figures are saved in {folder.path}.", say_error):
             from fewfire.report.pictures.lazy import draw_lazy
 
-            title = f"{dataset.name}: {study.n_samples:,} samples, threshold {threshold:g}"
+            title = f"{dataset.name}: {study.n_samples:,} samples, threshold {threshold}"
             draw_lazy(study, (folder.path / "lazy.svg", folder.path / "lazy.png"), title)
     line = "{:>9} {:>6} {:>8} {:>8} {:>9} {:>15} {:>10}"
     console.print(

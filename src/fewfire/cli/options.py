@@ -231,7 +231,7 @@ def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(text.split(",")) if text else ()
 
 
-def _number_or(words: Sequence[str], option: str) -> Callable[[str], float | str]:
+def number_or(words: Sequence[str], option: str) -> Callable[[str], float | str]:
     """Reads a number, or one of the words that may stand in its place."""
 
     def read(text: str) -> float | str:
@@ -275,8 +275,8 @@ _READ: dict[str, Callable[[Any], Any]] = {  # texts that stand for something els
     "target": _listed,
     "categories": _listed,
     "drop": _listed,
-    "learning_rate": _number_or(RATES, "--learning-rate"),
-    "threshold": lambda text: _one_or_several(text, _number_or(tuple(BY_NAME), "--threshold")),
+    "learning_rate": number_or(RATES, "--learning-rate"),
+    "threshold": lambda text: _one_or_several(text, number_or(tuple(BY_NAME), "--threshold")),
     "width": lambda text: None if text is None else _one_or_several(text, _whole_number("--width")),
     "memory_limit": lambda text: None if text is None else bytes_of(text),
 }

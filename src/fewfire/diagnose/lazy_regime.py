@@ -116,7 +116,7 @@ def lazy(
     targets: ArrayLike,
     *,
     widths: Sequence[int] = WIDTHS,
-    threshold: float | str = 0.0,
+    threshold: float | str = "paper",
     loss: float = 0.05,
     steps: int = 500,
     seed: int = 0,
@@ -135,7 +135,8 @@ def lazy(
     widths : sequence of int, >= 2
         An odd one is raised by one.
     threshold : float >= 0, or "paper"
-        Of all widths; by default a plain ReLU's.
+        Of all widths; "paper" for sqrt(0.4 ln m) of each. 0 makes plain ReLUs of them, half of whose pairs
+        fire: at width 100,000 a step on 500 pictures takes seconds.
     loss : float in (0, 1)
         Training ends at this share of the first loss,
     steps : int
