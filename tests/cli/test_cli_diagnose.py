@@ -136,7 +136,8 @@ def test_data_that_were_changed_since_are_refused(tmp_path, regression):
 
 def test_the_lazy_regime_is_studied(tmp_path):
     out = tmp_path / "lazy"
-    ended = fewfire("study", "lazy", "digits", "--widths", "100,401", "--samples", 60, "--steps", 30,
+    ended = fewfire("study", "lazy", "digits", "--widths", "100,401", "--threshold", 0, "--samples", 60,
+                    "--steps", 30,
                     "--out", out, "--json")  # fmt: skip
     assert ended.code == 0, ended.err
     assert {path.name for path in out.iterdir()} == {"points.csv", "summary.json", "lazy.png", "lazy.svg"}

@@ -17,7 +17,7 @@ from problems import clustered_problem, clustered_samples
 def found():
     samples, nearest = clustered_samples(60, 10)
     seen = []
-    study = lazy(samples, nearest % 2 * 2.0 - 1, widths=(200, 801, 3200), steps=200,
+    study = lazy(samples, nearest % 2 * 2.0 - 1, widths=(200, 801, 3200), threshold=0.0, steps=200,
                  progress=lambda width, share: seen.append((width, share)))  # fmt: skip
     return study, seen
 

@@ -89,7 +89,8 @@ class Lazy:
     def exponents(self) -> dict[str, float | None]:
         """The slope of each figure over the width, in logarithms; None of less than two widths.
 
-        In the limit of great width the theory has -1/2 for each but a constant for the spectrum.
+        In the limit of great width the theory has -1/2 for each, at one threshold for all widths. Where it
+        grows with the width, as the paper's does, fewer neurons share the work, and all fall more slowly.
         """
         widths = np.log([point.width for point in self.points])
         found: dict[str, float | None] = {}
