@@ -21,7 +21,7 @@ import torch
 
 import fewfire
 from common import DATA, save
-from deep_rivals import WAYS
+from deep_rivals import WAYS, bare_products
 from fewfire import DeepNetwork, GaussNewton, GradientDescent, Inputs
 from fewfire.data import load_dataset
 from fewfire.indexes import arrange
@@ -93,7 +93,9 @@ def step_row(name: str, inputs: Inputs, targets: np.ndarray) -> dict:
         (work.fired - fired) / (work.asked - asked)
         for work, (asked, fired) in zip(trainer.stepper.works, begun, strict=True)
     ]  # of the steps that are timed: less than asked for would flatter us
+    floors = {precision: bare_products(network, batch, precision) for precision in (FLOAT32, BFLOAT16)}
     row = {
+        "bare_products": floors,
         "fire_rates": fire_rates, "learning_rate": rate, "load": os.getloadavg(),
         "shape": name, "widths": widths, "batch": batch, "build_seconds": build, "seconds": ours,
         "dense_seconds": full, "dense_way": fastest[FLOAT32][1], "speedup": full / ours,
@@ -102,13 +104,13 @@ def step_row(name: str, inputs: Inputs, targets: np.ndarray) -> dict:
         "tried": tried, "ours": taken["ours"],
     }  # fmt: skip
     print(f"{name}: ours {1e3 * ours:.1f} ms; {row['speedup']:.2f} x {row['dense_way']}, "
-          f"{row['bfloat16_speedup']:.2f} x {row['bfloat16_way']}; fired {fire_rates}",
-          flush=True)  # fmt: skip
+          f"{row['bfloat16_speedup']:.2f} x {row['bfloat16_way']}; fired {fire_rates}; bare products "
+          f"{floors}", flush=True)  # fmt: skip
     return row
 
 
 def steps(*names: str) -> list[dict]:
-    (inputs, targets), _ = fashion()
+    (inputs, targets), _ = fashion(16_384)  # beside whose table the gradients of dense steps find room
     return [step_row(name, inputs, targets) for name in names or SHAPES]
 
 
