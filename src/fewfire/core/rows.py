@@ -17,6 +17,13 @@ def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
+def bits_of(mask: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """A bit per neuron of each sample, from a mask (n, m): pairs as the core takes them, (n, blocks)."""
+    whole = np.zeros((len(mask), -(-mask.shape[1] // BLOCK) * BLOCK), bool)
+    whole[:, : mask.shape[1]] = mask
+    return np.packbits(whole, axis=1, bitorder="little").view(np.uint64)
+
+
 def stride_of(n_columns: int, dtype: DTypeLike) -> int:
     """Length of a padded row, in elements."""
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
+from fewfire.diagnose.columns import columns_of
 from fewfire.diagnose.foretold import Foretold
 from fewfire.errors import DataError
 from fewfire.networks.deep import DeepNetwork, Network
@@ -113,7 +115,7 @@ class KernelReport:
         """Whether conjugate gradients reach a twentieth of the first loss in fewer passes than descent."""
         return self.products < self.passes()
 
-    @property
+    @cached_property
     def products(self) -> int:
         """Passes over what fires that one Gauss-Newton step takes to a twentieth of the first loss."""
         return self.foretold.products_to(REACHED)
@@ -123,7 +125,12 @@ class KernelReport:
 
         They are those of the samples that were looked at; more samples take more.
         """
-        return self.foretold.steps_to(REACHED) * (batch_size or self.n_looked_at) / self.n_looked_at
+        return self._steps * (batch_size or self.n_looked_at) / self.n_looked_at
+
+    @cached_property
+    def _steps(self) -> float:
+        """Of descent to a twentieth of the first loss."""
+        return self.foretold.steps_to(REACHED)
 
     def effective_dimension(self, ridge: float, seed: int = 0) -> tuple[float, float]:
         """tr H (H + ridge)^(-1) on the samples that were looked at, and its standard error.
@@ -322,7 +329,7 @@ def kernel_report(
     pace = _pace(rate)
     dtype = np.dtype(np.float64) if isinstance(model, Layers) else model.dtype
     inputs = Inputs.of_any(inputs, dtype)
-    columns = _checked(targets, len(inputs))
+    columns = columns_of(targets, len(inputs))
     ids = np.sort(np.random.default_rng(seed).permutation(len(inputs))[:samples])
     batch, columns = inputs.batch(ids), columns[ids]
     centred = columns - columns.mean(axis=0)
@@ -337,12 +344,6 @@ def kernel_report(
             "Give fewer samples.",
         )
     cosines = _Cosines.of(batch)
-    if isinstance(model, Layers) and not cosines.unit:
-        low, high = float(batch.norms.min()), float(batch.norms.max())
-        raise DataError(
-            "inputs must have unit norm for a kernel of infinite width. Got norms from "
-            f"{low:.3g} to {high:.3g}. Use InputScaling."
-        )
     common: dict[str, Any] = {
         "n_samples": len(inputs),
         "n_looked_at": len(ids),
@@ -351,21 +352,14 @@ def kernel_report(
         "nearest": cosines.nearest,
     }
     if isinstance(model, Layers):
-        if len(ids) > ALL_UP_TO:
-            raise ValueError(
-                f"samples must be at most {ALL_UP_TO:,} for a kernel of infinite width. Got {samples:,}. "
-                "Give fewer."
-            )
-        size = model.size
-        matrix = size * model.kernel(batch.inner_products)
+        matrix = _limit_matrix(model, batch, cosines)
         parts = _of_matrix(matrix, columns, centred, pace)
         return KernelReport(kind="limit", width=None, layers=model, **parts, **common)
     own = own_kernel(model, batch, trained)
-    thresholds = model.thresholds if isinstance(model, DeepNetwork) else (model.threshold,)
-    limit = Layers(len(thresholds), thresholds[0], trained=trained)
+    first, width = model.layers[0], min(layer.width for layer in model.layers)
+    limit = Layers(len(model.layers), first.threshold, trained=trained)
+    common |= {"kind": "own", "width": width, "layers": limit}
     residuals = columns - own.outputs()
-    widths = model.widths if isinstance(model, DeepNetwork) else (model.width,)
-    common |= {"kind": "own", "width": min(widths), "layers": limit}
     if len(ids) > ALL_UP_TO:
         parts = _of_products(own, max_products, seed, progress)
         return KernelReport(**parts, foretold=_foretold(own, residuals, pace), **common)
@@ -378,6 +372,22 @@ def kernel_report(
     if columns.shape[1] > 1:  # which the signs of their output weights couple
         parts["foretold"] = _foretold(own, residuals, pace)
     return KernelReport(own_to_limit=far, **parts, **common)
+
+
+def _limit_matrix(layers: Layers, batch: Inputs, cosines: "_Cosines") -> Floats:
+    """The kernel of infinite width, where it can be had."""
+    if not cosines.unit:
+        low, high = float(batch.norms.min()), float(batch.norms.max())
+        raise DataError(
+            "inputs must have unit norm for a kernel of infinite width. Got norms from "
+            f"{low:.3g} to {high:.3g}. Use InputScaling."
+        )
+    if len(batch) > ALL_UP_TO:
+        raise ValueError(
+            f"samples must be at most {ALL_UP_TO:,} for a kernel of infinite width. Got {len(batch):,}. "
+            "Give fewer."
+        )
+    return layers.size * layers.kernel(batch.inner_products)
 
 
 def _has_limit(network: Network) -> bool:
@@ -395,16 +405,6 @@ def _expected(network: Network, limit: Layers, batch: Inputs) -> Floats:
     if limit.trained == "output":
         squares = 1.0
     return squares * top.scale**2 * top.width * limit.size * limit.kernel(batch.inner_products)
-
-
-def _checked(targets: ArrayLike, n_samples: int) -> Floats:
-    columns = np.asarray(targets, np.float64)
-    if columns.ndim not in (1, 2) or len(columns) != n_samples or not np.isfinite(columns).all():
-        raise DataError(
-            f"targets must be finite, one row for each of {n_samples:,} samples. Got an array of shape "
-            f"{columns.shape}. Give numbers, or one column per class."
-        )
-    return columns.reshape(n_samples, -1)
 
 
 def _foretold(own: OwnKernel | DeepOwnKernel, residuals: Floats, pace: float | None) -> Foretold:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fewfire.core.inputs import Inputs
-from fewfire.errors import DataError
+from fewfire.diagnose.columns import columns_of
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import one_blas_thread
 from fewfire.system.words import require_counts
@@ -124,36 +124,41 @@ def finite_width(
     """
     dtype = model.dtype if isinstance(model, TwoLayerNetwork) else np.dtype(np.float64)
     batch = Inputs.of_any(inputs, dtype)
-    columns = np.asarray(targets, np.float64)
-    if columns.ndim not in (1, 2) or len(columns) != len(batch) or not np.isfinite(columns).all():
-        raise DataError(
-            f"targets must be finite, one row for each of {len(batch):,} samples. Got shape {columns.shape}. "
-            "Give numbers, or one column per class."
-        )
-    columns = columns.reshape(len(batch), -1)
+    columns = columns_of(targets, len(batch))
     if not isinstance(noise, str) and not 0 < noise < np.inf:
         raise ValueError(f"noise must be a variance above 0, or 'auto'. Got {noise}. Use 'auto'.")
     require_counts(neurons=neurons)
     if isinstance(model, TwoLayerNetwork):
-        own = OwnKernel.of(model, batch)
-        whole = width or model.width
-        size = model.scale**2 * whole  # 1, unless another scale was given
-        mean = size / model.width * (own.activations.T @ own.activations).toarray()
-        parts: Iterator = _slices(own, size**0.5)
-    else:
-        whole = None
-        if (model.depth, model.activation) != (1, "relu"):
-            raise ValueError(
-                f"layers must be one layer of ReLUs. Got depth={model.depth} and "
-                f"activation={model.activation!r}. Give Layers(threshold=...), or a network."
-            )
-        output = Layers(1, model.threshold, trained="output")
-        mean = output.size * output.kernel(batch.inner_products)
-        parts = _drawn(batch.samples, model.threshold, neurons, np.random.default_rng(seed))
+        return finite_width_of(OwnKernel.of(model, batch), columns, noise, width=width)
+    if (model.depth, model.activation) != (1, "relu"):
+        raise ValueError(
+            f"layers must be one layer of ReLUs. Got depth={model.depth} and "
+            f"activation={model.activation!r}. Give Layers(threshold=...), or a network."
+        )
+    output = Layers(1, model.threshold, trained="output")
+    mean = output.size * output.kernel(batch.inner_products)
+    parts = _drawn(batch.samples, model.threshold, neurons, np.random.default_rng(seed))
+    return _found(mean, parts, columns, noise, None)
+
+
+def finite_width_of(
+    own: OwnKernel, columns: Floats, noise: float | str = "auto", *, width: int | None = None
+) -> FiniteWidth:
+    """The same of a network whose kernel on the samples is known already, for centred columns (n, c)."""
+    network, active = own.network, own.activations
+    whole = width or network.width
+    size = network.scale**2 * whole  # 1, unless another scale was given
+    mean = size / network.width * (active.T @ active).toarray()
+    return _found(mean, _slices(own, size**0.5), columns, noise, whole)
+
+
+def _found(
+    mean: Floats, parts: Iterator, columns: Floats, noise: float | str, width: int | None
+) -> FiniteWidth:
     with one_blas_thread():
         ridge, scale = _most_evident(mean, columns) if isinstance(noise, str) else (float(noise), 1.0)
         value, error = _first_order(mean, columns / scale**0.5, ridge, parts)
-    return FiniteWidth(value, error, whole, len(batch), ridge, scale)
+    return FiniteWidth(value, error, width, len(columns), ridge, scale)
 
 
 def _slices(own: OwnKernel, factor: float) -> Iterator:

@@ -15,7 +15,7 @@ from fewfire.networks.threshold import fire_rate_at, threshold_of
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.plan import plan_trainer
 from fewfire.system.words import require_counts
-from fewfire.tangent import OwnKernel
+from fewfire.tangent import OwnKernel, condition_of
 from fewfire.training import GradientDescent
 
 Floats = NDArray[np.float64]
@@ -122,6 +122,7 @@ def lazy(
     steps: int = 500,
     seed: int = 0,
     progress: Callable[[int, float], None] | None = None,
+    on_point: Callable[[Lazy], None] | None = None,
 ) -> Lazy:
     """Train networks of several widths by full-batch descent, and say how far each is from its start.
 
@@ -145,6 +146,8 @@ def lazy(
     seed : int
     progress : callable, optional
         Called with the width and the share of its steps that is done.
+    on_point : callable, optional
+        Called with what is known so far, after each width.
 
     Raises
     ------
@@ -181,6 +184,8 @@ def lazy(
     for width, b in zip(widths, thresholds, strict=True):
         share = None if progress is None else _shares(progress, width)
         points.append(_point(inputs, columns, width + width % 2, b, loss, steps, seed, share))
+        if on_point is not None:
+            on_point(Lazy(tuple(points), len(inputs), thresholds[: len(points)]))
     return Lazy(tuple(points), len(inputs), thresholds)
 
 
@@ -233,8 +238,8 @@ def _point(
         moved_relative=float(np.linalg.norm(distances) / np.linalg.norm(rows)),
         flipped=_flipped(before, after),
         kernel_change=float(np.linalg.norm(last - first) / np.linalg.norm(first)),
-        first_condition=_condition(spectra[0]),
-        condition=_condition(spectra[1]),
+        first_condition=condition_of(spectra[0][::-1]),
+        condition=condition_of(spectra[1][::-1]),
         seconds=perf_counter() - begin,
         first_spectrum=spectra[0],
         spectrum=spectra[1],
@@ -247,8 +252,3 @@ def _flipped(before: OwnKernel, after: OwnKernel) -> float:
     keys = [one.fires.neurons() * one.fires.n_samples + one.fires.samples for one in (before, after)]
     common = np.intersect1d(*keys, assume_unique=True).size
     return (keys[0].size + keys[1].size - 2 * common) / max(1, keys[0].size)
-
-
-def _condition(spectrum: Floats) -> float | None:
-    singular = spectrum[-1] <= len(spectrum) * np.finfo(np.float32).eps * spectrum[0]
-    return None if singular else float(spectrum[0] / spectrum[-1])

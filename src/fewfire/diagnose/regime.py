@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.core.inputs import Inputs
-from fewfire.diagnose.fluctuations import FiniteWidth, finite_width
-from fewfire.networks.deep import DeepNetwork, Network
+from fewfire.diagnose.fluctuations import FiniteWidth, finite_width_of
+from fewfire.networks.deep import Network
 from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.system.machine import one_blas_thread
-from fewfire.tangent import OwnKernel, own_kernel
+from fewfire.tangent import OwnKernel, condition_of, own_kernel
 from fewfire.training import Method, OutputRidge, Trainer
 
 Floats = NDArray[np.float64]
@@ -128,18 +128,19 @@ class Start:
     def of(cls, trainer: Trainer) -> "Start":
         """Of a trainer that has taken no step yet. Changes nothing of it, not even its counters."""
         network, problem, random = trainer.network, trainer.problem, np.random.default_rng(0)
-        layers = _layers(network)
+        layers = network.layers
         neurons = tuple(np.sort(random.permutation(layer.width)[:NEURONS]) for layer in layers)
         ids = np.sort(random.permutation(len(problem))[:SAMPLES])
         batch, trained = problem.inputs.batch(ids), trained_by(trainer.method)
-        part, finite = _part(network, neurons), None
-        if isinstance(part, TwoLayerNetwork):
-            finite = _finite(part, batch, np.asarray(problem.targets[ids], np.float64), layers[0].width)
+        own = own_kernel(_part(network, neurons), batch, trained)
+        finite = None
+        if isinstance(own, OwnKernel):
+            finite = _finite(own, np.asarray(problem.targets[ids], np.float64), layers[0].width)
         return cls(
             neurons,
             tuple(_rows(layer, some) for layer, some in zip(layers, neurons, strict=True)),
             batch,
-            own_kernel(part, batch, trained).matrix(),
+            own.matrix(),
             trained,
             min(layer.width for layer in layers),
             len(layers),
@@ -152,17 +153,16 @@ class Start:
         kernel = own_kernel(_part(network, self.neurons), self.batch, self.trained).matrix()
         moves = [
             np.linalg.norm(_rows(layer, some).astype(np.float64) - rows, axis=1)
-            for layer, some, rows in zip(_layers(network), self.neurons, self.rows, strict=True)
+            for layer, some, rows in zip(network.layers, self.neurons, self.rows, strict=True)
         ]
         first = float(np.linalg.norm(self.kernel))
         change = float(np.linalg.norm(kernel - self.kernel)) / first if first else 0.0
         with one_blas_thread():
             values = np.linalg.eigvalsh(kernel)
-        singular = values[0] <= len(values) * np.finfo(np.float32).eps * values[-1]
         return Regime(
             moved=float(np.concatenate(moves).mean()),
             kernel_change=change,
-            condition=None if singular else float(values[-1] / values[0]),
+            condition=condition_of(values),
             effective_depth=self.n_samples * self.depth / self.width,
             kernel_width=None if self.finite is None else self.finite.kernel_width,
             kernel_width_error=None if self.finite is None else self.finite.standard_error,
@@ -170,10 +170,6 @@ class Start:
             n_samples=self.n_samples,
             n_looked_at=len(self.batch),
         )
-
-
-def _layers(network: Network) -> list[Layer]:
-    return network.layers if isinstance(network, DeepNetwork) else [network.layer]
 
 
 def _rows(layer: Layer, neurons: NDArray[np.int64]) -> NDArray:
@@ -185,12 +181,11 @@ def _part(network: Network, neurons: tuple[NDArray[np.int64], ...]) -> Network:
     return network.part(neurons[0]) if isinstance(network, TwoLayerNetwork) else network
 
 
-def _finite(part: TwoLayerNetwork, batch: Inputs, targets: Floats, width: int) -> FiniteWidth | None:
+def _finite(own: OwnKernel, targets: Floats, width: int) -> FiniteWidth | None:
     """What the width counts for these samples; None where targets do not vary or nothing fires."""
     centred = targets - targets.mean(axis=0)
     centred = centred[:, np.ptp(centred, axis=0) > 1e-9]
-    fires = len(OwnKernel.of(part, batch).fires)
-    return finite_width(part, batch, centred, width=width) if fires and centred.size else None
+    return finite_width_of(own, centred, width=width) if len(own.fires) and centred.size else None
 
 
 def trained_by(method: Method) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fewfire.core.rows import require_float
 from fewfire.errors import MemoryLimitError
 from fewfire.system.memory import available_bytes
-from fewfire.system.tensors import read_tensors, write_tensors
+from fewfire.system.tensors import holding, read_tensors, write_tensors
 
 KIND = "fewfire points"
 MOST_POINTS = 2**31 - 64  # ids and places are 32-bit whole numbers
@@ -21,7 +21,7 @@ def write_points(path: str | Path, ids: NDArray[np.int32], points: NDArray) -> N
 
 def read_points(path: str | Path) -> tuple[NDArray[np.int32], NDArray]:
     """Ids, ascending, and points as `write_points` wrote them; the errors are those of `load`."""
-    try:
+    with holding(path, "points and their ids", "Give one that HalfspaceReporter.save wrote."):
         tensors, _ = read_tensors(path, KIND)
         points, ids = tensors["points"], tensors["ids"]
         if ids.dtype != np.int32 or ids.ndim != 1 or len(points) != len(ids):
@@ -33,11 +33,6 @@ def read_points(path: str | Path) -> tuple[NDArray[np.int32], NDArray]:
         require_float(points.dtype)
         if points.ndim != 2 or points.shape[1] == 0 or not np.isfinite(points).all():
             raise ValueError(f"points of shape {points.shape} that are no rows, or not finite")
-    except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"{path} must be a safetensors file with points and their ids. Got: {error}. "
-            "Give one that HalfspaceReporter.save wrote."
-        ) from error
     needed = BYTES_PER_ID * (int(ids[-1]) + 1 if len(ids) else 0)
     available = available_bytes()
     if available is not None and needed > available:

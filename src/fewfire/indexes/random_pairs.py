@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.core.rows import BLOCK
+from fewfire.core.rows import BLOCK, bits_of
 from fewfire.indexes.approximate import ApproximateIndex
 from fewfire.indexes.base import Progress, fitting, require_built
 from fewfire.networks.descent import Step
@@ -70,8 +70,7 @@ class RandomIndex(ApproximateIndex):
         random = self._random("pairs", self._steps)
         shape = len(batch), -(-layer.width // BLOCK) * BLOCK
         drawn = random.integers(0, LEVELS, shape, np.uint16) < round(self.share * LEVELS)
-        bits = np.packbits(drawn, axis=1, bitorder="little").view(np.uint64)
-        found = _core.proposed_fire_set(bits, layer.core_view, batch.core_view, threshold)
+        found = _core.proposed_fire_set(bits_of(drawn), layer.core_view, batch.core_view, threshold)
         return self._pairs_of(found, len(batch))
 
     def moved(self, step: Step) -> None:

@@ -22,7 +22,7 @@ from fewfire.networks.initial import first_rows, gaussian_rows, require_init, si
 from fewfire.networks.layer import Layer
 from fewfire.networks.threshold import map_slope, mean_square_activation, threshold_of
 from fewfire.networks.two_layer import KIND, TwoLayerNetwork
-from fewfire.system.tensors import read_tensors, write_tensors
+from fewfire.system.tensors import holding, read_tensors, write_tensors
 from fewfire.system.words import require_counts, require_one_of
 
 NORMALIZATIONS = ("sphere", "scale")
@@ -317,13 +317,9 @@ class DeepNetwork:
         MemoryLimitError
             The file and its arrays do not fit in memory.
         """
-        try:
+        what = "the weights of each layer, output_weights, thresholds and constants"
+        with holding(path, what, "Give a deep model that fewfire saved."):
             return cls.from_state(read_tensors(path, KIND)[0])
-        except (KeyError, ValueError) as error:
-            raise ValueError(
-                f"{path} must be a safetensors file with the weights of each layer, output_weights, "
-                f"thresholds and constants. Got: {error}. Give a deep model that fewfire saved."
-            ) from error
 
 
 Network = TwoLayerNetwork | DeepNetwork

@@ -15,7 +15,7 @@ from fewfire.networks.initial import first_rows, require_init, sign_rows
 from fewfire.networks.layer import Layer
 from fewfire.networks.silent import redraw_silent
 from fewfire.networks.threshold import threshold_of
-from fewfire.system.tensors import read_tensors, write_tensors
+from fewfire.system.tensors import holding, read_tensors, write_tensors
 from fewfire.system.words import require_counts
 
 KIND = "fewfire network"  # of a file
@@ -312,13 +312,8 @@ class TwoLayerNetwork:
         MemoryLimitError
             The file and its arrays do not fit in memory.
         """
-        try:
+        with holding(path, "weights, output_weights and threshold", "Give a model that fewfire saved."):
             return cls.from_state(read_tensors(path, KIND)[0])
-        except (KeyError, ValueError) as error:
-            raise ValueError(
-                f"{path} must be a safetensors file with weights, output_weights and threshold. "
-                f"Got: {error}. Give a model that fewfire saved."
-            ) from error
 
 
 def _require_alive_on(inputs: Inputs, n_features: int, dtype: np.dtype, init: str) -> None:

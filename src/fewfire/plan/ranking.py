@@ -173,6 +173,20 @@ class _Running:
             return self.right[-1].mean(axis=1)
         return -self.pairs(score).reshape(len(self.runners), -1).mean(axis=1)
 
+    def train_to(self, epochs: int, on_run: Callable[[], None]) -> None:
+        """Train all networks until they have seen so many epochs."""
+        while self.epochs < epochs:
+            self.epochs += 1
+            for runner, losses in zip(self.runners, self.losses, strict=True):
+                losses.append(runner.epoch())
+                on_run()
+
+    def judge(self, split: Split, score: str) -> None:
+        """Note what the networks are worth now."""
+        self.right.append(np.array([runner.codes() == split.held_codes for runner in self.runners]))
+        if score == EDGES:
+            self.edges = [_edges(runner, split) for runner in self.runners]
+
     @property
     def failed(self) -> bool:
         """Whether a network left the finite numbers."""
@@ -276,19 +290,18 @@ def rank(
         for one in made
     ]
     done, most = 0, len(running) * seeds * epochs * 2 ** (rounds - 1)
+
+    def on_run() -> None:
+        nonlocal done
+        done += 1
+        if on_epoch is not None:
+            on_epoch(done, most)
+
     left = list(running)
     for number in range(1, rounds + 1):
         for one in left:
-            while one.epochs < epochs * 2 ** (number - 1):
-                one.epochs += 1
-                for runner, losses in zip(one.runners, one.losses, strict=True):
-                    losses.append(runner.epoch())
-                    done += 1
-                    if on_epoch is not None:
-                        on_epoch(done, most)
-            one.right.append(np.array([runner.codes() == split.held_codes for runner in one.runners]))
-            if score == EDGES:
-                one.edges = [_edges(runner, split) for runner in one.runners]
+            one.train_to(epochs * 2 ** (number - 1), on_run)
+            one.judge(split, score)
         left = _in_order(left, score)
         if number < rounds:
             for one in left[math.ceil(keep * len(left)) :]:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -99,6 +100,21 @@ def read_tensors(
         return load(content), metadata
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"a file that is not in the format safetensors: {error}") from error
+
+
+@contextmanager
+def holding(path: str | PathLike[str], what: str, remedy: str) -> Iterator[None]:
+    """A KeyError or ValueError in here means that a file does not hold what it must.
+
+    Raises
+    ------
+    ValueError
+        In its place, with the file, what must be in it, and what to do.
+    """
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} must be a safetensors file with {what}. Got: {error}. {remedy}") from error
 
 
 def _verified(content: memoryview, kind: str, known: int) -> dict[str, str]:

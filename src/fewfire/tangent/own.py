@@ -119,3 +119,9 @@ class OwnKernel:
         network = self.network
         roots = padded(np.sqrt(self._squares)[:, None], network.dtype)
         return TwoLayerNetwork.of_rows(network.layer, roots, 1)
+
+
+def condition_of(values: NDArray) -> float | None:
+    """Largest over smallest of ascending eigenvalues; None where the smallest is 0 but for rounding."""
+    singular = values[0] <= len(values) * np.finfo(np.float32).eps * values[-1]
+    return None if singular else float(values[-1] / values[0])

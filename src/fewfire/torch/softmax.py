@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 from fewfire import _core
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.core.rows import BLOCK, padded
+from fewfire.core.rows import bits_of, padded
 from fewfire.indexes import ScreenedIndex
 from fewfire.networks.layer import Layer
 from fewfire.system.words import require_counts
@@ -161,12 +161,8 @@ class ScreenedSoftmax(nn.Linear):
 
 def logits_among(mask: NDArray[np.bool_], layer: Layer, batch: Inputs) -> FireSet:
     """The logits of these pairs (n, m), without those that are not finite."""
-    n, m = mask.shape
-    whole = np.zeros((n, -(-m // BLOCK) * BLOCK), bool)
-    whole[:, :m] = mask
-    bits = np.packbits(whole, axis=1, bitorder="little").view(np.uint64)
-    found = _core.proposed_fire_set(bits, layer.core_view, batch.core_view, -np.inf)
-    return FireSet(found.begins, found.samples, found.values, n)
+    found = _core.proposed_fire_set(bits_of(mask), layer.core_view, batch.core_view, -np.inf)
+    return FireSet(found.begins, found.samples, found.values, len(mask))
 
 
 def _among(mask: NDArray[np.bool_], layer: Layer, batch: Inputs) -> FireSet | None:

@@ -57,13 +57,8 @@ def above(x: Tensor, weight: Tensor, shifts: Tensor, number: int, top: int) -> t
         rows = torch.cat([weight, shifts[:, None]], dim=1).numpy()
         index.build(Layer(padded(rows, rows.dtype), rows.shape[1], 0.0, 1.0))
         fires = _asked(index, top).fire_set(Inputs.of(samples, rows.dtype))
-    by_neuron = csr_array((fires.values, fires.samples, fires.begins), shape=(fires.width, len(x)))
-    by_sample = by_neuron.tocsc()  # whose columns are the samples
-    return (
-        torch.from_numpy(by_sample.indptr.astype(np.int64)),
-        torch.from_numpy(by_sample.indices.astype(np.int64)),
-        torch.from_numpy(by_sample.data),
-    )
+    begins, neurons, values = fires.by_sample()
+    return torch.from_numpy(begins), torch.from_numpy(neurons).long(), torch.from_numpy(values)
 
 
 def _asked(index: Index, top: int) -> Index | Largest:
