@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fewfire.cli.diagnose as command
 from command import fewfire
+from fewfire.diagnose import lazy_regime
+from fewfire.errors import DataError
 from html_pages import Page
 
 QUICK = ("--width", 512, "--samples", 128, "--threads", 2)
@@ -162,6 +165,43 @@ def test_what_cannot_be_studied_is_refused(tmp_path, options, message):
     assert ended.code == 2
     assert message in ended.err
     assert not (tmp_path / "out").exists()
+
+
+def test_what_was_studied_before_a_break_is_kept(tmp_path, monkeypatch):
+    point, seen = lazy_regime._point, []
+
+    def interrupted(*arguments):
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(point(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(lazy_regime, "_point", interrupted)
+    options = ("--widths", "100,400", "--threshold", 0, "--samples", 60, "--steps", 5)
+    ended = fewfire("study", "lazy", "digits", "--out", tmp_path / "lazy", *options)
+    assert ended.code == 130
+    summary = json.loads((tmp_path / "lazy" / "summary.json").read_text())
+    assert [one["width"] for one in summary["points"]] == [100]
+    assert summary["thresholds"] == [0.0]
+    ended = fewfire("study", "lazy", "digits", "--out", tmp_path / "none", *options)
+    assert ended.code == 130
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_place_for_the_figures_is_asked_for_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "kept").write_text("kept")
+    monkeypatch.setattr(command, "diagnose_data", lambda *_, **__: pytest.fail("worked first"))
+    ended = fewfire("diagnose", "digits", *QUICK, "--out", tmp_path / "full")
+    assert ended.code == 2
+    assert "the output folder must be new or empty" in ended.err
+    monkeypatch.setattr(command, "diagnose_data", _broken)
+    assert fewfire("diagnose", "digits", *QUICK, "--out", tmp_path / "new").code == 2
+    assert not (tmp_path / "new").exists()
+
+
+def _broken(*_, **__):
+    raise DataError("data must be whole. Got a part. Give others.")
 
 
 def test_a_deep_run_says_its_regime_and_is_diagnosed(tmp_path):

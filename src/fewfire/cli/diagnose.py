@@ -16,7 +16,7 @@ from fewfire.cli.streams import console_of, say_error
 from fewfire.diagnose.quantum import ASSUMES
 from fewfire.report.page.page import diagnosis_page
 from fewfire.report.pictures import can_draw
-from fewfire.runs import RunFolder, TrainOptions
+from fewfire.runs import TrainOptions
 from fewfire.runs.aside import aside
 from fewfire.runs.diagnosis import FILE, PICTURE, Diagnosis, diagnose_data, diagnose_run
 from fewfire.runs.evidence import EvidenceAsked, evidence_of_data
@@ -74,7 +74,8 @@ def diagnose(
     console = console_of(json=json, quiet=quiet)
     path = Path(options.data)
     is_run = (path / "settings.json").exists()
-    with console.status("reading") if console.is_interactive else nullcontext() as status:
+    saves = nullcontext() if out is None or evidence else OutputFolder(out).created()
+    with saves, console.status("reading") if console.is_interactive else nullcontext() as status:
         say = _progress(console, status)
         if evidence:
             if is_run:
@@ -162,9 +163,6 @@ def _print_quantum(say: Callable[[str], None], found: Diagnosis) -> None:
 
 def _save(console: Console, found: Diagnosis, path: Path, *, is_run: bool) -> None:
     """Figures, picture and page into a folder; in that of a run the report takes them up."""
-    folder = RunFolder(path) if is_run else OutputFolder(path)
-    if not is_run:
-        folder.create()
     figures, picture = found.as_dict(), path / PICTURE
     write_atomically(path / FILE, json_format.dumps(figures, indent=2) + "\n")
     if can_draw():

@@ -59,7 +59,6 @@ def lazy(
         raise ValueError(f"--samples must be >= 2. Got {samples}. Leave it out for 500.")
     dataset = load(options)
     folder = OutputFolder(out or default_folder(f"lazy-{dataset.name}"))
-    folder.require_free()
     rows = np.random.default_rng(options.seed).permutation(len(dataset.inputs))[:samples]
     inputs, labels = dataset.inputs[rows], dataset.labels[rows]
     scaling = InputScaling.fit(inputs, standardize=dataset.tabular)
@@ -67,17 +66,20 @@ def lazy(
     coding = TargetScaling.fit(labels) if is_real else Classes.of(dataset.labels)
     targets = targets_of(coding, labels, "squared")
     console = console_of(json=json, quiet=quiet)
-    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
+
+    def save(study: Lazy) -> None:
+        summary = _summary(study, dataset.name, options.seed)
+        write_atomically(folder.path / "points.csv", study.table())
+        write_atomically(folder.path / "summary.json", json_format.dumps(summary, indent=2) + "\n")
+
+    bars = Progress(console=console, transient=True, disable=not console.is_interactive)
+    with folder.created(), bars as progress:
         tasks = {int(part): progress.add_task(f"width {int(part):,}", total=1.0) for part in parts}
         study = lazy_study(
             scaling.transform(inputs), targets, widths=list(tasks), threshold=b, loss=loss,
             steps=steps, seed=options.seed,
-            progress=lambda width, share: progress.update(tasks[width], completed=share),
+            progress=lambda width, share: progress.update(tasks[width], completed=share), on_point=save,
         )  # fmt: skip
-    summary = _summary(study, dataset.name, options.seed)
-    folder.create()
-    write_atomically(folder.path / "points.csv", study.table())
-    write_atomically(folder.path / "summary.json", json_format.dumps(summary, indent=2) + "\n")
     if can_draw():
         with aside("the picture could not be drawn", f"The figures are saved in {folder.path}.", say_error):
             from fewfire.report.pictures.lazy import draw_lazy
@@ -98,7 +100,7 @@ def lazy(
     )
     console.print(f"\nsaved in {folder.path}", soft_wrap=True)
     if json:
-        print(json_format.dumps(summary))
+        print(json_format.dumps(_summary(study, dataset.name, options.seed)))
 
 
 def _summary(study: Lazy, data: str, seed: int) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, ClassVar
@@ -142,6 +142,16 @@ class OutputFolder:
                 f"the {self.kind} folder must be a place that can be written to. Got {self.path}: "
                 f"{error.strerror}. Give another --out."
             ) from error
+
+    @contextmanager
+    def created(self) -> Iterator[None]:
+        """Make the folder for what goes on in here; where that fails, it is left only with what was saved."""
+        self.create()
+        try:
+            yield
+        except BaseException:
+            self.remove_if_empty()
+            raise
 
     def remove_if_empty(self) -> None:
         """Take back `create` where nothing was saved."""
