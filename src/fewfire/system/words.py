@@ -25,7 +25,7 @@ def require_counts(**counts: object) -> None:
     """Raise ValueError unless each of these is a whole number >= 1."""
     for name, count in counts.items():
         if not isinstance(count, Integral) or count < 1:
-            raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}.")
+            raise ValueError(f"{name} must be a whole number >= 1. Got {count!r}. Use 1 or more.")
 
 
 def bytes_text(n_bytes: int) -> str:
