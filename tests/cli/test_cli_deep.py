@@ -31,6 +31,13 @@ def test_the_folder_holds_a_deep_network_and_what_was_asked_for(run_folder):
     assert DeepNetwork.load(run_folder / "model.safetensors").widths == (256, 128)
 
 
+def test_each_layer_may_have_a_fire_rate_of_its_own(tmp_path):
+    ended = train_digits(tmp_path / "run", "--width", "256,128", "--fire-rate", "0.1,0.05", "--epochs", 1)
+    assert ended.code == 0, ended.err
+    assert "thresholds 1.282 - 1.645" in ended.err
+    assert RunFolder(tmp_path / "run").load_settings().options.fire_rate == (0.1, 0.05)
+
+
 def test_the_history_has_the_figures_of_each_layer(run_folder):
     for record in RunFolder(run_folder).load_history():
         assert len(record.layers) == 2

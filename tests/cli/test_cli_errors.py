@@ -70,6 +70,11 @@ BAD_OPTIONS = [
     (("--threshold", "low"), r"--threshold must be a finite number, 'auto' or 'paper'\. Got 'low'\."),
     (("--threshold", "-1"), r"threshold must be a finite number >= 0\. Got -1\.0\. Use threshold=0"),
     (("--fire-rate", 0.7), r"the fire rate must be in \(0, 0\.5\]\. Got 0\.7\. Use 0\.5"),
+    (("--fire-rate", "few"), r"--fire-rate must be a number, or several as a,b\. Got 'few'\. Write for"),
+    (
+        ("--fire-rate", "0.1,0.2"),
+        r"fire rates must be one for all layers, or one for each\. Got 2 for 1",
+    ),
     (("--fire-rate", "nan"), r"the fire rate must be in \(0, 0\.5\]\. Got nan\."),
     (
         ("--fire-rate", 0.1, "--threshold", 1),

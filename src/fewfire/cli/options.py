@@ -129,7 +129,8 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
         typer.Option(help="A number; paper for sqrt(0.4 ln width); auto: that, or more for wide networks."),
     ],
     "fire_rate": Annotated[
-        float | None, typer.Option(help="Share of pairs that fire at first; sets the threshold.")
+        str | None,
+        typer.Option(help="Share of pairs that fire at first, or one per layer as a,b; sets the threshold."),
     ],
     "init": Annotated[
         str,
@@ -251,22 +252,24 @@ def number_or(words: Sequence[str], option: str) -> Callable[[str], float | str]
     return read
 
 
-def _whole_number(option: str) -> Callable[[str], int]:
-    """Reads a whole number."""
+def _number(option: str, kind: Callable[[str], float], what: str, example: str) -> Callable[[str], float]:
+    """Reads a number of this kind."""
 
-    def read(text: str) -> int:
+    def read(text: str) -> float:
         try:
-            return int(text)
+            return kind(text)
         except ValueError:
             raise ValueError(
-                f"{option} must be a whole number, or several as a,b. Got {text!r}. Write for example 16384."
+                f"{option} must be {what}, or several as a,b. Got {text!r}. Write for example {example}."
             ) from None
 
     return read
 
 
-def _one_or_several(text: str, read: Callable[[str], Any]) -> Any:
-    """One value, or a tuple of those that stand between commas."""
+def _one_or_several(text: str | None, read: Callable[[str], Any]) -> Any:
+    """One value, or a tuple of those that stand between commas; none is one, too."""
+    if text is None:
+        return None
     first, *others = map(read, text.split(","))
     return (first, *others) if others else first
 
@@ -277,6 +280,7 @@ _READ: dict[str, Callable[[Any], Any]] = {  # texts that stand for something els
     "drop": _listed,
     "learning_rate": number_or(RATES, "--learning-rate"),
     "threshold": lambda text: _one_or_several(text, number_or(tuple(BY_NAME), "--threshold")),
-    "width": lambda text: None if text is None else _one_or_several(text, _whole_number("--width")),
+    "width": lambda text: _one_or_several(text, _number("--width", int, "a whole number", "16384")),
+    "fire_rate": lambda text: _one_or_several(text, _number("--fire-rate", float, "a number", "0.05")),
     "memory_limit": lambda text: None if text is None else bytes_of(text),
 }

@@ -65,7 +65,7 @@ class TrainOptions:
         A name of `fewfire.networks.losses.LOSSES`, or "auto".
     threshold : float, "auto" or "paper", or tuple of float
         See `fewfire.networks.auto_threshold`; of several layers one for all, or one for each.
-    fire_rate : float, optional
+    fire_rate : float, or tuple of float, optional
         Share of pairs that fire at first, in place of a threshold.
     init : "gaussian", "structured" or "auto"
         Auto: structured for gradient descent on 64 features or more, whose index it builds faster.
@@ -125,7 +125,7 @@ class TrainOptions:
     ridge: float = 0.0
     loss: str = AUTO
     threshold: float | str | tuple[float, ...] = AUTO
-    fire_rate: float | None = None
+    fire_rate: float | tuple[float, ...] | None = None
     init: str = AUTO
     train_output_weights: bool = False
     test_fraction: float = 0.2
@@ -146,7 +146,11 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if isinstance(self.target, str):
             object.__setattr__(self, "target", (self.target,))
-        for name in ("width", "threshold"):  # lists, as read from a file; one alone is that of one layer
+        for name in (
+            "width",
+            "threshold",
+            "fire_rate",
+        ):  # lists, as read from a file; one alone is that of one layer
             value = getattr(self, name)
             if isinstance(value, list | tuple):
                 object.__setattr__(self, name, value[0] if len(value) == 1 else tuple(value))

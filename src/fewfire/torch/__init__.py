@@ -1,6 +1,7 @@
 """fewfire in PyTorch, and beside it. The only room that imports torch."""
 
 from fewfire.torch.comparison import Comparison, compare_dense
+from fewfire.torch.deep import SparseDeep
 from fewfire.torch.firing import FiringLayer
 from fewfire.torch.hidden import SparseHidden
 from fewfire.torch.module import WideModule, as_module
@@ -17,6 +18,7 @@ __all__ = [
     "DenseStep",
     "FiringLayer",
     "ScreenedSoftmax",
+    "SparseDeep",
     "SparseHidden",
     "TorchTrials",
     "WideModule",

@@ -83,7 +83,7 @@ def hidden_backward(
     return (
         _of_inputs(network, fires, residuals) if of_x else x.new_empty(0),
         _of_weights(network, x.numpy(), fires, residuals) if of_weight else x.new_empty(0),
-        _of_output_weights(network, fires, residuals) if of_output_weight else x.new_empty(0),
+        of_output_weights(network, fires, residuals) if of_output_weight else x.new_empty(0),
         x.new_zeros(()),
     )
 
@@ -98,7 +98,7 @@ def _of_weights(network: TwoLayerNetwork, x: NDArray, fires: FireSet, residuals:
     return torch.from_numpy(weight_gradients(network, Inputs.of(x, network.dtype), fires, residuals))
 
 
-def _of_output_weights(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> Tensor:
+def of_output_weights(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> Tensor:
     """The derivative by the output weights (m, c)."""
     activations = network.dtype.type(network.scale) * (fires.values - network.dtype.type(network.threshold))
     by_neuron = csr_array((activations, fires.samples, fires.begins), shape=(fires.width, fires.n_samples))

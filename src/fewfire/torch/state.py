@@ -72,7 +72,7 @@ class State:
 
     def holds(self, weight: Tensor) -> bool:
         """Whether this tensor is the rows of the layer themselves."""
-        return _is(weight, self.layer.weight_rows)
+        return is_memory_of(weight, self.layer.weight_rows)
 
     def notice(self, version: int) -> None:
         """Take the indexes for stale where the weights have another version than when last asked."""
@@ -174,7 +174,7 @@ class HiddenState(State):
 
     def holds_both(self, weight: Tensor, output_weight: Tensor) -> bool:
         """Whether these tensors are the rows of the network themselves."""
-        return self.holds(weight) and _is(output_weight, self.network.output_rows)
+        return self.holds(weight) and is_memory_of(output_weight, self.network.output_rows)
 
     def weights_changed(self) -> None:
         self._pull = None
@@ -212,7 +212,8 @@ def state_of(number: int, weight: Tensor) -> State | None:
     return state if state is not None and state.holds(weight) else None
 
 
-def _is(tensor: Tensor, rows: NDArray) -> bool:
+def is_memory_of(tensor: Tensor, rows: NDArray) -> bool:
+    """Whether a tensor is these padded rows themselves."""
     return tensor.data_ptr() == rows.ctypes.data and tensor.stride() == (rows.shape[1], 1)
 
 
