@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from command import fewfire, train_digits
+from command import fewfire, fewfire_process, train_digits
 from fewfire import DeepNetwork
 from fewfire.runs.folder import RunFolder
 from fewfire.training import Trainer
@@ -169,3 +169,17 @@ def test_the_memory_limit_counts_all_layers(tmp_path):
     ended = train_digits(tmp_path / "run", "--width", "256,400000000", "--memory-limit", "8GB")
     assert ended.code == 2
     assert "data and network, before any index," in ended.message
+
+
+@pytest.mark.parametrize("method", ["sgd", "gauss-newton"])
+def test_the_whole_process_keeps_within_its_limit(digits_file, tmp_path, method):
+    """The table of the index takes 3 MB, and the matrices of a Gauss-Newton step 66."""
+    options = ("train", digits_file, "--width", "2048,512", "--fire-rate", 0.3, "--epochs", 1, "--threads", 2,
+               "--optimizer", method, "--batch-size", 1438)  # fmt: skip
+    asked = fewfire_process(*options, "--memory-limit", "1MB", "--out", tmp_path / "a")
+    assert asked.code == 2
+    limit = asked.needed_bytes + 75_000_000
+    ended = fewfire_process(*options, "--memory-limit", f"{limit}B", "--json", "--out", tmp_path / "b")
+    assert ended.code == 0, ended.err
+    assert ended.figures["peak_memory_bytes"] <= limit
+    assert ended.figures["index_bytes"] > 2048 * 1438

@@ -285,11 +285,6 @@ def test_a_limit_too_low_for_any_index_names_what_is_needed_and_leaves_nothing(t
     assert train_digits(tmp_path / "run", "--memory-limit", enough).code == 0
 
 
-def need_in(message):
-    """The bytes that an error says are needed."""
-    return int(re.search(r"Got a need of ([\d,]+) bytes", message)[1].replace(",", ""))
-
-
 @pytest.mark.parametrize("momentum", [0, 0.9])
 def test_the_whole_process_keeps_within_its_limit(digits_file, tmp_path, momentum):
     """Half fire, on large batches: more memory for fire sets than for anything else."""
@@ -297,7 +292,7 @@ def test_the_whole_process_keeps_within_its_limit(digits_file, tmp_path, momentu
                "--batch-size", 1500, "--momentum", momentum)  # fmt: skip
     ended = fewfire_process(*options, "--threads", 2, "--memory-limit", "1MB", "--out", tmp_path / "a")
     assert ended.code == USER_ERROR
-    needed = need_in(ended.err) / 1e6
+    needed = ended.needed_bytes / 1e6
 
     for beside, bits, all_tabled in [(40, 8, True), (22, 4, True), (12, 4, False)]:  # bytes take 24 MB
         limit, folder = int(1e6 * (needed + beside)), tmp_path / str(beside)
@@ -321,7 +316,7 @@ def test_gauss_newton_steps_are_charged_for_their_copies(tmp_path):
         alike = ("--width", width, "--threshold", 9, "--batch-size", 1438, "--memory-limit", "1MB",
                  "--init", "gaussian")  # fmt: skip
         ended = train_digits(tmp_path / "run", *alike, *options)
-        needed[name] = need_in(ended.message) / 1e9
+        needed[name] = ended.needed_bytes / 1e9
     assert needed["gauss-newton"] - needed["sgd"] == pytest.approx(a_copy, abs=0.1)
     assert needed["ridge"] - needed["gauss-newton"] == pytest.approx(2 * a_copy, abs=0.1)
 

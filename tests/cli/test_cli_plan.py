@@ -52,6 +52,16 @@ def test_a_law_foretells_a_width_and_says_what_it_is_worth():
     assert "it misses a shape that is left out by" in ended.err
 
 
+def test_a_law_over_depths_foretells_a_deeper_network():
+    shapes = ("--widths", "128,256,512", "--depths", "1,2", "--predict", "512", "--predict-depth", "3")
+    ended = plan("law", *SMALL[2:], *shapes, "--seeds", "1", "--json")
+    figures = ended.figures
+    assert [one["depth"] for one in figures["measured"]] == [1, 1, 1, 2, 2, 2]
+    assert {"depth x width", "width and depth"} <= figures["left_out_errors"].keys()
+    assert figures["predicted_depth"] == 3
+    assert "width     512, depth 3: largest rate" in ended.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -60,7 +70,8 @@ def test_a_law_foretells_a_width_and_says_what_it_is_worth():
         (("rate", *SMALL, "--samples", "0"), 2, "--samples must be >= 1. Got 0"),
         (("rate", *SMALL, "--seeds", "0"), 2, "seeds must be a whole number >= 1. Got 0"),
         (("rate", *SMALL, "--success", "accuracy:0.999", "--epochs", "1"), 1, "should start at some rate"),
-        (("law", *SMALL[2:], "--widths", "1,b"), 2, "--widths must be whole numbers with commas"),
+        (("law", *SMALL[2:], "--widths", "1,b"), 2, "--widths must be whole numbers >= 1 with commas"),
+        (("law", *SMALL[2:], "--depths", "0,1"), 2, "--depths must be whole numbers >= 1 with commas"),
         (("law", *SMALL[2:], "--widths", "128,256"), 2, "a law must have three shapes at least. Got 2"),
         (("law", *SMALL[2:], "--widths", "128,192,256", "--predict", "9000"), 2, "Got a width of 9,000"),
     ],

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -33,6 +34,13 @@ class Ended:
     def message(self) -> str:
         """What went wrong, after any lines of the run."""
         return self.err.splitlines()[-1]
+
+    @property
+    def needed_bytes(self) -> int:
+        """What the error of a memory limit says is needed before any index."""
+        found = re.search(r"Got a need of ([\d,]+) bytes", self.err)
+        assert found is not None, self.err
+        return int(found[1].replace(",", ""))
 
 
 def fewfire(*arguments: object) -> Ended:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ from fewfire.plan import (
 )
 from fewfire.plan.network_trials import some_of
 from fewfire.plan.ranking import VALIDATION
+from fewfire.plan.rate_law import SHARPNESS
 from fewfire.prepare.targets import REGRESSION
 from fewfire.runs import TrainOptions
 from fewfire.runs.prepare import first_network, load, prepare
@@ -107,7 +109,9 @@ def law(
     widths: Annotated[str, typer.Option(help="Widths that are measured, w1,w2,w3: three at least.")] = (
         "512,1024,2048,4096"
     ),
+    depths: Annotated[str, typer.Option(help="Numbers of hidden layers, each measured at all widths.")] = "1",
     predict: Annotated[int, typer.Option(help="The width whose rate is foretold.")] = 32_768,
+    predict_depth: Annotated[int, typer.Option(help="And its number of hidden layers.")] = 1,
     epochs: Epochs = 2,
     seeds: Seeds = 3,
     success: Success = "auto",
@@ -117,36 +121,39 @@ def law(
     config: Config = None,
     print_config: PrintConfig = False,
 ) -> None:
-    """Foretell the largest rate of a width that is too large to try.
+    """Foretell the largest rate of a shape that is too large to try.
 
-    Measured at some widths, and foretold as a power law with an 80 % interval:
-    up to eight times the largest, and only where the law fits its own points.
+    Measured at some widths and depths, and foretold with an 80 % interval: up to
+    eight times the largest, and only where the law fits its own points.
 
     Examples:
 
       fewfire plan law digits --threshold 1 --predict 16384
-      fewfire plan law digits --threshold 1 --widths 256,512,1024 --predict 4096
+      fewfire plan law digits --threshold 1 --depths 1,2 --predict-depth 2
     """
     console = console_of(json=json, quiet=quiet)
-    dataset = load(options)
-    measured = []
-    with console.status("trying rates") as status:
-        for width in _whole_numbers(widths):
-            trials = _trials(replace(options, width=width), dataset, samples)
+    dataset, measured = load(options), []
 
-            def say(text: str, width: int = width) -> None:
-                status.update(f"width {width:,}: {text}")
+    def trials_of_shape(width: int, depth: int) -> NetworkTrials:
+        return _trials(replace(options, width=(width,) * depth), dataset, samples)
+
+    with console.status("trying rates") as status:
+        for depth, width in product(_whole_numbers(depths, "--depths"), _whole_numbers(widths, "--widths")):
+            shape, trials = _shape_text(width, depth), trials_of_shape(width, depth)
+
+            def say(text: str, shape: str = shape) -> None:
+                status.update(f"{shape}: {text}")
 
             measured.append(_limit(trials, _success(success, trials), epochs, seeds, say))
-            console.print(f"width {width:>7,}: {measured[-1]}", soft_wrap=True)
-        found = RateLaw.fit(measured)
-        status.update(f"width {predict:,}: its sharpness")
-        sharpness = None
-        if found.form == "sharpness":
-            sharpness = _trials(replace(options, width=predict), dataset, samples).sharpness
-        foretold = found.predict(predict, sharpness=sharpness)
+            console.print(f"{shape}: {measured[-1]}", soft_wrap=True)
+        found, sharpness = RateLaw.fit(measured), None
+        if found.form == SHARPNESS:
+            status.update(f"{_shape_text(predict, predict_depth)}: its sharpness")
+            sharpness = trials_of_shape(predict, predict_depth).sharpness
+        foretold = found.predict(predict, predict_depth, sharpness=sharpness)
     console.print(f"\n{found}", soft_wrap=True)
-    console.print(f"width {predict:,}: largest rate {foretold}; start at a quarter of it", soft_wrap=True)
+    shape = _shape_text(predict, predict_depth)
+    console.print(f"{shape}: largest rate {foretold}; start at a quarter of it", soft_wrap=True)
     if json:
         figures = {
             "fewfire": __version__,
@@ -157,6 +164,7 @@ def law(
             "left_out_error": found.error,
             "left_out_errors": found.errors,
             "predicted_width": predict,
+            "predicted_depth": predict_depth,
             **asdict(foretold),
         }
         print(json_format.dumps(figures))
@@ -281,13 +289,20 @@ def _said(say: Callable[[str], None], rate: float, loss: float) -> None:
     say(f"rate {rate:.3g}: " + (f"loss {loss:.4g}" if np.isfinite(loss) else "too large"))
 
 
-def _whole_numbers(text: str) -> list[int]:
+def _whole_numbers(text: str, option: str) -> list[int]:
     try:
-        return [int(number) for number in text.split(",")]
+        numbers = [int(number) for number in text.split(",")]
     except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
         raise ValueError(
-            f"--widths must be whole numbers with commas. Got {text!r}. Write 512,1024,2048."
-        ) from None
+            f"{option} must be whole numbers >= 1 with commas. Got {text!r}. Write for example 1,2,4."
+        )
+    return numbers
+
+
+def _shape_text(width: int, depth: int) -> str:
+    return f"width {width:>7,}" + (f", depth {depth}" if depth > 1 else "")
 
 
 def _figures(options: TrainOptions, best: BestRate, limit: MaxRate) -> dict[str, Any]:
@@ -306,6 +321,7 @@ def _limit_figures(limit: MaxRate) -> dict[str, Any]:
     """The figures of a largest rate; null where there is none."""
     return {
         "width": limit.width,
+        "depth": limit.depth,
         "largest": _or_none(limit.rate),
         "low": _or_none(limit.low) if math.isfinite(limit.rate) else None,
         "high": _or_none(limit.high),
