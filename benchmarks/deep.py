@@ -211,7 +211,10 @@ def tables(epochs: str = "40") -> list[dict]:
     found = []
     for name in ("pol", "bike", "elevators"):
         dataset = load_dataset(DATA / "uci_regression" / name / "data.csv.gz", task="regression")
-        scaling, coding = InputScaling.fit(dataset.inputs), TargetScaling.fit(dataset.labels)
+        scaling, coding = (
+            InputScaling.fit(dataset.inputs, standardize=True),
+            TargetScaling.fit(dataset.labels),
+        )
         inputs, tests = (Inputs.of(scaling.transform(x)) for x in (dataset.inputs, dataset.test_inputs))
         targets, wanted = (coding.transform(y) for y in (dataset.labels, dataset.test_labels))
         for widths in ((8_192,), (4_096, 2_048)):
