@@ -7,7 +7,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(CPP)
 MODULES := $(sort $(shell find src -name '*.py'))
 INSTALLED := .venv/installed-$(firstword $(shell echo $(MODULES) | cksum))
 
-.PHONY: train test lint format benchmarks docs clean
+.PHONY: train test lint format benchmarks docs wheel clean
 
 train: $(INSTALLED)  ## Train a 16,384-wide network on the built-in digits, beside dense PyTorch
 	$(BIN)/fewfire train digits --width 16384 --epochs 20 --batch-size 256 --compare-dense 40
@@ -33,6 +33,20 @@ benchmarks: $(INSTALLED)  ## Measure everything that the README claims (about th
 docs: $(INSTALLED)  ## Build the site into site/: open site/index.html, or serve it to search it
 	$(BIN)/python -m mkdocs build
 
+# A wheel per interpreter, each made from the sdist by that interpreter's pip. Flags of this shell, such as
+# -march=native, would tie it to this machine.
+DIST := dist
+PYTHONS ?= $(BIN)/python
+wheel: export CXXFLAGS :=
+wheel: $(INSTALLED)  ## Build the sdist and manylinux wheels into dist/ (PYTHONS="python3.11 python3.12" for several)
+	rm -rf $(DIST)
+	$(BIN)/python -m build --sdist --outdir $(DIST)
+	for python in $(PYTHONS); do \
+	  $(BIN)/python -m pip --python $$python wheel --no-deps --wheel-dir $(DIST)/unrepaired $(DIST)/*.tar.gz || exit; \
+	done
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/auditwheel repair --wheel-dir $(DIST) $(DIST)/unrepaired/*.whl
+	rm -r $(DIST)/unrepaired
+
 # What the set-up says before it stops, where what it needs is not there.
 else_say = || { echo "The set-up needs $(1)" >&2; exit 1; }
 NEW_ENOUGH := 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))'
@@ -56,4 +70,4 @@ $(INSTALLED): $(SOURCES)
 	touch $@
 
 clean:
-	rm -rf .venv build site
+	rm -rf .venv build dist site
