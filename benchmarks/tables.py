@@ -23,6 +23,7 @@ PAGES = (
     "docs/theory/gauss_newton.md",
     "docs/theory/grover.md",
     "docs/theory/halfspace.md",
+    "docs/systems.md",
     "docs/when_approximate.md",
     "docs/theory/learning_rate.md",
     "docs/theory/ranking.md",
@@ -839,6 +840,54 @@ def plan_rank() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+def systems() -> str:
+    """One figure or two of each system of docs/systems.md, and the result that they come from."""
+    main, attack = result("fashion_mnist")["figures"], result("adversarial")["figures"][-1]
+    trees = result("correlation")["figures"][-1]
+    by_tree = trees["indexes"]["correlation_tree_by_sample, Gram"]["step"]
+    by_drift = trees["indexes"]["drift"]["step"]
+    newton = result("gauss_newton")["figures"]["random_labels"][0]["squares"]
+    deep, growth = result("deep_steps_65536_4096")["figures"][0], result("deep_growth")["figures"]
+    hashed = {row["found_by"]: row for row in result("slide_digits")["figures"] if row["width"] == 320_000}
+    simhash, drift = hashed["simhash 9 x 50"], hashed["drift"]
+    laws = [row["ratio"] for row in result("plan_law")["figures"]]
+    drawn = result("bayes")["figures"]["first order"]
+    orders = max(drawn, key=lambda row: abs(row["first order"] - row["sampled"]))
+    ranked = [row["regret"] for row in result("rank")["figures"]]
+    epochs = [row["foretold"] / row["trained"] for row in result("kernel_report")["figures"]["epochs"]]
+    attack_seconds = attack["seconds"]["attack: ours"]
+    rows = [
+        ["1", "dense step over ours, float32 / bfloat16, main case",
+         ratios(main["speedup"], main["bfloat16_speedup"]), "fashion_mnist"],
+        ["2", "full-batch step of 512 samples, width 65,536: trees, drift index, dense",
+         f"{milliseconds(by_tree)}, {milliseconds(by_drift)}, {milliseconds(trees['dense_step'])} ms",
+         "correlation"],
+        ["3", "dense attack step over ours, width 65,536",
+         ratios(*(attack[kind]["attack_seconds"] / attack_seconds for kind in ("float32", "bfloat16"))),
+         "adversarial"],
+        ["4", "squared residual of random labels, before and after six steps",
+         f"{newton[0]:.0f}, {newton[6]:.0e}", "gauss_newton"],
+        ["5", "dense step over ours, widths 65,536 and 4,096; exponent of the work in the width",
+         f"{ratios(deep['speedup'], deep['bfloat16_speedup'])}; {growth['exponent']:.2f}",
+         "deep_steps_65536_4096, deep_growth"],
+        ["6", "step at width 320,000: SimHash with its recall, drift index",
+         f"{milliseconds(simhash['seconds_per_step'])} ms, {simhash['recall']:.0%}; "
+         f"{milliseconds(drift['seconds_per_step'])} ms", "slide_digits"],
+        ["7", "hash values that are worked out again per step",
+         f"{result('hashing_rehash')['figures']['share']:.1%}", "hashing_rehash"],
+        ["8", "largest rate at width 32,768, measured over foretold, four sets",
+         ", ".join(f"{ratio:.2f}" for ratio in laws), "plan_law"],
+        ["9", "log evidence to first order and sampled, where they differ most",
+         f"{orders['first order']:.3f}, {orders['sampled']:.3f} ± {orders['standard error']:.3f}", "bayes"],
+        ["11", "points of accuracy lost by the pick, four sets",
+         ", ".join(f"{regret:.2f}" for regret in ranked), "rank"],
+        ["12", "epochs foretold over epochs trained, six sets", f"{min(epochs):.2f} to {max(epochs):.2f}",
+         "kernel_report"],
+    ]  # fmt: skip
+    rows = [[*row[:-1], ", ".join(f"`{name}.json`" for name in row[-1].split(", "))] for row in rows]
+    return table(["paper", "what was measured", "figure", "in `benchmarks/results/`"], rows)
+
+
 def bold_if_best(accuracy: dict[str, float], method: str) -> str:
     text = f"{accuracy[method]:.3f}"
     return f"**{text}**" if accuracy[method] == max(accuracy.values()) else text
@@ -871,6 +920,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "mini_batches": mini_batches, "estimator": estimator,
     "foretold": foretold, "kernel_epochs": kernel_epochs, "kernel_depths": kernel_depths,
     "intervals": intervals, "first_orders": first_orders, "kernel_seconds": kernel_seconds,
+    "systems": systems,
 }  # fmt: skip
 
 
