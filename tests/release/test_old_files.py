@@ -1,6 +1,6 @@
 """Files of earlier versions are read, to the weights and predictions that they were written with.
 
-`python tests/release/test_old_files.py` writes those of this version, once before a minor version is released.
+`python tests/release/test_old_files.py` writes those of this version, before a minor version is released.
 """
 
 from pathlib import Path
