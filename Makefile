@@ -33,8 +33,8 @@ benchmarks: $(INSTALLED)  ## Measure everything that the README claims (about th
 docs: $(INSTALLED)  ## Build the site into site/: open site/index.html, or serve it to search it
 	$(BIN)/python -m mkdocs build
 
-# A wheel per interpreter, from objects of build/ where they are as new as their sources. Flags of this shell,
-# such as -march=native, would tie it to this machine.
+# A wheel per interpreter, which its pip makes of the sdist, as anyone's does. Flags of this shell, such as
+# -march=native, would tie it to this machine.
 DIST := dist
 PYTHONS ?= $(BIN)/python
 wheel: export CXXFLAGS :=
@@ -42,7 +42,8 @@ wheel: $(INSTALLED)  ## Build the sdist and manylinux wheels into dist/ (PYTHONS
 	rm -rf $(DIST)
 	$(BIN)/python -m build --sdist --outdir $(DIST)
 	for python in $(PYTHONS); do \
-	  $(BIN)/python -m pip --python $$python wheel --no-deps --wheel-dir $(DIST)/unrepaired . || exit; \
+	  CXX=$(CXX) $(BIN)/python -m pip --python $$python wheel --no-deps --wheel-dir $(DIST)/unrepaired \
+	    $(DIST)/*.tar.gz || exit; \
 	done
 	PATH=$(abspath $(BIN)):$$PATH $(BIN)/auditwheel repair --wheel-dir $(DIST) $(DIST)/unrepaired/*.whl
 	rm -r $(DIST)/unrepaired
