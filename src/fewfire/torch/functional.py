@@ -159,7 +159,8 @@ def _backward(ctx: Any, pulls: Tensor | None, *_: None) -> tuple:
     return *(part if wanted else None for part, wanted in zip(found, needed, strict=True)), *(None,) * 4
 
 
-def _no_second(ctx: Any, *_: Any) -> tuple:
+def no_second(ctx: Any, *_: Any) -> tuple:
+    """The derivative of a gradient, which no operator has."""
     raise RuntimeError(
         "fewfire's operators can be differentiated once. Got a derivative of their gradient. Leave out "
         "create_graph=True, and penalties on gradients."
@@ -167,7 +168,7 @@ def _no_second(ctx: Any, *_: Any) -> tuple:
 
 
 hidden.register_autograd(_backward, setup_context=_keep)
-hidden_backward.register_autograd(_no_second, setup_context=lambda ctx, inputs, output: None)
+hidden_backward.register_autograd(no_second, setup_context=lambda ctx, inputs, output: None)
 torch.library.register_autocast("fewfire::hidden", "cpu", torch.float32)
 
 
