@@ -126,6 +126,7 @@ FLOORS = [
     ["prepare"],
     ["adversarial"],
     ["training"],
+    ["certify"],
     ["plan"],
     ["diagnose", "data", "torch"],
     ["api", "estimators", "distributed"],
