@@ -34,7 +34,7 @@ def implicit_backward(
 
 @implicit.register_fake
 def _(weight: Tensor, drive: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(drive), drive.new_empty(len(drive))
+    return torch.empty_like(drive), drive.new_empty(drive.shape[0])
 
 
 @implicit_backward.register_fake
