@@ -2,16 +2,17 @@
 
     python benchmarks/implicit.py [NET ...]      about eight minutes on two cores for all nets
 
-Fashion-MNIST, 14 x 14 means of pixels from 0 to 1, each off by up to 0.05. All nets have the loss, the ramps,
-the optimizer and the batches of `TRAINED`; their learning rates and epochs were chosen on the last 10,000
-training images, by training on the others. Every figure is of all 10,000 test images, one seed; only the attack
-(20 signed gradient steps on the loss) takes the first 1,000. Each net that is named replaces its own figures.
+Fashion-MNIST, 14 x 14 means of pixels from 0 to 1, each off by up to 0.05. The nets share loss, ramps and
+optimizer; `TRAINED` has the rest, which was chosen on the last 10,000 training images by training on the
+others. Every figure is of all 10,000 test images, one seed; only the attack (20 signed gradient steps on the
+loss) takes the first 1,000. Each net that is named replaces its own figures.
 """
 
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from time import perf_counter
 
 import torch
@@ -28,7 +29,7 @@ PIXELS, RADIUS, RADII, BOX = 196, 0.05, (0.025, 0.05, 0.1), Box(0, 1)
 
 def feed_forward(*widths: int) -> nn.Sequential:
     sizes = (PIXELS, *widths)
-    hidden = [part for a, b in zip(sizes, sizes[1:]) for part in (nn.Linear(a, b), nn.ReLU())]
+    hidden = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*hidden, nn.Linear(sizes[-1], 10))
 
 
@@ -114,7 +115,8 @@ def main(names: list[str]) -> None:
         found[name] = own | {"parameters": parameters, "seconds": seconds}
         found[name] |= figures(module, test, test_labels)
         print(name, found[name], flush=True)
-        save("implicit", "python benchmarks/implicit.py", {one: found[one] for one in TRAINED if one in found})
+        ordered = {one: found[one] for one in TRAINED if one in found}
+        save("implicit", "python benchmarks/implicit.py", ordered)
 
 
 if __name__ == "__main__":

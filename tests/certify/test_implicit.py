@@ -261,9 +261,7 @@ def test_a_box_of_one_point_is_the_solution():
 def test_boxes_of_layers_that_only_rise_are_attained():
     random = np.random.default_rng(0)
     free = np.abs(random.standard_normal((8, 8)))
-    layer = ImplicitLayer.of_parameters(
-        free, np.abs(random.standard_normal((8, 3))), np.eye(8), margin=0.9
-    )
+    layer = ImplicitLayer.of_parameters(free, np.abs(random.standard_normal((8, 3))), np.eye(8), margin=0.9)
     low, high = -random.random(3), random.random(3)
     box = layer.box(low, high)
     np.testing.assert_allclose(box.low, layer.solve(low).outputs, rtol=0, atol=1e-10)

@@ -26,6 +26,8 @@ class AveragedIteration:
     ----------
     measure : float
         mu(A) = max_i (A_ii + sum over j != i of |A_ij|), rounded up.
+    gap : float
+        1 - max(mu, 0): the least share of the distance to the solution that relu(A x + v) - x has.
     step : float
         alpha* = 1 / (1 - min(0, min_i A_ii)).
     factor : float
@@ -45,8 +47,9 @@ class AveragedIteration:
                 f"an implicit layer needs a margin below 1 to have one solution. Got {self.measure:.4g}. Use "
                 "0.95 or less."
             )
+        self.gap = 1 - max(self.measure, 0.0)
         self.step = 1 / (1 - float(weights.diagonal().min(initial=0.0)))
-        self.factor = 1 - (1 - max(self.measure, 0.0)) * self.step
+        self.factor = 1 - self.gap * self.step
 
     def solve(self, drive: Floats, tolerance: float) -> tuple[Floats, Floats, int]:
         """Solutions for the drives v (N, n).
@@ -74,7 +77,7 @@ class AveragedIteration:
         states, left, steps = self._run(image, _largest, drive, tolerance)
         sizes = np.abs(states) @ np.abs(weights).T + np.abs(drive)
         rounded = rounding(len(weights), float(np.finfo(weights.dtype).eps))
-        errors = (1 + rounded) * (left + rounded * _largest(sizes)) / (1 - max(self.measure, 0.0))
+        errors = (1 + rounded) * (left + rounded * _largest(sizes)) / self.gap
         return states, errors, steps
 
     def adjoint(self, pulls: Floats, active: NDArray[np.bool_], tolerance: float) -> Floats:
@@ -105,7 +108,7 @@ class AveragedIteration:
         moves = image(points)
         left = norm(moves)
         enough, steps = tolerance * left, 0
-        # Each step shrinks all moves by the factor. So many are enough, even where rounding keeps moves large.
+        # Each step shrinks all moves by the factor: so many are enough, even if rounding keeps moves large.
         most = ceil(log(tolerance) / log(self.factor)) if self.factor > 0 else 1
         while steps < most and not (left <= enough).all():
             moves *= self.step

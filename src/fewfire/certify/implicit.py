@@ -178,7 +178,7 @@ class ImplicitLayer:
         into = np.abs(self.input_weights * self.scale[:, None]).sum(axis=1).max(initial=0.0)
         out = np.abs(self.output_weights / self.scale).sum(axis=1).max()
         rounded = rounding(sum(self.input_weights.shape), EPS)
-        return float((1 + rounded) * into * out / (1 - max(self.iteration.measure, 0.0)))
+        return float((1 + rounded) * into * out / self.iteration.gap)
 
     @cached_property
     def iteration(self) -> AveragedIteration:
@@ -208,7 +208,8 @@ class ImplicitLayer:
         states = states / self.scale
         # The drive is itself rounded.
         sizes = self.scale * (np.abs(u) @ np.abs(self.input_weights).T + np.abs(self.bias))
-        errors = errors + rounding(u.shape[1], EPS) * sizes.max(axis=1, initial=0.0) / (1 - max(self.measure, 0.0))
+        rounded = rounding(u.shape[1], EPS) * sizes.max(axis=1, initial=0.0)
+        errors = errors + rounded / self.iteration.gap
         outputs = states @ self.output_weights.T + self.output_bias
         return Solution(states, outputs, errors[:, None] / self.scale, steps)
 
@@ -322,7 +323,7 @@ class ImplicitLayer:
         d = self.input_weights.shape[1]
         if rows.ndim != 2 or rows.shape[1] != d:
             raise ValueError(
-                f"inputs must be (N, {d}), as the input weights are. Got {rows.shape}. Give one row per input."
+                f"inputs must be (N, {d}), as the input weights are. Got {rows.shape}. Give a row per input."
             )
         return rows
 
@@ -347,7 +348,7 @@ def _checked(name: str, given: ArrayLike, shape: tuple[int, ...]) -> Floats:
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(
             f"{name} must be finite numbers of shape {shape}. Got shape {array.shape}, of which "
-            f"{int((~np.isfinite(array)).sum())} are not finite. Give matrices that fit together: one row per "
-            "state, or per output."
+            f"{int((~np.isfinite(array)).sum())} are not finite. Give matrices that fit together, with one "
+            "row per state, or per output."
         )
     return array

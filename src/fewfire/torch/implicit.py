@@ -17,7 +17,7 @@ from fewfire.torch.state import numpy_dtype, require_rows
 
 @torch.library.custom_op("fewfire::implicit", mutates_args=(), device_types="cpu")
 def implicit(weight: Tensor, drive: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """Solutions x = relu(A x + v) for the drives v (N, n), and how far each (N,) may be from the exact one."""
+    """Solutions x = relu(A x + v) for the drives v (N, n), and how far off each (N,) may be."""
     states, errors, _ = AveragedIteration(weight.numpy()).solve(drive.numpy(), tolerance)
     return torch.from_numpy(states), torch.from_numpy(errors)
 
