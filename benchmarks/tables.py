@@ -18,7 +18,6 @@ PAGES = (
     "README.md",
     "docs/benchmarks.md",
     "docs/decisions/0003-own-thread-pool.md",
-    "docs/howto/implicit.md",
     "docs/howto/tables.md",
     "docs/theory/data_tree.md",
     "docs/theory/gauss_newton.md",

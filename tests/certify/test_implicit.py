@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fewfire.certify import ImplicitLayer
 from fewfire.certify.averaged import AveragedIteration, matrix_measure
+from fewfire.certify.implicit import embedded_weights
 from fewfire.reference import implicit as reference
 from strategies import seeds
 
@@ -134,6 +135,15 @@ def test_the_ends_of_a_box_are_their_own_images(case):
     images = reference.embedded_image(layer.weights, layer.input_weights, layer.bias, ends, low, high)
     for end, image in zip(ends, images, strict=True):
         np.testing.assert_allclose(end, image, rtol=0, atol=1e-9)
+
+
+@given(layers())
+def test_a_box_takes_the_steps_of_a_solution(case):
+    layer, _ = case
+    iteration = layer.iteration
+    embedded = AveragedIteration(embedded_weights(iteration.weights))
+    assert embedded.step == iteration.step
+    assert embedded.factor == pytest.approx(iteration.factor, abs=1e-10)
 
 
 @given(layers())

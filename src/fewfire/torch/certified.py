@@ -49,10 +49,12 @@ def certified_loss(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be from 0 to 1. Got {share}. Use 0.5, and less at first.")
-    loss = (1 - share) * cross_entropy(module(inputs), targets) if share < 1 else 0.0
-    if share > 0:
-        loss = loss + share * cross_entropy(worst_logits(module, inputs, targets, radius, box), targets)
-    return loss
+    plain = cross_entropy(module(inputs), targets)
+    if share == 0:
+        return plain
+    return (1 - share) * plain + share * cross_entropy(
+        worst_logits(module, inputs, targets, radius, box), targets
+    )
 
 
 def ramp(progress: float, begin: float = 0.25, end: float = 0.75) -> float:
