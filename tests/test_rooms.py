@@ -125,6 +125,7 @@ FLOORS = [
     ["tangent"],
     ["prepare"],
     ["adversarial"],
+    ["certify"],
     ["training"],
     ["certify"],
     ["plan"],

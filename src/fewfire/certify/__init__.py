@@ -3,3 +3,9 @@
 from fewfire.certify.implicit import ImplicitLayer, Solution, StateBox
 
 __all__ = ["ImplicitLayer", "Solution", "StateBox"]
+"""What a network says near a sample, proven: bounds of its outputs, and labels that no move can change."""
+
+from fewfire.adversarial.ball import Ball, Box
+from fewfire.certify.bounds import Bounds, bounds
+
+__all__ = ["Ball", "Bounds", "Box", "bounds"]

@@ -210,13 +210,33 @@ class InputScaling:
         rows *= (along / squares)[:, None]
         np.subtract(gradients[:, :-1], rows, out=rows)
         rows /= np.sqrt(squares)[:, None]
-        return undirected(rows, self.directions) / self.scale
+        return self.by_columns(rows)
+
+    def by_columns(self, gradients: np.ndarray) -> npt.NDArray[np.float64]:
+        """The derivative by the inputs (n, d) of what has these derivatives (n, n_outputs - 1) by the numbers
+        that are normalized, the constant feature left out."""
+        return undirected(gradients, self.directions) / self.scale
+
+    def lengths(self, inputs: np.ndarray) -> npt.NDArray[np.float64]:
+        """What `transform` divides each row by, (n,)."""
+        squares = np.square(directed(self.standardized(inputs), self.directions)).sum(axis=1)
+        return np.sqrt(squares + np.square(self.constant))
+
+    def spread(self, moves: np.ndarray) -> npt.NDArray[np.float64]:
+        """How far moves of so much in each column (n, d) may carry what is normalized: (n, n_outputs - 1)."""
+        return directed(moves / self.scale, None if self.directions is None else np.abs(self.directions))
+
+    def stretch(self, movable: np.ndarray) -> float:
+        """How much longer a move becomes, at the most, of those columns that are 1 and not 0 in (d,)."""
+        if self.directions is None or self.directions.ndim == 1:
+            weights = 1.0 if self.directions is None else np.abs(self.directions)
+            return float((weights / self.scale * movable).max())
+        return float(np.linalg.norm(self.directions / self.scale * movable, 2))
 
     def mean_shift(self, inputs: np.ndarray, moves: np.ndarray) -> float:
         """How far a small move (d,) carries these inputs (n, d) on the sphere, at their mean norm."""
-        squares = np.square(directed(self.standardized(inputs), self.directions)).sum(axis=1)
-        norms = np.sqrt(squares + np.square(self.constant))
-        return float(np.linalg.norm(directed((moves / self.scale)[None], self.directions)) / norms.mean())
+        moved = directed((moves / self.scale)[None], self.directions)
+        return float(np.linalg.norm(moved) / self.lengths(inputs).mean())
 
     def _require_columns(self, inputs: np.ndarray) -> None:
         if inputs.ndim != 2 or inputs.shape[1] != len(self.mean):
