@@ -100,7 +100,7 @@ def test_rows_that_are_coded_in_sixteen_bits_are_rounded_in_the_bound_too():
 
 
 def test_in_raw_units_a_bound_is_never_three_times_looser_than_that_of_a_ball_on_the_sphere():
-    """That ball has a radius of that in raw units over the least length: it holds all that the rows become."""
+    """That ball has a radius of that in raw units over the least length, which holds all the rows become."""
     random = np.random.default_rng(3)
     samples = table(random, n_rows=200, n_columns=8)
     scaling = InputScaling.fit(samples, standardize=False)

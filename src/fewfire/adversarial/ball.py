@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 NORMS = ("linf", "l2")
+BYTE = 255
 SHORTER = 0.999  # times as long, until rounding leaves a move within the radius
 
 
@@ -33,6 +34,21 @@ class Box:
     high: ArrayLike = np.inf
     movable: ArrayLike | None = None
     whole: ArrayLike | None = None
+
+    @classmethod
+    def of(cls, samples: NDArray, *, by_column: bool, movable: ArrayLike | None = None) -> "Box":
+        """The range of samples (n, p): 0 .. 255 of bytes; of all values together, or of each column."""
+        if samples.dtype == np.uint8:
+            return cls(0.0, float(BYTE), movable)
+        if by_column:
+            low, high = samples.min(axis=0), samples.max(axis=0)
+            return cls(low.astype(np.float64), high.astype(np.float64), movable)
+        return cls(float(samples.min()), float(samples.max()), movable)
+
+    @property
+    def range(self) -> NDArray[np.float64]:
+        """How far the bounds of each column are apart; one number where they are the same for all."""
+        return np.asarray(self.high, np.float64) - np.asarray(self.low, np.float64)
 
     def __post_init__(self) -> None:
         if not (np.asarray(self.low) <= np.asarray(self.high)).all():

@@ -7,5 +7,6 @@ __all__ = ["ImplicitLayer", "Solution", "StateBox"]
 
 from fewfire.adversarial.ball import Ball, Box
 from fewfire.certify.bounds import Bounds, bounds
+from fewfire.certify.certificate import Certificate, Margins, certify
 
-__all__ = ["Ball", "Bounds", "Box", "bounds"]
+__all__ = ["Ball", "Bounds", "Box", "Certificate", "Margins", "bounds", "certify"]

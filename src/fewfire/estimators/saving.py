@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from fewfire.errors import DataError
@@ -57,6 +58,19 @@ class SavedModel:
         """
         check_is_fitted(self, "members_")
         model_of(self).save(path)
+
+    def model_on(self, X: Any) -> tuple[Model, NDArray]:
+        """What was fitted, and the rows (n, d) that it takes for samples.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` was not called before.
+        ValueError, DataError
+            X is not as in training; see `predict`.
+        """
+        check_is_fitted(self, "members_")
+        return model_of(self), self._numbers(X, reset=False)  # type: ignore[attr-defined]
 
     @property
     def column_readings_(self) -> list[tuple[str, str]]:

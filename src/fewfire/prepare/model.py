@@ -73,6 +73,11 @@ class Model:
         """That of the first member."""
         return self.members[0].network
 
+    @property
+    def names_a_class(self) -> bool:
+        """Whether it predicts one class for each row."""
+        return isinstance(self.targets, Classes) and not self.targets.several
+
     def outputs(self, rows: NDArray) -> Floats:
         """Outputs (n, c) for rows (n, features.n_columns) with the codes of `features`, NaN for a gap.
 

@@ -113,6 +113,12 @@ class Preparation:
         return replace(self, scaling=self.scaling.around(columns, constant, sample_weight))
 
     @property
+    def is_plain(self) -> bool:
+        """Whether rows without gaps are only scaled."""
+        lacking = self.gaps is not None and len(self.gaps.columns) > 0
+        return not self.one_hot.categories and not lacking and self.curves is None
+
+    @property
     def sources(self) -> npt.NDArray[np.int64]:
         """The column of the inputs that each coded column comes from, (D,)."""
         numbers = self.one_hot.numbers

@@ -10,11 +10,7 @@ from fewfire.adversarial import Attack, Box
 from fewfire.errors import DataError
 from fewfire.prepare.member import Member
 from fewfire.prepare.model import Model
-from fewfire.prepare.preparation import Preparation
 from fewfire.prepare.scaling import InputScaling
-from fewfire.prepare.targets import TargetScaling
-
-BYTE = 255
 
 
 def attack_on(text: str, inputs: NDArray, scaling: InputScaling, **settings: Any) -> Attack:
@@ -30,18 +26,13 @@ def attack_on(text: str, inputs: NDArray, scaling: InputScaling, **settings: Any
     """
     attack = Attack.parse(text, **settings)
     tabular = of_a_table(scaling)
-    if inputs.dtype == np.uint8:
-        low, high = 0.0, float(BYTE)
-    elif tabular:
-        low, high = inputs.min(axis=0).astype(np.float64), inputs.max(axis=0).astype(np.float64)
-    else:
-        low, high = float(inputs.min()), float(inputs.max())
+    box = Box.of(inputs, by_column=tabular)
     if attack.norm == "l2" and tabular:
         raise ValueError(
             f"an attack on a table must be written as linf:SHARE. Got {text!r}. Its columns have ranges of "
             "their own, and one length has no meaning for all of them."
         )
-    return replace(attack, radius=np.asarray(attack.radius) * (high - low), box=Box(low, high))
+    return replace(attack, radius=np.asarray(attack.radius) * box.range, box=box)
 
 
 def attackable(model: Model) -> Member:
@@ -53,7 +44,7 @@ def attackable(model: Model) -> Member:
         The model predicts no single class, or by several networks or hidden layers, or rows are coded on
         their way into it.
     """
-    if not names_a_class(model):
+    if not model.names_a_class or model.network.n_outputs < 2:
         raise DataError(
             "an attack must have a class to turn into another, and an output for each. Got a model without. "
             "Train on classes with --optimizer sgd --loss softmax."
@@ -69,7 +60,7 @@ def attackable(model: Model) -> Member:
             f"an attack must be on a network of one hidden layer. Got one of {len(member.network.layers)}. "
             "Train with one width."
         )
-    if not plain(member.preparation):
+    if not member.preparation.is_plain:
         raise DataError(
             "an attack must be on columns of numbers that go into the network as they are. Got a model of "
             "categories, gaps or coded columns. Train with --optimizer sgd on numbers without gaps."
@@ -80,15 +71,3 @@ def attackable(model: Model) -> Member:
 def of_a_table(scaling: InputScaling) -> bool:
     """Whether columns are quantities of their own, and no pixels."""
     return bool((scaling.scale != 1).any())
-
-
-def names_a_class(model: Model) -> bool:
-    """Whether a model predicts one class per sample, with an output for each class."""
-    targets = model.targets
-    return not isinstance(targets, TargetScaling) and not targets.several and model.network.n_outputs > 1
-
-
-def plain(preparation: Preparation) -> bool:
-    """Whether rows without gaps are only scaled on their way into a network."""
-    lacking = preparation.gaps is not None and len(preparation.gaps.columns) > 0
-    return not preparation.one_hot.categories and not lacking and preparation.curves is None

@@ -23,7 +23,7 @@ from fewfire.prepare.model import Model
 from fewfire.prepare.preparation import Preparation
 from fewfire.prepare.scores import targets_of
 from fewfire.prepare.targets import AUTO, REGRESSION
-from fewfire.runs.attacks import attack_on, plain
+from fewfire.runs.attacks import attack_on
 from fewfire.runs.options import TrainOptions
 from fewfire.runs.robustness import UnderAttack
 from fewfire.runs.settings import Settings
@@ -180,7 +180,7 @@ def _method(options: TrainOptions, dataset: Dataset, preparation: Preparation) -
     method = options.method
     if options.attack is None or not isinstance(method, GradientDescent):
         return method
-    if not plain(preparation):
+    if not preparation.is_plain:
         raise DataError(
             "--attack must have columns of numbers without gaps. Got categories or gaps, which no small step "
             "changes. Leave those columns out with --drop."

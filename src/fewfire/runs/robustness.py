@@ -11,7 +11,6 @@ from fewfire.data import Dataset
 from fewfire.networks.deep import two_layers_of
 from fewfire.prepare.model import Model
 from fewfire.prepare.targets import TargetScaling
-from fewfire.runs.attacks import names_a_class
 
 SAMPLES, STEPS = 512, 10  # a few percent of an epoch of PGD on Fashion-MNIST
 
@@ -41,7 +40,7 @@ class UnderAttack:
     @classmethod
     def of(cls, model: Model, dataset: Dataset, attack: Attack, seed: int) -> "UnderAttack | None":
         """For a model that is trained against this attack; None where it names no class."""
-        if not names_a_class(model):
+        if not model.names_a_class or model.network.n_outputs < 2:
             return None
         samples, box = as_floats(dataset.test_inputs[:SAMPLES]), attack.box
         low, high = np.minimum(box.low, samples.min(axis=0)), np.maximum(box.high, samples.max(axis=0))
