@@ -8,6 +8,7 @@ import typer
 
 from fewfire._version import __version__
 from fewfire.cli.attack import attack
+from fewfire.cli.certify import certify
 from fewfire.cli.config import ConfigCommand, FewfireCommand
 from fewfire.cli.diagnose import diagnose
 from fewfire.cli.info import info
@@ -42,7 +43,7 @@ study_app = typer.Typer(
 app.add_typer(study_app, name="study")
 plan_app = typer.Typer(help="Find out what to train with, by short runs.", no_args_is_help=True)
 app.add_typer(plan_app, name="plan")
-for command in (train, attack, diagnose):
+for command in (train, attack, certify, diagnose):
     app.command(cls=ConfigCommand)(command)
 for command in (resume, predict, report, info):
     app.command(cls=FewfireCommand)(command)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from fewfire.certify import Certificate, Margins
 from fewfire.cli.streams import say_error
 from fewfire.diagnose.depth import DEPTH_HEADS, LayerSignals, depth_rows
 from fewfire.diagnose.drift import DriftRecorder
@@ -295,6 +297,25 @@ def draw_fooled(model: Model, fooled: Fooled, path: Path, title: str) -> bool:
         if can_be_drawn(fooled.samples.shape[1]):
             draw_attacked(fooled, path, title)
             return True
+    return False
+
+
+def draw_certified(
+    found: Certificate,
+    curve: Sequence[Margins],
+    robust: Sequence[float],
+    sizes: NDArray,
+    path: Path,
+    title: str,
+) -> bool:
+    """Draw a certificate, where Matplotlib is there; whether that was done."""
+    if not can_draw():
+        return False
+    from fewfire.report.pictures.certified import draw_certified as draw
+
+    with aside(f"{path.name} could not be drawn", "All else is saved.", say_error):
+        draw(found, curve, robust, sizes, path, title)
+        return True
     return False
 
 
