@@ -67,7 +67,7 @@ def test_where_nothing_is_certified_it_says_what_may_help(run):
     [
         (("--radius", "0"), "a certificate needs a radius > 0 in the units of the columns. Got 0. Give"),
         (("--radius", "wide"), "--radius must be a number, or several with commas. Got 'wide'"),
-        (("--norm", "l1"), "norm"),
+        (("--norm", "l1"), "the norm of a ball must be one of"),
         (("--units", "metres"), "the units of a radius must be one of"),
         (("--columns", "99"), "columns that move must be columns of numbers. Got '99'"),
         (("--samples", 0), "--samples must be >= 1. Got 0"),

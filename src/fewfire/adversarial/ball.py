@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fewfire.system.words import require_one_of
+
 NORMS = ("linf", "l2")
 BYTE = 255
 SHORTER = 0.999  # times as long, until rounding leaves a move within the radius
@@ -75,10 +77,11 @@ class Ball:
     Raises
     ------
     ValueError
-        A sample lies outside the box.
+        The norm is none of these, or a sample lies outside the box.
     """
 
     def __init__(self, samples: NDArray, norm: str, radius: ArrayLike, box: Box) -> None:
+        require_one_of(norm, NORMS, "the norm of a ball")
         samples = as_floats(samples)
         _require_inside(samples, box)
         self.samples, self.norm = samples, norm

@@ -142,9 +142,7 @@ def _say(console: Console, found: Certificate, curve: list[Margins], robust: lis
     """A line for each radius."""
     n = len(found.labels)
     console.print(f"{n:,} samples, accuracy {found.clean:.4f}; certified in {found.seconds:.1f} s\n")
-    console.print(
-        f"{'radius':>9}  {'certified':>9}  {'95 % interval':>16}  {'attacked':>8}  {'undecided':>9}"
-    )
+    console.print("   radius  certified     95 % interval  attacked  undecided")
     for number, point in enumerate(curve):
         low, high = point.interval
         attacked = f"{robust[number]:.4f}" if robust else "-"

@@ -1,4 +1,4 @@
-"""The picture of a certificate: accuracy and pairs over the radius, radii beside margins, margins by class."""
+"""The picture of a certificate: accuracy and pairs over the radius, each sample, and each class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,12 +57,10 @@ def draw_certified(
         accuracy.fill_between(at, low, high, color=colour, alpha=SHADE, linewidth=0)
     accuracy.plot(at, [found.clean] * len(at), color=GREY, linestyle="--", label="clean")
     accuracy.set(xlabel="radius", ylabel="share of the samples, 95 % bands", ylim=(0, 1), title="accuracy")
-    for name, colour, what in (("undecided", RED, "undecided"), ("firing", GREEN, "firing")):
+    for name, colour, what in (("at some points", RED, "undecided"), ("everywhere", GREEN, "firing")):
         shares = [float(getattr(point, what).mean()) for point in curve]
         pairs.plot(at[1:], shares, color=colour, marker="o", markersize=3, label=name)
-    pairs.set(
-        xlabel="radius", ylabel="share of the neurons", title="pairs that fire somewhere, and everywhere"
-    )
+    pairs.set(xlabel="radius", ylabel="share of the neurons", title="what fires in a ball")
     pairs.set_ylim(bottom=0)
     radii.scatter(found.clean_margin, sizes, s=6, color=BLUE, alpha=0.6, linewidths=0)
     radii.set(xlabel="margin of the sample as it is", ylabel="certified radius", title="each sample")
