@@ -60,6 +60,9 @@ class Box:
             )
 
 
+ANYWHERE = Box()
+
+
 class Ball:
     """The points within a radius of each sample and within a box, exactly so in the dtype of the samples.
 
@@ -72,7 +75,8 @@ class Ball:
     norm : "linf" or "l2"
     radius : float or (p,) array, >= 0
         One per column with "linf" only.
-    box : Box
+    box : Box, optional
+        By default all numbers.
 
     Raises
     ------
@@ -80,7 +84,7 @@ class Ball:
         The norm is none of these, or a sample lies outside the box.
     """
 
-    def __init__(self, samples: NDArray, norm: str, radius: ArrayLike, box: Box) -> None:
+    def __init__(self, samples: NDArray, norm: str, radius: ArrayLike, box: Box = ANYWHERE) -> None:
         require_one_of(norm, NORMS, "the norm of a ball")
         samples = as_floats(samples)
         _require_inside(samples, box)

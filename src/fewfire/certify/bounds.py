@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from fewfire.adversarial.ball import Ball
 from fewfire.certify.candidates import Candidates
+from fewfire.certify.later_layers import LaterLayer
 from fewfire.certify.layers import RULES, Bounded, FirstLayer
 from fewfire.certify.region import Region, Way
 from fewfire.core.fire_set import FireSet
 from fewfire.core.work import Work
 from fewfire.indexes.rules import NEW_BATCH
-from fewfire.networks.deep import Network
+from fewfire.networks.deep import DeepNetwork, Network
 from fewfire.system.words import require_one_of
 
 Floats = NDArray[np.float64]
@@ -177,7 +178,13 @@ class Prover:
         return top.of_outputs(output_weights, questions, offsets, network.dtype, self._rules, enough)
 
     def _layers(self, region: Region, place: int, neurons: NDArray) -> list[Bounded]:
-        return [FirstLayer(self.network.layer, region, place, neurons)]
+        network = self.network
+        layers: list[Bounded] = [FirstLayer(network.layer, region, place, neurons)]
+        if isinstance(network, DeepNetwork):
+            for number, layer in enumerate(network.layers[1:]):
+                how = network.normalization(number)
+                layers.append(LaterLayer(layers[-1], layer, how, self._rules[:1]))
+        return layers
 
     def _search(self, region: Region) -> list[NDArray]:
         if self._candidates is None:

@@ -27,8 +27,12 @@ class Bounded(ABC):
         The ends of v (z_r - b).
     errors : (k,)
         How far what `predict` computes may lie from z_r - b.
-    shortest, longest : float
-        The ends of v.
+    shortest, longest, middle : float
+        The ends of v, and v at the centre.
+    is_alive : bool
+        Whether v is proven to be above 0; else nothing is claimed.
+    centre : (k,)
+        v (z_r - b) at the centre.
     products : int
         Multiply-adds that bounds have taken.
     """
@@ -37,8 +41,11 @@ class Bounded(ABC):
     low: Floats
     high: Floats
     errors: Floats
+    centre: Floats
     shortest: float
     longest: float
+    middle: float = 1.0
+    is_alive: bool = True
     products: int = 0
 
     def lower(
@@ -115,11 +122,6 @@ class FirstLayer(Bounded):
     sample : int
     neurons : (k,) int
         Those that may fire, and others.
-
-    Attributes
-    ----------
-    centre : (k,)
-        v (z_r - b) at the centre.
     """
 
     def __init__(self, layer: Layer, region: Region, sample: int, neurons: NDArray) -> None:

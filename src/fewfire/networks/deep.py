@@ -251,9 +251,11 @@ class DeepNetwork:
 
     def hidden(self, number: int, fires: FireSet) -> Hidden:
         """What layer `number`, counted from 0, hands to the next, from who fires in it."""
-        length = None if self.lengths is None else self.lengths[number]
-        how = Normalization(self.constants[number], length)
-        return Hidden.of(fires, self.layers[number].threshold, how)
+        return Hidden.of(fires, self.layers[number].threshold, self.normalization(number))
+
+    def normalization(self, number: int) -> Normalization:
+        """How layer `number`, counted from 0, is handed to the next."""
+        return Normalization(self.constants[number], None if self.lengths is None else self.lengths[number])
 
     def outputs(self, fires: FireSet) -> NDArray:
         """Outputs (n, c) from who fires in the last layer: c multiply-adds per firing pair."""
