@@ -1,4 +1,4 @@
-"""What Fashion-MNIST networks can promise: certificate, attack and intervals, by width and threshold; its cost.
+"""What Fashion-MNIST networks can promise: certificate, attack and intervals, by width and threshold; cost.
 
     python benchmarks/certify.py [FOLDER]      about five minutes on two cores
 

@@ -83,6 +83,10 @@ def test_training_against_attacks_goes_through_an_open_index(tmp_path):
             ("--attack", "linf:0.1", "--adversarial", "fast", "--attack-steps", 2),
             "--attack-steps must be 1 with --adversarial fast. Got 2",
         ),
+        (
+            ("--attack", "linf:0.1", "--adversarial", "certified", "--attack-steps", 2),
+            "--attack-steps must be left out with --adversarial certified",
+        ),
         (("--attack", "linf:0.1", "--attack-steps", 0), "--attack-steps must be >= 1"),
         (("--attack", "linf:0.1", "--learning-rate", "measured"), "must be a number or 'auto'"),
     ],
@@ -101,6 +105,7 @@ def test_what_does_not_go_together_is_refused(tmp_path, options, message):
         ("fast", (), 12),
         ("free", ("--attack-steps", 3), 36),
         ("trades", ("--attack-steps", 2, "--trades", 2), 12),
+        ("certified", (), 12),
     ],
 )
 def test_every_scheme_trains(tmp_path, scheme, options, steps):

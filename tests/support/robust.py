@@ -10,6 +10,7 @@ from fewfire.adversarial import Attack, Box
 from fewfire.plan import plan_trainer
 from fewfire.prepare import InputScaling
 from fewfire.training import Adversarial, Trainer
+from fewfire.training.methods.certified import Robust
 from problems import clustered_samples
 
 SCHEMES = {  # with an attack that goes with each
@@ -19,6 +20,7 @@ SCHEMES = {  # with an attack that goes with each
     "fast": {"attack": Attack(radius=0.06, steps=1, box=Box(0, 1))},
     "free": {"attack": Attack(radius=0.06, steps=3, box=Box(0, 1))},
     "free, l2": {"attack": Attack(norm="l2", radius=0.1, steps=2, box=Box(0, 1))},
+    "certified": {"attack": Attack(radius=0.06, steps=1, box=Box(0, 1)), "robust": Robust(ramp=(0, 1))},
     "trades": {"attack": Attack(radius=0.06, steps=3, box=Box(0, 1))},
     "trades, candidates": {"attack": Attack(radius=0.06, steps=3, box=Box(0, 1)), "search": "candidates"},
 }

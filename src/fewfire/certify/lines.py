@@ -24,10 +24,15 @@ def lines_below(weights: Floats, low: Floats, high: Floats, *, flat: bool) -> tu
     its weight is negative, and above s z with s = 1 where high > -low, else 0: the line that leaves less
     area. With `flat` s = 0, and the sum is never below that of the intervals.
     """
-    undecided = (low < 0) & (high > 0)
-    span = np.where(undecided, high - low, 1.0)
-    chord = np.where(undecided, high / span, low >= 0)
+    chord, undecided = chords(low, high)
     below = np.where(undecided, (high > -low) & (not flat), low >= 0)
     slopes = np.where(weights < 0, weights * chord, weights * below)
     constants = np.minimum(weights, 0) @ np.where(undecided, -low * chord, 0.0)
     return slopes, constants
+
+
+def chords(low: Floats, high: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """The slope of the line from end to end, (k,), and which neurons are undecided."""
+    undecided = (low < 0) & (high > 0)
+    span = np.where(undecided, high - low, 1.0)
+    return np.where(undecided, high / span, low >= 0), undecided

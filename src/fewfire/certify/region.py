@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fewfire.adversarial.ball import Ball
 from fewfire.core.inputs import CODED_FROM, CODES_PER_ONE
 from fewfire.prepare.preparation import Preparation, coded_columns
-from fewfire.prepare.scaling import InputScaling
+from fewfire.prepare.scaling import InputScaling, directed
 
 Floats = NDArray[np.float64]
 Way = InputScaling | Preparation | None  # from the user's columns to the network's inputs
@@ -150,6 +150,13 @@ class Region:
     def by_columns(self, rows: Floats) -> Floats:
         """What a move of each column adds to the product of an input with these rows (k, d): (k, D)."""
         return rows if self.scaling is None else self.scaling.by_columns(rows[..., :-1])
+
+    def by_features(self, moves: Floats) -> Floats:
+        """How far moves of the columns (k, D) carry the inputs, (k, d)."""
+        if self.scaling is None:
+            return moves
+        carried = directed(moves / self.scaling.scale, self.scaling.directions)
+        return np.hstack([carried, np.zeros((len(moves), 1))])
 
     def reach(self, rows: Floats, sample: int | slice = slice(None)) -> Floats:
         """The largest <row, move>, of one row (n, D) per sample or some (k, D) of one sample."""

@@ -174,7 +174,8 @@ OPTIONS: dict[str, Any] = {  # by the field of TrainOptions
         str,
         typer.Option(
             help="With --attack: pgd, many steps per batch; fast, one, with a watch; free, replays that move "
-            "weights and attack; trades, clean samples and how far outputs can be carried.",
+            "weights and attack; trades, clean samples and how far outputs can be carried; certified, the "
+            "worst outputs that are possible.",
             autocompletion=one_of(SCHEMES),
         ),
     ],

@@ -21,7 +21,7 @@ AS_ESTIMATOR = "estimator"  # the optimizer that chooses, as `WideClassifier` an
 WIDTH, EPOCHS = 65_536, 10  # where none are given
 BATCH_SIZE = 256  # of gradient descent, where none is given
 STRUCTURED_FEATURES = 64  # at least: with fewer, structured weights save nothing (docs/decisions/0011)
-STEPS_OF_ATTACK = {"pgd": 7, "fast": 1, "free": 8, "trades": 7}
+STEPS_OF_ATTACK = {"pgd": 7, "fast": 1, "free": 8, "trades": 7, "certified": 1}
 LEAST = {"width": 1, "epochs": 1, "batch_size": 1, "decay_every": 1, "seed": 0, "threads": 1,
          "compare_dense": 0, "checkpoint_every": 0, "patience": 1,
          "attack_steps": 1}  # fmt: skip
@@ -90,8 +90,9 @@ class TrainOptions:
     attack : str, optional
         Adversarial training: the norm and the radius of an attack on each batch, as a share of the range of
         the data, such as "linf:8/255".
-    adversarial : "pgd", "fast", "free" or "trades"
-        With an attack: the scheme of `fewfire.training.Adversarial`.
+    adversarial : "pgd", "fast", "free", "trades" or "certified"
+        With an attack: the scheme of `fewfire.training.Adversarial`. With "certified" what counts of the
+        attack is its norm and radius, and both grow over the middle half of training.
     attack_steps : int, optional
         Of an attack on a batch, by default 7; with "free" its replays, by default 8; with "fast" 1.
     trades : float, optional
@@ -213,6 +214,11 @@ class TrainOptions:
             raise ValueError(
                 f"--attack-steps must be 1 with --adversarial fast. Got {self.attack_steps}. Leave it out, "
                 "or use --adversarial pgd."
+            )
+        if self.adversarial == "certified" and self.attack_steps is not None:
+            raise ValueError(
+                "--attack-steps must be left out with --adversarial certified, which attacks nothing. Got "
+                f"{self.attack_steps}. Leave it out."
             )
         Attack.parse(self.attack, steps=self.steps_of_attack)
         index = INDEXES.get(self.index)

@@ -30,7 +30,7 @@ from fewfire.runs.settings import Settings
 from fewfire.runs.validation import HeldOut, UntilNoBetter, divided
 from fewfire.system.machine import set_threads, threads
 from fewfire.system.memory import require_within, resident_bytes
-from fewfire.training import Adversarial, GradientDescent, Method, Observer, Trainer
+from fewfire.training import Adversarial, GradientDescent, Method, Observer, Robust, Trainer
 
 LINKS = {  # of losses whose outputs are logits, with the output on the boundary of a single class
     "softmax": (Link(sharpness=1.0, doubt=0.0), 0.5),
@@ -190,6 +190,8 @@ def _method(options: TrainOptions, dataset: Dataset, preparation: Preparation) -
     settings = {field.name: getattr(method, field.name) for field in fields(GradientDescent)}
     if options.trades is not None:
         settings |= {"beta": options.trades}
+    if options.adversarial == "certified":
+        settings |= {"robust": Robust(ramp=(options.n_epochs / 4, 3 * options.n_epochs / 4))}
     return Adversarial(
         **settings, attack=attack, samples=as_floats(dataset.inputs), scaling=scaling,
         scheme=options.adversarial,

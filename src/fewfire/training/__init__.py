@@ -15,6 +15,7 @@ from fewfire.training.methods import (
     GradientDescent,
     Method,
     OutputRidge,
+    Robust,
     Schedule,
     StepDecay,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Observers",
     "OutputRidge",
     "Problem",
+    "Robust",
     "Schedule",
     "State",
     "StepDecay",

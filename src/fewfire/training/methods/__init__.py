@@ -4,6 +4,7 @@ from fewfire.system.words import require_one_of
 from fewfire.training.methods.adversarial import Adversarial, AdversarialRecord
 from fewfire.training.methods.base import Method, Stepper
 from fewfire.training.methods.centred import CentredGaussNewton
+from fewfire.training.methods.certified import Robust
 from fewfire.training.methods.gauss_newton import GaussNewton, GaussNewtonRecord
 from fewfire.training.methods.gradient_descent import GradientDescent
 from fewfire.training.methods.output_ridge import OutputRidge
@@ -36,6 +37,7 @@ __all__ = [
     "GradientDescent",
     "Method",
     "OutputRidge",
+    "Robust",
     "Schedule",
     "StepDecay",
     "Stepper",

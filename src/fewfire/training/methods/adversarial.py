@@ -1,6 +1,6 @@
 """Gradient descent on attacked samples: a batch is moved against the network, which then learns from it."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,13 +13,14 @@ from fewfire.system.words import require_one_of
 from fewfire.training.asking import Asking
 from fewfire.training.history import EpochRecord
 from fewfire.training.methods.attacked import Adversary, AttackedStepper
+from fewfire.training.methods.certified import CertifiedStepper, Robust
 from fewfire.training.methods.fast import FastStepper
 from fewfire.training.methods.free import FreeStepper
 from fewfire.training.methods.gradient_descent import GradientDescent
 from fewfire.training.methods.trades import TradesStepper
 from fewfire.training.problem import Problem
 
-SCHEMES = ("pgd", "fast", "free", "trades")
+SCHEMES = ("pgd", "fast", "free", "trades", "certified")
 SEARCHES = ("exact", "candidates")
 
 
@@ -65,7 +66,7 @@ class Adversarial(GradientDescent):
         inputs themselves.
     scaling : InputScaling, optional
         The way from those units to the network's inputs.
-    scheme : "pgd", "fast", "free" or "trades"
+    scheme : "pgd", "fast", "free", "trades" or "certified"
         "pgd": each batch is attacked by all steps of the attack, then learned.
 
         "fast": the attack has one step, by default of 1.25 radius, from a random start. After each epoch 256
@@ -77,11 +78,16 @@ class Adversarial(GradientDescent):
 
         "trades": the loss of the samples as they are, and `beta` times how far the attack can carry the
         outputs from what they are there.
+
+        "certified": no attack. The loss of the samples as they are, and that of the worst outputs that lines
+        around each neuron leave possible within the radius; for the softmax loss.
     beta : float >= 0
         The weight of "trades".
     search : "exact" or "candidates"
         With "candidates" an attack looks only at neurons near firing on the samples as they are. What the
         network learns from the attacked samples stays exact.
+    robust : Robust
+        With "certified": how much the worst outputs count, and from when.
 
     And the settings of `GradientDescent`.
 
@@ -107,8 +113,9 @@ class Adversarial(GradientDescent):
     of one without. Moves that are carried on, and what the watch saw, are part of a checkpoint.
 
     Sources: Madry et al., arXiv 1706.06083; Wong, Rice, Kolter, arXiv 2001.03994 (fast); Shafahi et al.,
-    arXiv 1904.12843 (free); Zhang et al., arXiv 1901.08573 (TRADES); Gao, Qin, Song, Wang, arXiv 2208.05395,
-    where the adversary may be any and its cost is left out: "pgd" is their algorithm.
+    arXiv 1904.12843 (free); Zhang et al., arXiv 1901.08573 (TRADES); Gowal et al., arXiv 1810.12715 (the loss
+    of "certified", with intervals); Gao, Qin, Song, Wang, arXiv 2208.05395, where the adversary may be any
+    and its cost is left out: "pgd" is their algorithm.
     """
 
     name: ClassVar[str] = "adversarial"
@@ -119,6 +126,7 @@ class Adversarial(GradientDescent):
     scheme: str = "pgd"
     beta: float = 6.0
     search: str = "exact"
+    robust: Robust = field(default_factory=Robust)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -153,6 +161,11 @@ class Adversarial(GradientDescent):
                 f"steps={attack.steps} and random_start={attack.random_start}. Use Attack(steps=1), or the "
                 "scheme 'pgd'."
             )
+        if self.scheme == "certified" and (self.rule.coasts or self.train_output_weights):
+            raise ValueError(
+                "certified training must take plain steps of the hidden weights. Got momentum, weight decay "
+                "or output weights that train. Leave them out."
+            )
         if self.search == "candidates" and self.scheme not in ("pgd", "trades"):
             raise ValueError(
                 "the search 'candidates' must go with the scheme 'pgd' or 'trades', whose attacks have "
@@ -174,6 +187,8 @@ class Adversarial(GradientDescent):
             "beta": self.beta,
             "search": self.search,
         }
+        if self.scheme == "certified":
+            own |= asdict(self.robust)
         data = None if self.samples is None else sha256(np.ascontiguousarray(self.samples).data)[:16]
         return super().terms | own | {"attacked_samples": data}
 
@@ -181,5 +196,7 @@ class Adversarial(GradientDescent):
         adversary = Adversary(self.attack, self.samples, self.scaling, self.search)
         if self.scheme == "trades":
             return TradesStepper(self, adversary, problem, asking, self.beta)
+        if self.scheme == "certified":
+            return CertifiedStepper(self, adversary, problem, asking, self.robust)
         kinds = {"pgd": AttackedStepper, "fast": FastStepper, "free": FreeStepper}
         return kinds[self.scheme](self, adversary, problem, asking)
