@@ -18,7 +18,7 @@ import numpy as np
 from common import DATA, save
 from fewfire import GradientDescent, Inputs, TwoLayerNetwork
 from fewfire.adversarial import Attack, Ball, robust_accuracy
-from fewfire.certify.bounds import Prover
+from fewfire.certify.prover import Prover
 from fewfire.data import load_dataset
 from fewfire.plan import plan_trainer
 from fewfire.prepare import InputScaling

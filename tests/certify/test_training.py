@@ -5,7 +5,7 @@ import pytest
 
 from fewfire.adversarial import Attack, Box
 from fewfire.certify import Ball
-from fewfire.certify.bounds import Prover
+from fewfire.certify.prover import Prover
 from fewfire.training.methods.certified import Robust
 from robust import pictures, robust_trainer, robustly_trained
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.adversarial import Attack, Ball, Box, Robustness, robust_accuracy
 from fewfire.adversarial.ball import as_floats
-from fewfire.certify.bounds import Floats, Prover
+from fewfire.certify.prover import Floats, Prover
 from fewfire.certify.layers import Bounded
 from fewfire.core.work import Work
 from fewfire.errors import DataError
