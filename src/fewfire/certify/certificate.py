@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewfire.adversarial import Attack, Ball, Box, Robustness, robust_accuracy
 from fewfire.adversarial.ball import as_floats
-from fewfire.certify.prover import Floats, Prover
 from fewfire.certify.layers import Bounded
+from fewfire.certify.prover import Floats, Prover
 from fewfire.core.work import Work
 from fewfire.errors import DataError
 from fewfire.networks.deep import two_layers_of
@@ -330,7 +330,12 @@ def certify(
     if box is None:
         box = ranges if units == "range" else Box(movable=movable)
     else:
-        box = Box(box.low, box.high, movable if box.movable is None else movable & box.movable, box.whole)
+        box = Box(
+            box.low,
+            box.high,
+            movable if box.movable is None else movable & np.asarray(box.movable, bool),
+            box.whole,
+        )
     unit = {"raw": np.ones(()), "range": ranges.range, "standard deviations": samples.std(axis=0)}[units]
     if norm == "l2" and unit.ndim:
         raise ValueError(

@@ -158,7 +158,7 @@ class Prover:
             For each sample, as found for the whole ball; else they are searched for.
         """
         for ids in _batches(len(ball.samples)):
-            of_batch = share if isinstance(share, float) else share[ids]
+            of_batch = np.broadcast_to(share, (len(ball.samples), 1))[ids]
             region = Region.of(ball.part(ids), self._way, self.network.dtype, of_batch)
             known = self._search(region) if candidates is None else [candidates[i] for i in ids]
             for place, (sample, neurons) in enumerate(zip(ids, known, strict=True)):

@@ -1,6 +1,6 @@
 """Where the inputs of a network may go when samples move within a ball, in units of the network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +129,7 @@ class Region:
                 "rows are normalised to length 1: a box that contains the origin has no direction. Got row "
                 f"{row}. Lower the radius below {share:.2g} of what it is, or enlarge the constant feature."
             )
-        return Region(**(vars(self) | {"least_length": least}))
+        return replace(self, least_length=least)
 
     def __len__(self) -> int:
         return len(self.centres)
