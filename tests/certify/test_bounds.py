@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 import fewfire
 from fewfire import TwoLayerNetwork
+from fewfire.adversarial import Attack, Objective, Surface
 from fewfire.certify import Ball, Box, bounds
-from fewfire.indexes import INDEXES
+from fewfire.indexes import INDEXES, ExhaustiveIndex
 from fewfire.networks.deep import DeepNetwork
+from fewfire.networks.losses import SoftmaxLoss
 from fewfire.reference import certify as reference
 
 OPEN = [name for name, index in INDEXES.items() if index.is_open and index.is_exact]
@@ -157,6 +159,30 @@ def test_no_point_of_the_ball_has_an_output_beyond_the_bounds(
             assert_holds(network, np.where(random.random(samples.shape) < 0.5, ball.low, ball.high), found)
         else:
             assert_holds(network, ball.project(samples + 1e3 * (points - samples)), found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_a_hundred_thousand_points_and_an_attack_find_no_margin_below_its_bound(norm, dtype):
+    """At half of the points a neuron stands at its threshold as nearly as the dtype can tell."""
+    random = np.random.default_rng(9)
+    network = network_of(random, 60, 4, threshold=0.5, dtype=dtype)
+    samples = random.standard_normal((200, 4)).astype(dtype)
+    ball = ball_of(samples, norm, 0.2)
+    found = bounds(network, ball)
+    for number in range(500):
+        points = ball.random_points(random)
+        if number % 2:  # to the threshold of a neuron, along its row
+            row = network.weights[number % 60].astype(np.float64)
+            short = (network.threshold - points @ row) / (row @ row)
+            points = ball.project(points + short[:, None] * row)
+        assert_holds(network, points, found)
+    surface = Surface(network, None, ExhaustiveIndex())
+    surface.index.build(network.layer, None)
+    for label in range(3):
+        objective = Objective("margin", SoftmaxLoss(), np.eye(3)[np.full(200, label)])
+        attack = Attack(norm=norm, radius=0.2, steps=20)
+        assert_holds(network, attack.points(surface, samples, objective, random), found)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -97,6 +97,12 @@ def test_rows_that_are_coded_in_sixteen_bits_are_rounded_in_the_bound_too():
     assert (found.low <= outputs).all()
     assert (outputs <= found.high).all()
     assert (found.high - found.low).max() < 0.02
+    ball = Ball(samples, "l2", 0.05, Box(0, 1))
+    found = bounds(network, ball, scaling=scaling)
+    for _ in range(50):
+        outputs = outputs_at(network, scaling, ball.random_points(random))
+        assert (found.low <= outputs).all()
+        assert (outputs <= found.high).all()
 
 
 def test_in_raw_units_a_bound_is_never_three_times_looser_than_that_of_a_ball_on_the_sphere():

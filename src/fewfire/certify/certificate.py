@@ -1,7 +1,7 @@
 """Labels that no move within a radius can change, of any classifier of fewfire: certificate beside attack."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
@@ -330,12 +330,8 @@ def certify(
     if box is None:
         box = ranges if units == "range" else Box(movable=movable)
     else:
-        box = Box(
-            box.low,
-            box.high,
-            movable if box.movable is None else movable & np.asarray(box.movable, bool),
-            box.whole,
-        )
+        own = True if box.movable is None else np.asarray(box.movable, bool)
+        box = replace(box, movable=movable & own)
     unit = {"raw": np.ones(()), "range": ranges.range, "standard deviations": samples.std(axis=0)}[units]
     if norm == "l2" and unit.ndim:
         raise ValueError(

@@ -73,16 +73,18 @@ class Region:
         """
         low, high = (bound.astype(np.float64) for bound in (ball.low, ball.high))
         samples = ball.samples.astype(np.float64)
+        reach = share * ball.radius * (1 + 2 * float(np.finfo(ball.samples.dtype).eps))  # as a ball measures
         if ball.norm != "l2":
-            reach = share * ball.radius
             low, high = np.maximum(low, samples - reach), np.minimum(high, samples + reach)
         if isinstance(way, Preparation):
             low, high = (_coded(bound, ball, way) for bound in (low, high))
             samples, way = coded_columns(samples, way.one_hot, way.gaps, way.curves), way.scaling
         if ball.norm == "l2":
             movable = (ball.low < ball.high).any(axis=0).astype(np.float64)
-            half, radius = np.broadcast_to(movable, samples.shape), np.ravel(share * ball.radius)
-            radius = np.broadcast_to(radius, len(samples)) * (1 + ROUNDED)
+            half, radius = (
+                np.broadcast_to(movable, samples.shape),
+                np.broadcast_to(reach.ravel(), len(samples)),
+            )
             middles = samples
         else:
             middles, radius = (low + high) / 2, None
