@@ -81,11 +81,8 @@ class Region:
             samples, way = coded_columns(samples, way.one_hot, way.gaps, way.curves), way.scaling
         if ball.norm == "l2":
             movable = (ball.low < ball.high).any(axis=0).astype(np.float64)
-            half, radius = (
-                np.broadcast_to(movable, samples.shape),
-                np.broadcast_to(reach.ravel(), len(samples)),
-            )
-            middles = samples
+            half, middles = np.broadcast_to(movable, samples.shape), samples
+            radius = np.broadcast_to(reach.ravel(), len(samples))
         else:
             middles, radius = (low + high) / 2, None
             half = np.where(low < high, high - middles + ROUNDED * np.maximum(np.abs(low), np.abs(high)), 0.0)

@@ -74,7 +74,7 @@ def certify(
 
       fewfire certify runs/digits digits --radius 0.01,0.02 --attack 20
       fewfire certify runs/fashion fashion_mnist/ --norm l2 --samples 500
-      fewfire certify model.safetensors new.csv --units "standard deviations"
+      fewfire certify model.safetensors new.csv --units raw --columns age,bmi
     """
     if samples is not None and samples < 1:
         raise ValueError(f"--samples must be >= 1. Got {samples}. Leave it out for all.")
