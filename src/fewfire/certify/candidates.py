@@ -51,15 +51,18 @@ class Candidates:
                 "Use 'screened', 'exhaustive' or 'weight_tree'."
             )
         self._rounding = 4 * dot_rounding(2 * layer.n_features + 3, layer.dtype)
-        rows = np.concatenate(
+        added = np.concatenate(
             [self._features(layer.weights[first : first + ROWS_AT_A_TIME], region)
              for first in range(0, layer.width, ROWS_AT_A_TIME)]
         )  # fmt: skip
+        # As large as a weight, by powers of two that the inputs take: else bytes of a row would be coarse.
+        self._sizes = np.exp2(np.ceil(np.log2(np.maximum(added.max(axis=0), np.finfo(layer.dtype).tiny))))
+        rows = np.hstack([layer.weights, (added / self._sizes).astype(layer.dtype)])
         self.extended = Layer(padded(rows, layer.dtype), rows.shape[1], layer.threshold, layer.scale)
         self._built = False
 
     def _features(self, weights: NDArray, region: Region) -> NDArray:
-        """(w_r, |M' w_r|, |w_r|, b) of some neurons, the lengths rounded up."""
+        """(|M' w_r|, |w_r|, b) of some neurons, the lengths rounded up."""
         exact = weights.astype(np.float64)
         columns = region.by_columns(exact)[:, self._movable]
         if region.radius is not None:
@@ -70,8 +73,7 @@ class Candidates:
             reach = np.abs(columns)
         norms = np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
         added = np.hstack([reach, norms]) * (1 + self._rounding)
-        thresholds = np.full((len(weights), int(self._scaled)), self._layer.threshold)
-        return np.hstack([weights, added, thresholds], dtype=weights.dtype, casting="same_kind")
+        return np.hstack([added, np.full((len(weights), int(self._scaled)), self._layer.threshold)])
 
     def inputs(self, region: Region) -> Inputs:
         """(c_i, radius_i, slack_i, 1 - v_i), rounded up."""
@@ -87,7 +89,8 @@ class Candidates:
         slack += (np.sqrt(centres.shape[1]) + 1) * region.grid * region.greatest_length
         added = np.hstack([reach, slack[:, None]]) * (1 + self._rounding)
         shorter = (1 - region.least_length[:, None]) * (1 + self._rounding) + self._rounding
-        return Inputs.of(np.hstack([centres, added, shorter[:, : int(self._scaled)]]), self._layer.dtype)
+        added = np.hstack([added, shorter[:, : int(self._scaled)]]) * self._sizes
+        return Inputs.of(np.hstack([centres, added]), self._layer.dtype)
 
     def find(self, region: Region) -> FireSet:
         """The pairs of neurons and samples of a region that may fire, and a few others by rounding."""

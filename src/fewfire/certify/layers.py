@@ -133,7 +133,8 @@ class FirstLayer(Bounded):
         self.longest = float(1 + region.reach(self._tilt, sample) + self._bend)
         self._grid = self.longest * region.grid
         centre = rows @ region.centres[sample] - layer.threshold
-        up = region.reach(region.by_columns(rows) - layer.threshold * self._tilt, sample)
+        moves = rows if region.scaling is None else region.by_columns(rows) - layer.threshold * self._tilt
+        up = region.reach(moves, sample)
         up += self._grid * (np.sqrt(rows.shape[1]) + 1) * norms + IN_FLOAT64 * (norms + layer.threshold)
         low, high = centre - up - layer.threshold * self._bend, centre + up
         errors = dot_rounding(rows.shape[1], layer.dtype) * norms * region.sizes[sample]

@@ -159,10 +159,9 @@ class Region:
 
     def reach(self, rows: Floats, sample: int | slice = slice(None)) -> Floats:
         """The largest <row, move>, of one row (n, D) per sample or some (k, D) of one sample."""
-        half = self.half[sample]
-        if self.radius is None:
-            return np.einsum("...j,...j->...", np.abs(rows), half)
-        return self.radius[sample] * np.sqrt(np.einsum("...j,...j,...j->...", rows, rows, half))
+        half, sizes = self.half[sample], np.abs(rows) if self.radius is None else np.square(rows)
+        sums = sizes @ half if half.ndim == 1 else np.einsum("ij,ij->i", sizes, half)
+        return sums if self.radius is None else self.radius[sample] * np.sqrt(sums)
 
 
 def _coded(bound: Floats, ball: Ball, way: Preparation) -> Floats:
