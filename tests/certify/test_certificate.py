@@ -63,6 +63,19 @@ def test_the_label_of_a_certified_sample_is_predicted_wherever_it_moves(model, e
             assert (classifier(points)[found.certified] == y[found.certified]).all()
 
 
+def test_a_deep_network_is_certified_and_not_attacked():
+    X, y = blobs()
+    estimator = WideClassifier(hidden_layers=(64, 32), max_epochs=20, random_state=0).fit(X, y)
+    found = certify(estimator, X, y, 0.005)
+    assert 0.1 < found.accuracy <= found.clean
+    random = np.random.default_rng(1)
+    for _ in range(30):
+        points = X + 0.005 * random.choice([-1.0, 1.0], X.shape)
+        assert (estimator.predict(points)[found.certified] == y[found.certified]).all()
+    with pytest.raises(ValueError, match="an attack"):
+        found.under_attack(3)
+
+
 def test_two_classes_with_one_output():
     X, y = blobs()
     y = np.where(y == "ant", "ant", "other")
