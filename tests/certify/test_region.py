@@ -141,6 +141,20 @@ def test_coded_columns_move_with_their_curves_and_categories_stay():
             bounds(network, Ball(rows, "l2", 0.1, Box(movable=movable)), scaling=way)
 
 
+def test_columns_that_move_for_other_samples_only_are_not_forgotten():
+    """Ramps move near their own part of a column's range: others in the first batch than in the second."""
+    random = np.random.default_rng(6)
+    rows = np.sort(table(random, 400, 2), axis=0)
+    way = Preparation.fit(rows).coded("ramps", rows)
+    network = network_of(random, 150, way.scaling.n_outputs, 0.5, np.float64)
+    ball = Ball(rows, "linf", 0.02 * rows.std(axis=0), Box())
+    found = bounds(network, ball, scaling=way, index="exhaustive")
+    last = bounds(network, ball.part(np.arange(350, 400)), scaling=way, index="exhaustive")
+    np.testing.assert_array_equal(found.low[350:], last.low)
+    assert len(found.may_fire) > 0
+    assert found.work.asked == 400 * 150
+
+
 def test_rows_without_a_direction_are_refused():
     scaling = InputScaling(np.zeros(2), np.ones(2), constant=0.0)
     network = network_of(np.random.default_rng(5), 10, 3, 0.5, np.float64)

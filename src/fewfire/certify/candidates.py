@@ -31,6 +31,9 @@ class Candidates:
         Whose shape the features suit: norm, columns that move, and whether all do so equally far.
     index : str
         The name of an open exact index, or "auto".
+    before : Candidates, optional
+        Those of the same layer that do not suit the region: columns that moved in theirs count as well, and
+        their work is counted on.
 
     Raises
     ------
@@ -38,13 +41,16 @@ class Candidates:
         The index answers for its training samples alone, or may miss neurons that fire.
     """
 
-    def __init__(self, layer: Layer, region: Region, index: str) -> None:
+    def __init__(self, layer: Layer, region: Region, index: str, before: "Candidates | None" = None) -> None:
         self._scaled = region.scaling is not None
         movable = (region.half > 0).any(axis=0)
         reach = region.half[:, movable]
         alike = reach.size == 0 or bool((np.ptp(reach, axis=1) <= ALIKE * reach.max(axis=1)).all())
-        self._movable, self._one_radius = movable, region.radius is not None or alike
         self._layer, self._index = layer, index_for_batches(index, layer.n_features)
+        if before is not None:
+            movable, alike = movable | before._movable, alike and before._one_radius
+            self._index.work.go_on_from(before.work)
+        self._movable, self._one_radius = movable, region.radius is not None or alike
         if not isinstance(self._index, OpenIndex) or not self._index.is_exact:
             raise ValueError(
                 f"a certificate needs an exact index that answers for new inputs. Got {self._index.name}. "
@@ -74,6 +80,10 @@ class Candidates:
         norms = np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
         added = np.hstack([reach, norms]) * (1 + self._rounding)
         return np.hstack([added, np.full((len(weights), int(self._scaled)), self._layer.threshold)])
+
+    def suits(self, region: Region) -> bool:
+        """Whether no column moves in it that did not in the first region."""
+        return not (region.half[:, ~self._movable] > 0).any()
 
     def inputs(self, region: Region) -> Inputs:
         """(c_i, radius_i, slack_i, 1 - v_i), rounded up."""

@@ -106,7 +106,8 @@ class Bounded(ABC):
         offsets : (q,)
         """
         weights, sizes = questions @ output_weights.T, np.abs(output_weights)
-        of_sums = sum_rounding(len(sizes), dtype) * (np.maximum(self.high, 0) / self.shortest @ sizes)
+        largest = np.maximum(self.high, 0) / self.shortest + self.errors
+        of_sums = sum_rounding(len(sizes), dtype) * (largest @ sizes)
         lost = np.abs(weights) @ self.errors + np.abs(questions) @ of_sums
         least = self.lower(weights, offsets, rules, enough + lost * self.longest)
         return least / np.where(least > 0, self.longest, self.shortest) - lost
@@ -135,13 +136,13 @@ class FirstLayer(Bounded):
         centre = rows @ region.centres[sample] - layer.threshold
         moves = rows if region.scaling is None else region.by_columns(rows) - layer.threshold * self._tilt
         up = region.reach(moves, sample)
-        up += self._grid * (np.sqrt(rows.shape[1]) + 1) * norms + IN_FLOAT64 * (norms + layer.threshold)
+        sizes = norms * region.sizes[sample] + layer.threshold
+        up += self._grid * (np.sqrt(rows.shape[1]) + 1) * norms + IN_FLOAT64 * sizes
         low, high = centre - up - layer.threshold * self._bend, centre + up
-        errors = dot_rounding(rows.shape[1], layer.dtype) * norms * region.sizes[sample]
+        errors = dot_rounding(rows.shape[1], layer.dtype) * sizes
         kept = high > -errors * self.longest
         self._rows, self.centre, self.neurons = rows[kept], centre[kept], np.asarray(neurons)[kept]
-        self.low, self.high, self.errors = low[kept], high[kept], errors[kept]
-        self._norms = norms[kept]
+        self.low, self.high, self.errors, self._sizes = low[kept], high[kept], errors[kept], sizes[kept]
         self.products = 2 * rows.size
 
     def _of_lines(self, slopes: Floats, constants: Floats, offsets: Floats) -> Floats:
@@ -154,4 +155,4 @@ class FirstLayer(Bounded):
         least += np.minimum(of_lengths, 0) * self._bend
         sizes = np.abs(gradients)
         least -= self._grid * (sizes.sum(axis=1) + sizes.max(axis=1))  # one number alone may round by two
-        return least - IN_FLOAT64 * (np.abs(slopes) @ (self._norms + self._threshold) + np.abs(offsets))
+        return least - IN_FLOAT64 * (np.abs(slopes) @ self._sizes + np.abs(offsets))

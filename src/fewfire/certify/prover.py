@@ -187,8 +187,8 @@ class Prover:
         return layers
 
     def _search(self, region: Region) -> list[NDArray]:
-        if self._candidates is None:
-            self._candidates = Candidates(self.network.layer, region, self._name)
+        if self._candidates is None or not self._candidates.suits(region):
+            self._candidates = Candidates(self.network.layer, region, self._name, self._candidates)
         begins, neurons, _ = self._candidates.find(region).by_sample()
         return np.split(neurons, begins[1:-1])
 

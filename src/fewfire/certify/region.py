@@ -13,8 +13,7 @@ from fewfire.prepare.scaling import InputScaling, directed
 Floats = NDArray[np.float64]
 Way = InputScaling | Preparation | None  # from the user's columns to the network's inputs
 
-HALF_ULP = 2.0**-53
-ROUNDED = 4 * HALF_ULP  # of sums of two numbers, with room to spare
+ROUNDED = 2.0**-51  # of sums of two numbers, with room to spare
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +108,9 @@ class Region:
             centres, half, radius, tilt, moves / 2 * (1 + ROUNDED), scaling.constant / lengths,
             0.5 / CODES_PER_ONE if coded else 0.0, scaling,
         )  # fmt: skip
-        return region.with_a_direction(lengths)
+        return region._with_a_direction()
 
-    def with_a_direction(self, lengths: Floats) -> "Region":
+    def _with_a_direction(self) -> "Region":
         """The same, once its shortest inputs are known.
 
         Raises
@@ -125,7 +124,7 @@ class Region:
             row = int(np.argmin(least))
             share = 1 / (1 - tangent[row])
             raise ValueError(
-                "rows are normalised to length 1: a box that contains the origin has no direction. Got row "
+                "rows are normalized to length 1: a box that contains the origin has no direction. Got row "
                 f"{row}. Lower the radius below {share:.2g} of what it is, or enlarge the constant feature."
             )
         return replace(self, least_length=least)
