@@ -58,15 +58,9 @@ def __getattr__(name: str) -> Any:
         import_module("fewfire.system.machine")  # which raises what it raised at first
     if name not in _LATER:
         raise AttributeError(f"module 'fewfire' has no attribute {name!r}")
-    try:
-        return getattr(import_module(f"fewfire.{_LATER[name]}"), name)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != "sklearn":
-            raise
-        raise ImportError(
-            f"fewfire.{name} must have scikit-learn 1.6 or newer. Got none installed. "
-            "Run pip install 'fewfire[sklearn]'."
-        ) from error
+    from fewfire.system.later import with_scikit_learn
+
+    return with_scikit_learn(f"fewfire.{_LATER[name]}", name, f"fewfire.{name}")
 
 
 def __dir__() -> list[str]:
