@@ -120,7 +120,7 @@ def test_a_module_is_imported_in_its_rooms_only(module, rooms):
 FLOORS = [
     ["errors", "_version", "_core", "reference"],
     ["core", "system", "quantum"],
-    ["networks", "halfspace"],
+    ["networks", "halfspace", "lab"],
     ["indexes"],
     ["tangent"],
     ["prepare"],

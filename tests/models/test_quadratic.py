@@ -25,7 +25,7 @@ def share_missed(predicted, true):
 
 
 def kernel_error(rows, targets, new_rows, new_targets):
-    """Of the tangent kernel of both layers, at the ridge that is best on the new rows: what it can do at most."""
+    """Of the tangent kernel of both layers, at the ridge that is best on the new rows: its very best."""
     layers, mean = Layers(1, 0.0, trained="all"), targets.mean()
     kernel, across = layers.kernel(rows @ rows.T), layers.kernel(new_rows @ rows.T)
     return min(
@@ -66,9 +66,7 @@ def test_one_direction_takes_samples_of_the_order_of_the_columns(features, count
     random = np.random.default_rng(seed)
     rows, new_rows = unit_rows(count, features, random), unit_rows(1000, features, random)
     direction = unit_rows(1, features, random)[0]
-    targets, new_targets = (
-        hermite_two(features**0.5 * (some @ direction)) for some in (rows, new_rows)
-    )
+    targets, new_targets = (hermite_two(features**0.5 * (some @ direction)) for some in (rows, new_rows))
     head = QuadraticHead(random_state=seed).fit(rows, targets)
     assert share_missed(head.predict(new_rows), new_targets) < 0.01
     assert head.rank_ == 1

@@ -19,6 +19,7 @@ from fewfire.cli.report import report
 from fewfire.cli.resume import resume
 from fewfire.cli.streams import discard, prepare_streams, say_error
 from fewfire.cli.study import depth, drift, scaling
+from fewfire.cli.tensors import tensors
 from fewfire.cli.train import train
 from fewfire.errors import FewfireError, TrainingError
 from fewfire.system.signals import interrupting
@@ -47,7 +48,7 @@ for command in (train, attack, certify, diagnose):
     app.command(cls=ConfigCommand)(command)
 for command in (resume, predict, report, info):
     app.command(cls=FewfireCommand)(command)
-for study in (drift, depth, scaling, lazy):
+for study in (drift, depth, scaling, lazy, tensors):
     study_app.command(cls=ConfigCommand)(study)
 for plan in (rate, law):
     plan_app.command(cls=ConfigCommand)(plan)

@@ -1,7 +1,7 @@
 """`fewfire diagnose`: what the tangent kernel says of data before training, and of a run after it."""
 
 import json as json_format
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.evidence import print_evidence
-from fewfire.cli.options import Json, Quiet, takes
+from fewfire.cli.options import Json, Quiet, real_numbers, takes, whole_numbers
 from fewfire.cli.streams import console_of, say_error
 from fewfire.diagnose.quantum import ASSUMES
 from fewfire.report.page.page import diagnosis_page
@@ -66,7 +66,8 @@ def diagnose(
       fewfire diagnose runs/digits --json
       fewfire diagnose table.csv --evidence --depth 1,2,4,8
     """
-    depths, psis = _whole_numbers(depth), _numbers(psi)
+    depths = whole_numbers(depth, "--depth", example=DEPTHS)
+    psis = real_numbers(psi, "--psi", example="-0.4,0")
     if samples < 2:
         raise ValueError(f"--samples must be >= 2. Got {samples}. Leave it out for 1,024.")
     if options.threads is not None:
@@ -176,18 +177,3 @@ def _save(console: Console, found: Diagnosis, path: Path, *, is_run: bool) -> No
     write_atomically(path / PAGE, diagnosis_page(figures, picture))
     more = f"; `fewfire report {path}` shows them" if is_run else ""
     console.print(f"\nfigures, picture and page saved in {path}{more}", soft_wrap=True)
-
-
-def _whole_numbers(text: str) -> Sequence[int]:
-    """Depths, from 1 on."""
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) >= 1 for part in parts):
-        raise ValueError(f"--depth must be whole numbers >= 1, a,b,c. Got {text!r}. Write for example 1,2,3.")
-    return [int(part) for part in parts]
-
-
-def _numbers(text: str) -> Sequence[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise ValueError(f"--psi must be numbers, a,b,c. Got {text!r}. Write for example -0.4,0.") from error

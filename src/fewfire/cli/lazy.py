@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
-from fewfire.cli.options import Json, Quiet, number_or, takes
+from fewfire.cli.options import Json, Quiet, number_or, takes, whole_numbers
 from fewfire.cli.streams import console_of, say_error
 from fewfire.diagnose import Lazy
 from fewfire.diagnose import lazy as lazy_study
@@ -51,9 +51,7 @@ def lazy(
       fewfire study lazy digits --widths 1000,10000
       fewfire study lazy fashion_mnist/ --samples 500 --json
     """
-    parts = widths.split(",")
-    if not all(part.strip().isdecimal() and int(part) >= 2 for part in parts):
-        raise ValueError(f"--widths must be whole numbers >= 2, a,b,c. Got {widths!r}. Write 1000,10000.")
+    parts = whole_numbers(widths, "--widths", example="1000,10000", least=2)
     b = number_or(("paper",), "--threshold")(threshold)
     if samples < 2:
         raise ValueError(f"--samples must be >= 2. Got {samples}. Leave it out for 500.")
@@ -74,7 +72,7 @@ def lazy(
 
     bars = Progress(console=console, transient=True, disable=not console.is_interactive)
     with folder.created(), bars as progress:
-        tasks = {int(part): progress.add_task(f"width {int(part):,}", total=1.0) for part in parts}
+        tasks = {part: progress.add_task(f"width {part:,}", total=1.0) for part in parts}
         study = lazy_study(
             scaling.transform(inputs), targets, widths=list(tasks), threshold=b, loss=loss,
             steps=steps, seed=options.seed,

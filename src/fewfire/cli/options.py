@@ -255,6 +255,28 @@ def number_or(words: Sequence[str], option: str) -> Callable[[str], float | str]
 
 def _number(option: str, kind: Callable[[str], float], what: str, example: str) -> Callable[[str], float]:
     """Reads a number of this kind."""
+def whole_numbers(text: str, option: str, *, example: str, least: int = 1) -> list[int]:
+    """Reads whole numbers with commas between them."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) >= least for part in parts):
+        raise ValueError(
+            f"{option} must be whole numbers >= {least}, a,b,c. Got {text!r}. Write for example {example}."
+        )
+    return [int(part) for part in parts]
+
+
+def real_numbers(text: str, option: str, *, example: str) -> list[float]:
+    """Reads numbers with commas between them."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ValueError(
+            f"{option} must be numbers, a,b,c. Got {text!r}. Write for example {example}."
+        ) from error
+
+
+def _whole_number(option: str) -> Callable[[str], int]:
+    """Reads a whole number."""
 
     def read(text: str) -> float:
         try:

@@ -71,7 +71,7 @@ def loss_and_gradient(
 ) -> tuple[float, Floats, Floats]:
     """Half the mean squared error at the best constant and the penalty; its gradient by w and by u.
 
-    With Z = h W^T, e the errors less their mean: (2 / n) (e a Z)^T h + lambda w, and (1 / n) e^T h + lambda u.
+    With Z = h W^T, e the errors less their mean: 2/n (e a Z)^T h + lambda w, and 1/n e^T h + lambda u.
     """
     n, along = len(rows), rows @ components.T
     errors = np.square(along) @ signs + rows @ linear - targets
@@ -109,7 +109,9 @@ def fit_low_rank(
     spread, mean = float(targets.std()) or 1.0, float(targets.mean())
     units, standard, random = rows / size, (targets - mean) / spread, np.random.default_rng(seed)
     with one_blas_thread():
-        fits = [_descended(units, standard, n_components, penalty, order_one, random) for _ in range(n_starts)]
+        fits = [
+            _descended(units, standard, n_components, penalty, order_one, random) for _ in range(n_starts)
+        ]
         best = min(fits, key=lambda fit: fit.objective)
     alive = np.square(best.components).sum(axis=1, keepdims=True) > NOTHING
     fitted = LowRankQuadratic(

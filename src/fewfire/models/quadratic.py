@@ -9,16 +9,16 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fewfire.models.low_rank import COUNTS, fit_low_rank
+from fewfire.models.low_rank import fit_low_rank
 from fewfire.system.words import require_counts
 
 
 class QuadraticHead(RegressorMixin, BaseEstimator):
     """A quadratic function of low rank: for targets of few directions, such as products of some sums.
 
-    f(h) = sum_r a_r <w_r, h>^2 + <u, h> + c, with a_r = +1 and -1 in turn, and a penalty on |w|^2 and |u|^2 that
-    keeps the rank low. Where the target is such a function it takes of the order of D samples, and a wide layer
-    of the order of D^2; on a table of another kind it does not replace the wide layer: see
+    f(h) = sum_r a_r <w_r, h>^2 + <u, h> + c, with a_r = +1 and -1 in turn, and a penalty on |w|^2 and |u|^2
+    that keeps the rank low. Where the target is such a function it takes of the order of D samples, and a
+    wide layer of the order of D^2; on a table of another kind it does not replace the wide layer: see
     docs/theory/hierarchical.md.
 
     Parameters
@@ -82,7 +82,8 @@ class QuadraticHead(RegressorMixin, BaseEstimator):
         require_counts(n_components=self.n_components, n_starts=self.n_starts)
         if self.penalty != "auto" and not (isinstance(self.penalty, Real) and 0 <= self.penalty < np.inf):
             raise ValueError(
-                f"penalty must be a finite number >= 0, or 'auto'. Got {self.penalty!r}. Use 'auto' if in doubt."
+                f"penalty must be a finite number >= 0, or 'auto'. Got {self.penalty!r}. Use 'auto' if in "
+                "doubt."
             )
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         head, self.penalty_ = fit_low_rank(

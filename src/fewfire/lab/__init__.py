@@ -1,0 +1,15 @@
+"""A laboratory: tensors to decompose, a small problem in which lazy training and features are seen."""
+
+from fewfire.lab.overparameterized_cp import OverparameterizedCP
+from fewfire.lab.regimes import TensorRegime, regime
+from fewfire.lab.symmetric_tensor import SymmetricTensor
+from fewfire.lab.tensor_study import TensorStudy, study_tensors
+
+__all__ = [
+    "OverparameterizedCP",
+    "SymmetricTensor",
+    "TensorRegime",
+    "TensorStudy",
+    "regime",
+    "study_tensors",
+]
