@@ -10,10 +10,11 @@ from fewfire.system.later import with_scikit_learn
 
 if TYPE_CHECKING:
     from fewfire.models.quadratic import QuadraticHead
+    from fewfire.models.representation import Representation
 
-_LATER = {"QuadraticHead": "quadratic"}
+_LATER = {"QuadraticHead": "quadratic", "Representation": "representation"}
 
-__all__ = ["QuadraticHead"]
+__all__ = ["QuadraticHead", "Representation"]
 
 
 def __getattr__(name: str) -> Any:
