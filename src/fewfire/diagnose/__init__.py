@@ -6,6 +6,8 @@ from fewfire.diagnose.foretold import Foretold
 from fewfire.diagnose.lazy_regime import Lazy, LazyPoint, lazy
 from fewfire.diagnose.quantum import QuantumCost, quantum_costs
 from fewfire.diagnose.regime import Regime
+from fewfire.diagnose.representations import RepresentationReport, Represented, representation_report
+from fewfire.diagnose.taylor import TaylorShares, taylor_shares
 from fewfire.diagnose.weakly_nonlinear import Evidence, evidence
 
 __all__ = [
@@ -17,9 +19,14 @@ __all__ = [
     "LazyPoint",
     "QuantumCost",
     "Regime",
+    "RepresentationReport",
+    "Represented",
+    "TaylorShares",
     "evidence",
     "finite_width",
     "kernel_report",
     "lazy",
     "quantum_costs",
+    "representation_report",
+    "taylor_shares",
 ]

@@ -89,5 +89,7 @@ class FireFeatures:
         from scipy.sparse import csr_array
 
         inputs = Inputs.of(self.scaling.transform(rows))
-        begins, neurons, values = index_for_new_inputs(self.network.layer, inputs).fire_set(inputs).by_sample()
+        begins, neurons, values = (
+            index_for_new_inputs(self.network.layer, inputs).fire_set(inputs).by_sample()
+        )
         return csr_array((np.ones(len(values)), neurons, begins), shape=(len(rows), self.network.width))

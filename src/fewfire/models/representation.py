@@ -30,15 +30,15 @@ class Representation(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     kind : "indicator", "fire", "degree2" or a function
-        1[<v_j, x> + t_j > 0] with random v_j and t_j; who fires in a random layer, which is sparse; all products
-        of two columns and their squares; or any function of rows (n, d) that gives (n, D), such as a model that
-        was trained elsewhere.
+        1[<v_j, x> + t_j > 0] with random v_j and t_j; who fires in a random layer, which is sparse; all
+        products of two columns and their squares; or any function of rows (n, d) that gives (n, D), such as a
+        model that was trained elsewhere.
     n_features : int
         Of the first two.
     whiten : float in [0, 1], None or "auto"
         Strength of whitening, from 0, which only centres and scales all alike, to 1, which makes the second
-        moment the identity. None leaves features as they are. "auto" stands for 0.5 for "degree2", for None for
-        "fire", whose features stay sparse, and else for 0.
+        moment the identity. None leaves features as they are. "auto" stands for 0.5 for "degree2", for None
+        for "fire", whose features stay sparse, and else for 0.
     fire_rate : float in (0, 0.5]
         Of "fire".
     random_state : int, RandomState or None

@@ -3,8 +3,8 @@
     h~ = ((1 - s) tr(S)/D I + s S)^(-1/2) (h - mean),     S the second moment of h - mean,
 
 so that s = 0 centres and brings features to a mean variance of 1, and s = 1 makes their second moment the
-identity. Full whitening can destroy what generalizes (Wadia, Duckworth, Schoenholz, Dyer, Sohl-Dickstein, ICML
-2021), and of few rows S is not known: the strength is capped at n / (4 D).
+identity. Full whitening can destroy what generalizes (Wadia, Duckworth, Schoenholz, Dyer, Sohl-Dickstein,
+ICML 2021), and of few rows S is not known: the strength is capped at n / (4 D).
 """
 
 from dataclasses import dataclass
