@@ -201,8 +201,8 @@ def representation_report(
     rows = np.asarray(inputs, np.float64)
     if rows.ndim != 2 or len(rows) < FEW or not np.isfinite(rows).all():
         raise DataError(
-            f"a report on representations must have at least {FEW} rows (n, d) of finite numbers. Got an array "
-            f"of shape {rows.shape}. Give more, or fill gaps."
+            f"a report on representations must have at least {FEW} rows (n, d) of finite numbers. Got an "
+            f"array of shape {rows.shape}. Give more, or fill gaps."
         )
     columns = columns_of(targets, len(rows))
     order = np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]

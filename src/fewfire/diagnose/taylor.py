@@ -1,4 +1,4 @@
-"""How much of a training is of first order in the weights: what the network changed, beside its linearization.
+"""How much of a training is of first order in the weights: the network beside its linearization.
 
 With the weights w_0 before and w_0 + delta after, the outputs to first order are
 

@@ -125,7 +125,8 @@ class Representation(TransformerMixin, BaseEstimator):
             warnings.warn(
                 f"whitening {features.shape[1]:,} features needs at least "
                 f"{ROWS_PER_FEATURE * features.shape[1]:,} rows without labels. Got {len(rows):,}. Strength "
-                f"lowered from {strength:g} to {self.strength_:.2g}; give more rows by fit(X, unlabelled=...).",
+                f"lowered from {strength:g} to {self.strength_:.2g}; give more rows by "
+                "fit(X, unlabelled=...).",
                 stacklevel=2,
             )
         return self
@@ -168,7 +169,8 @@ class Representation(TransformerMixin, BaseEstimator):
             return 0.0 if callable(self.kind) else STRENGTHS[self.kind]
         if self.whiten is not None and not (isinstance(self.whiten, Real) and 0 <= self.whiten <= 1):
             raise ValueError(
-                f"whiten must be a number in [0, 1], None or 'auto'. Got {self.whiten!r}. Use 'auto' if in doubt."
+                f"whiten must be a number in [0, 1], None or 'auto'. Got {self.whiten!r}. Use 'auto' if in "
+                "doubt."
             )
         return None if self.whiten is None else float(self.whiten)
 

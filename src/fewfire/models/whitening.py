@@ -73,7 +73,7 @@ class Whitening:
 
     @property
     def largest_share(self) -> float:
-        """The largest eigenvalue over the sum of all, before whitening: 1 / D where no direction stands out."""
+        """The largest eigenvalue over the sum of all, before whitening: 1 / D where none stands out."""
         return float(self.eigenvalues[0] / self.eigenvalues.sum()) if len(self.eigenvalues) else 0.0
 
     @property
