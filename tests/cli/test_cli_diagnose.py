@@ -61,6 +61,10 @@ def test_a_run_is_diagnosed_and_its_report_shows_it(tmp_path):
     assert len(foretold) == len(recorded) == 3
     assert foretold[0] == pytest.approx(recorded[0], rel=0.25)
     assert "foretold loss" in ended.err
+    shares = ended.figures["taylor"]
+    assert shares["n_samples"] == 256
+    assert 0 < shares["second"] < 0.5 < shares["first"] < 1.5
+    assert "of first order" in ended.err
     page = report_of(run)
     assert "The tangent kernel" in page
     assert "Was that the kernel regime?" in page
@@ -101,9 +105,21 @@ def test_evidence_is_a_table(regression):
     assert "RMSE left out" in ended.err
 
 
+def test_representations_are_a_table_and_a_sentence(regression):
+    ended = fewfire("diagnose", regression, "--representations", "--json")
+    assert ended.code == 0, ended.err
+    names = [one["name"] for one in ended.figures["table"]]
+    assert names == ["nothing", "metric", "degree2", "fire", "quadratic head"]
+    assert all(0 < one["error"] < 2 for one in ended.figures["table"])
+    assert ended.figures["advised"] in names
+    assert ended.figures["advice"] in ended.err.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["digits", "--representations"], "representations must be compared on a regression"),
+        (["digits", "--representations", "--evidence"], "a diagnosis must be of one kind."),
         (["digits", "--samples", 1], "--samples must be >= 2. Got 1."),
         (["digits", "--depth", "1,x"], "--depth must be whole numbers >= 1, a,b,c. Got '1,x'."),
         (["digits", "--evidence"], "evidence must be of a regression, as it takes noise to be Gaussian."),
@@ -122,7 +138,8 @@ def test_what_cannot_be_answered_is_refused_in_one_line(options, message):
 def test_a_run_has_no_evidence_and_a_regression_no_quantum_costs(tmp_path, regression):
     run = tmp_path / "run"
     fewfire("train", "digits", "--width", 64, "--epochs", 1, "--out", run)
-    assert "--evidence must be of data. Got the run" in fewfire("diagnose", run, "--evidence").err
+    for flag in ("--evidence", "--representations"):
+        assert f"{flag} must be of data. Got the run" in fewfire("diagnose", run, flag).err
     ended = fewfire("diagnose", regression, *QUICK, "--quantum")
     assert "quantum costs must be of classes, one per row" in ended.err
 

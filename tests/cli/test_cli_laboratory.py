@@ -1,4 +1,4 @@
-"""`fewfire study tensors`: what it prints and leaves, and what it refuses."""
+"""`fewfire study tensors` and `study hierarchical`: what it prints and leaves, and what it refuses."""
 
 import csv
 import json
@@ -24,6 +24,20 @@ def test_tensors_are_studied(tmp_path):
     assert "turned by" in ended.err
 
 
+def test_samples_of_one_direction_are_studied(tmp_path):
+    out = tmp_path / "study"
+    ended = fewfire("study", "hierarchical", "--degree", 2, "--dim", 6, "--samples", "20,80", "--seeds", 1,
+                    "--indicators", 40, "--out", out, "--json")  # fmt: skip
+    assert ended.code == 0, ended.err
+    left = {"points.csv", "summary.json", "hierarchical.png", "hierarchical.svg"}
+    assert {path.name for path in out.iterdir()} == left
+    assert ended.figures == json.loads((out / "summary.json").read_text())
+    assert ended.figures["reached"]["head"] in (20, 80)
+    assert "head on degree2: below 0.1 with" in ended.err
+    with open(out / "points.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 10
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -34,8 +48,24 @@ def test_tensors_are_studied(tmp_path):
         (["--seeds", 0], "seeds must be a whole number >= 1. Got 0."),
     ],
 )
-def test_what_cannot_be_studied_is_refused(tmp_path, options, message):
+def test_tensors_that_cannot_be_studied_are_refused(tmp_path, options, message):
     ended = fewfire("study", "tensors", "--out", tmp_path / "out", *options)
+    assert ended.code == 2
+    assert message in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--samples", "100,x"], "--samples must be whole numbers >= 2, a,b,c. Got '100,x'."),
+        (["--degree", 0], "degree must be a whole number >= 1. Got 0."),
+        (["--indicators", 0], "indicators must be a whole number >= 1. Got 0."),
+        (["--dim", 300, "--samples", "2", "--indicators", 1, "--seeds", 1], "Got a limit of 20,000"),
+    ],
+)
+def test_samples_that_cannot_be_studied_are_refused(tmp_path, options, message):
+    ended = fewfire("study", "hierarchical", "--out", tmp_path / "out", *options)
     assert ended.code == 2
     assert message in ended.err
     assert not (tmp_path / "out").exists()

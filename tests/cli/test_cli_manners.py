@@ -108,7 +108,7 @@ def completed(monkeypatch):
     ("line", "words"),
     [
         ("fewfire stu", ["study"]),
-        ("fewfire study ", ["drift", "depth", "scaling", "lazy", "tensors"]),
+        ("fewfire study ", ["drift", "depth", "scaling", "lazy", "hierarchical", "tensors"]),
         ("fewfire train dig", ["digits"]),
         ("fewfire train digits --index ", [*INDEXES, "auto"]),
         ("fewfire train --index dr", ["drift"]),

@@ -11,6 +11,7 @@ from fewfire.cli.attack import attack
 from fewfire.cli.certify import certify
 from fewfire.cli.config import ConfigCommand, FewfireCommand
 from fewfire.cli.diagnose import diagnose
+from fewfire.cli.hierarchical import hierarchical
 from fewfire.cli.info import info
 from fewfire.cli.lazy import lazy
 from fewfire.cli.plan import law, ranking, rate
@@ -48,7 +49,7 @@ for command in (train, attack, certify, diagnose):
     app.command(cls=ConfigCommand)(command)
 for command in (resume, predict, report, info):
     app.command(cls=FewfireCommand)(command)
-for study in (drift, depth, scaling, lazy, tensors):
+for study in (drift, depth, scaling, lazy, hierarchical, tensors):
     study_app.command(cls=ConfigCommand)(study)
 for plan in (rate, law):
     plan_app.command(cls=ConfigCommand)(plan)

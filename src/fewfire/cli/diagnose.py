@@ -12,6 +12,7 @@ from rich.console import Console
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.evidence import print_evidence
 from fewfire.cli.options import Json, Quiet, real_numbers, takes, whole_numbers
+from fewfire.cli.representations import print_representations
 from fewfire.cli.streams import console_of, say_error
 from fewfire.diagnose.quantum import ASSUMES
 from fewfire.report.page.page import diagnosis_page
@@ -20,6 +21,7 @@ from fewfire.runs import TrainOptions
 from fewfire.runs.aside import aside
 from fewfire.runs.diagnosis import FILE, PICTURE, Diagnosis, diagnose_data, diagnose_run
 from fewfire.runs.evidence import EvidenceAsked, evidence_of_data
+from fewfire.runs.representations import representations_of_data
 from fewfire.system.files import OutputFolder, write_atomically
 from fewfire.system.machine import set_threads
 
@@ -41,6 +43,12 @@ def diagnose(
     evidence: Annotated[
         bool,
         typer.Option("--evidence", help="A table of evidence of kernels and deep networks, in its place."),
+    ] = False,
+    representations: Annotated[
+        bool,
+        typer.Option(
+            "--representations", help="What may stand before the wide layer of a regression, in its place."
+        ),
     ] = False,
     psi: Annotated[
         str, typer.Option(help="With --evidence: cubic parts of the deep networks' activation, a,b,c.")
@@ -65,6 +73,7 @@ def diagnose(
       fewfire diagnose digits
       fewfire diagnose runs/digits --json
       fewfire diagnose table.csv --evidence --depth 1,2,4,8
+      fewfire diagnose table.csv --representations
     """
     depths = whole_numbers(depth, "--depth", example=DEPTHS)
     psis = real_numbers(psi, "--psi", example="-0.4,0")
@@ -75,21 +84,31 @@ def diagnose(
     console = console_of(json=json, quiet=quiet)
     path = Path(options.data)
     is_run = (path / "settings.json").exists()
-    saves = nullcontext() if out is None or evidence else OutputFolder(out).created()
+    if evidence and representations:
+        raise ValueError(
+            "a diagnosis must be of one kind. Got --evidence and --representations. Ask for one after the "
+            "other."
+        )
+    in_its_place = "--evidence" if evidence else "--representations" if representations else None
+    if in_its_place and is_run:
+        raise ValueError(
+            f"{in_its_place} must be of data. Got the run {path}. Give the data that it was trained on."
+        )
+    saves = nullcontext() if out is None or in_its_place else OutputFolder(out).created()
     with saves, console.status("reading") if console.is_interactive else nullcontext() as status:
         say = _progress(console, status)
-        if evidence:
-            if is_run:
-                raise ValueError(
-                    f"--evidence must be of data. Got the run {path}. Give the data that it was trained on."
-                )
+        if representations:
+            found: Any = representations_of_data(options, say=say)
+        elif evidence:
             asked = EvidenceAsked(samples=samples, depths=depths, psis=psis)
-            found: Any = evidence_of_data(options, asked, say=say)
+            found = evidence_of_data(options, asked, say=say)
         elif is_run:
             found = diagnose_run(path, samples=samples, depths=depths, quantum=quantum, say=say)
         else:
             found = diagnose_data(options, samples=samples, depths=depths, quantum=quantum, say=say)
-    if evidence:
+    if representations:
+        print_representations(console, found)
+    elif evidence:
         print_evidence(console, found)
     else:
         _print(console, found)
@@ -112,6 +131,8 @@ def _print(console: Console, found: Diagnosis) -> None:
         say(f"{name:<18}{text}")
     if found.start is not None and found.end is not None:
         say(f"{'after training':<18}{_after(found)}")
+    if found.taylor is not None:
+        say(f"{'outputs changed':<18}{found.taylor}")
     if found.recorded:
         say(f"\n{'epoch':>9}  {'foretold loss':>14}  {'recorded loss':>14}")
         for epoch, (one, other) in enumerate(zip(found.foretold, found.recorded, strict=True), 1):

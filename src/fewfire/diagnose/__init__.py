@@ -7,6 +7,7 @@ from fewfire.diagnose.lazy_regime import Lazy, LazyPoint, lazy
 from fewfire.diagnose.quantum import QuantumCost, quantum_costs
 from fewfire.diagnose.regime import Regime
 from fewfire.diagnose.representations import RepresentationReport, Represented, representation_report
+from fewfire.diagnose.sample_complexity import HierarchicalStudy, SamplePoint, study_hierarchical
 from fewfire.diagnose.taylor import TaylorShares, taylor_shares
 from fewfire.diagnose.weakly_nonlinear import Evidence, evidence
 
@@ -14,6 +15,7 @@ __all__ = [
     "Evidence",
     "FiniteWidth",
     "Foretold",
+    "HierarchicalStudy",
     "KernelReport",
     "Lazy",
     "LazyPoint",
@@ -21,6 +23,7 @@ __all__ = [
     "Regime",
     "RepresentationReport",
     "Represented",
+    "SamplePoint",
     "TaylorShares",
     "evidence",
     "finite_width",
@@ -28,5 +31,6 @@ __all__ = [
     "lazy",
     "quantum_costs",
     "representation_report",
+    "study_hierarchical",
     "taylor_shares",
 ]

@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 
 from fewfire.core.inputs import Inputs
 from fewfire.data import Dataset
-from fewfire.diagnose import KernelReport, QuantumCost, kernel_report, quantum_costs
+from fewfire.diagnose import (
+    KernelReport,
+    QuantumCost,
+    TaylorShares,
+    kernel_report,
+    quantum_costs,
+    taylor_shares,
+)
 from fewfire.errors import DataError
 from fewfire.networks.deep import Network
+from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.prepare import Classes
 from fewfire.prepare.model import Model
 from fewfire.prepare.scores import targets_of
@@ -49,6 +57,9 @@ class Diagnosis:
         Empty unless asked for.
     classes : tuple of str
         Those two that the quantum report is of.
+    taylor : TaylorShares or None
+        Of first and of higher order in what training changed, on some training samples; of a run of one
+        hidden layer whose start is known.
     """
 
     name: str
@@ -59,6 +70,7 @@ class Diagnosis:
     recorded: tuple[float, ...] = ()
     quantum: tuple[QuantumCost, ...] = ()
     classes: tuple[str, ...] = ()
+    taylor: TaylorShares | None = None
 
     @property
     def report(self) -> KernelReport:
@@ -78,6 +90,7 @@ class Diagnosis:
             "recorded": list(self.recorded),
             "quantum": [cost.as_dict() for cost in self.quantum],
             "quantum_classes": list(self.classes),
+            "taylor": None if self.taylor is None else self.taylor.as_dict(),
             "text": [list(line) for line in self.report.lines()],
             "verdicts": self.report.verdicts,
         }
@@ -162,7 +175,7 @@ def diagnose_run(
     run, model = folder.load_run(), folder.load_model()
     say("reading the data")
     dataset = load(run.settings.to_resume)
-    seed, start = run.settings.options.seed, None
+    seed, start, taylor = run.settings.options.seed, None, None
     if run.settings.options.optimizer == AS_ESTIMATOR:
         known = _of_estimator(model, dataset)
     else:
@@ -179,13 +192,24 @@ def diagnose_run(
             problem.network, problem.inputs, targets, samples=samples, seed=seed, rate=_pace(run) or "auto"
         )
         known = _Problem(model.network, problem.inputs, targets)
+        if isinstance(problem.network, TwoLayerNetwork) and isinstance(model.network, TwoLayerNetwork):
+            some = np.random.default_rng(seed).permutation(len(problem.inputs))[:samples]
+            taylor = taylor_shares(problem.network, model.network, problem.inputs.batch(np.sort(some)))
     say("the kernel as it is now")
     end = kernel_report(known.network, known.inputs, known.targets, samples=samples, seed=seed)
     layers = _limits(known, depths, samples, seed, say)
     costs, classes = _quantum(dataset, seed, say) if quantum else ((), ())
     foretold, recorded = _losses(run, start)
     return Diagnosis(
-        path.resolve().name, start, end, layers, foretold, recorded, quantum=costs, classes=classes
+        path.resolve().name,
+        start,
+        end,
+        layers,
+        foretold,
+        recorded,
+        quantum=costs,
+        classes=classes,
+        taylor=taylor,
     )
 
 
