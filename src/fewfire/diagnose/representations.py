@@ -219,7 +219,7 @@ def representation_report(
         judged, taught = part[:held], part[held:]
         errors, details = [], []
         for ids in (taught, taught[: len(taught) // 2]):
-            learned = _Learned.of(rows[ids], columns[ids])
+            learned = Learned.of(rows[ids], columns[ids])
             predict, detail = ways[name](learned, seed)
             errors.append(learned.missed(predict, rows[judged], columns[judged]))
             details.append(detail)
@@ -257,7 +257,7 @@ def _represented(looks: Sequence[_Look], without: Floats, size: float) -> Repres
 
 
 @dataclass(frozen=True, eq=False)
-class _Learned:
+class Learned:
     """Rows to learn from, standardized, and their targets, of mean 0 and variance 1."""
 
     scaling: InputScaling
@@ -266,7 +266,7 @@ class _Learned:
     spread: Floats
 
     @classmethod
-    def of(cls, rows: Floats, targets: Floats) -> "_Learned":
+    def of(cls, rows: Floats, targets: Floats) -> "Learned":
         scaling = InputScaling.fit(rows, standardize=True)
         mean, spread = targets.mean(axis=0), targets.std(axis=0)
         spread = np.where(spread > 0, spread, 1.0)
@@ -281,11 +281,11 @@ class _Learned:
         return np.square(outputs - targets).mean(axis=1)
 
 
-def _nothing(learned: _Learned, seed: int) -> tuple[Predict, str]:
+def _nothing(learned: Learned, seed: int) -> tuple[Predict, str]:
     return _kernel_ridge(learned.samples.rows, learned.samples.targets)
 
 
-def _metric(learned: _Learned, seed: int) -> tuple[Predict, str]:
+def _metric(learned: Learned, seed: int) -> tuple[Predict, str]:
     """Directions as the estimators learn them: weights of columns, or all directions of few columns."""
     samples, count = learned.samples, len(learned.samples.rows)
     d = samples.rows.shape[1]
@@ -308,7 +308,7 @@ def _metric(learned: _Learned, seed: int) -> tuple[Predict, str]:
     return lambda rows: predict(directed(rows, directions)), detail
 
 
-def _degree_two(learned: _Learned, seed: int) -> tuple[Predict, str]:
+def _degree_two(learned: Learned, seed: int) -> tuple[Predict, str]:
     features = degree_two(learned.samples.rows)
     white = Whitening.fit(features, STRENGTH)
     predict, detail = _kernel_ridge(white.transform(features), learned.samples.targets)
@@ -316,7 +316,7 @@ def _degree_two(learned: _Learned, seed: int) -> tuple[Predict, str]:
     return lambda rows: predict(white.transform(degree_two(rows))), detail
 
 
-def _fire(learned: _Learned, seed: int) -> tuple[Predict, str]:
+def _fire(learned: Learned, seed: int) -> tuple[Predict, str]:
     fires = FireFeatures.draw(learned.samples.rows, NEURONS, FIRE_RATE, seed)
     features = fires.transform(learned.samples.rows)
     mean = np.asarray(features.mean(axis=0)).ravel()
@@ -324,7 +324,7 @@ def _fire(learned: _Learned, seed: int) -> tuple[Predict, str]:
     return lambda rows: predict(fires.transform(rows).toarray() - mean), f"{NEURONS:,} neurons, {detail}"
 
 
-def _head(learned: _Learned, seed: int) -> tuple[Predict, str]:
+def _head(learned: Learned, seed: int) -> tuple[Predict, str]:
     rows, targets = learned.samples.rows, learned.samples.targets
     heads = [fit_low_rank(rows, column, seed=seed) for column in targets.T]
     ranks = ", ".join(str(head.rank) for head, _ in heads)
@@ -333,7 +333,7 @@ def _head(learned: _Learned, seed: int) -> tuple[Predict, str]:
     return lambda new: np.column_stack([head.outputs(new) for head, _ in heads]), detail
 
 
-WAYS: dict[str, Callable[[_Learned, int], tuple[Predict, str]]] = {
+WAYS: dict[str, Callable[[Learned, int], tuple[Predict, str]]] = {
     NOTHING: _nothing, METRIC: _metric, DEGREE_TWO: _degree_two, FIRE: _fire, HEAD: _head
 }  # fmt: skip
 
