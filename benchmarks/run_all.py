@@ -12,6 +12,8 @@ for script in (
     "adversarial",
     "auto",
     "autoattack",
+    "tensors",
+    "representations",
     "bfloat16",
     "exactness",
     "grid",
@@ -53,8 +55,10 @@ for script in (
         "grover",
         "hashing",
         "rates",
+        "representations",
         "slide",
         "tables_rivals",
+        "tensors",
     )
     given = sys.argv[1:] if script not in own else []
     print(f"== {script}", flush=True)

@@ -3,12 +3,13 @@
 from fewfire.lab.overparameterized_cp import OverparameterizedCP
 from fewfire.lab.regimes import TensorRegime, regime
 from fewfire.lab.symmetric_tensor import SymmetricTensor
-from fewfire.lab.tensor_study import TensorStudy, study_tensors
+from fewfire.lab.tensor_study import TensorRow, TensorStudy, study_tensors
 
 __all__ = [
     "OverparameterizedCP",
     "SymmetricTensor",
     "TensorRegime",
+    "TensorRow",
     "TensorStudy",
     "regime",
     "study_tensors",
