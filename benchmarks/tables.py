@@ -991,9 +991,9 @@ def representation_sets() -> str:
     sixty = content["figures"]["sixty columns"]
     return (
         table(["set", "rows", *ways, "advised", "to the best", "seconds"], rows)
-        + f"\n\nThe advice is the best on the test rows, or within 3 % of it, on {within} of {len(rows)} "
-        f"sets. 1,500 rows of 60 columns take {sixty['seconds']:.1f} s. Advice where the target is known, of ten "
-        f"seeds: {said}.\n\n{made_by(content)}"
+        + f"\n\nThe advice is the best on the test rows, or within 3 % of it, on {within} of "
+        f"{len(rows)} sets. 1,500 rows of 60 columns take {sixty['seconds']:.1f} s. Advice where the "
+        f"target is known, in ten trials each: {said}.\n\n{made_by(content)}"
     )
 
 
@@ -1017,8 +1017,8 @@ def tensor_successes() -> str:
               "find all components", "median steps"]  # fmt: skip
     return (
         table(header, rows)
-        + f"\n\nPower iteration with deflation, in 10 dimensions: {deflated}. Five directions of a mixture in "
-        f"30 dimensions, from {mixture['samples']:,} samples by their third moment: a cosine of at least "
+        + f"\n\nPower iteration with deflation, in 10 dimensions: {deflated}. Five directions of a mixture "
+        f"in 30 dimensions, from {mixture['samples']:,} samples by their third moment: a cosine of at least "
         f"{mixture['cosine of the worst']:.3f}, in {mixture['seconds']:.1f} s.\n\n{made_by(content)}"
     )
 
@@ -1027,7 +1027,8 @@ def tensor_regimes() -> str:
     content = result("tensors")
     rows = [
         [f"{study['dim']}, {study['rank']}", name,
-         f"{found['turned_least']:.3f} to {found['turned_most']:.3f}", f"{found['moved']:.2f}", f"{found['aligned']:.0%}"]
+         f"{found['turned_least']:.3f} to {found['turned_most']:.3f}", f"{found['moved']:.2f}",
+         f"{found['aligned']:.0%}"]
         for study in content["figures"]["studies"]
         for name, found in study["regimes"].items()
     ]  # fmt: skip

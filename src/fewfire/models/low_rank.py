@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from fewfire.system.machine import one_blas_thread
 
 Floats = NDArray[np.float64]
-MOST_STEPS, PRECISION = 500, 1e-10  # of L-BFGS: steps, and the relative gain of one at which it ends
+MOST_STEPS = 500  # of L-BFGS
+PRECISION, ROUGH = 1e-9, 1e-6  # the relative gain of a step at which it ends: of the fit, to choose a penalty
 START = 0.3  # the root mean square of <w_r, h> at the start, where that of f - c is 1
-PENALTIES = (1e-3, 1e-2, 1e-1)  # "auto" chooses among them
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # "auto" chooses among them; at the last of noise nothing is left
 HELD_OUT = 5  # one row in so many judges a penalty
 NOTHING = 1e-6  # of |w|^2 where both rows and targets are of size 1: what the penalty leaves of a component
 COUNTS = 1e-2  # of the largest singular value: what is less is none
@@ -83,7 +84,7 @@ def loss_and_gradient(
 
 def fit_low_rank(
     rows: Floats, targets: Floats, *, n_components: int = 8, penalty: float | None = None,
-    order_one: bool = True, n_starts: int = 2, seed: int = 0,
+    order_one: bool = True, n_starts: int = 2, seed: int = 0, precision: float = PRECISION,
 ) -> tuple[LowRankQuadratic, float]:  # fmt: skip
     """The best of some starts by its objective, and the penalty that it has.
 
@@ -93,15 +94,17 @@ def fit_low_rank(
     targets : (n,)
     n_components : int
     penalty : float, >= 0, optional
-        By default the one of 0.001, 0.01 and 0.1 that errs least on a fifth of the rows held out.
+        By default the one of 0.001, 0.01, 0.1 and 1 that errs least on a fifth of the rows held out.
     order_one : bool
         Whether there is a linear part u.
     n_starts, seed : int
+    precision : float
+        The relative gain of a step at which descent ends.
 
     Notes
     -----
     Cost: 4 n k D multiply-adds for each of some hundred steps of each start, of which a penalty to be chosen
-    takes three more. A start is drawn as sums of rows, so that rotated rows give the rotated fit.
+    takes four more. A start is drawn as sums of rows, so that rotated rows give the rotated fit.
     """
     if penalty is None:
         penalty = _best_penalty(rows, targets, n_components, order_one, seed)
@@ -110,7 +113,8 @@ def fit_low_rank(
     units, standard, random = rows / size, (targets - mean) / spread, np.random.default_rng(seed)
     with one_blas_thread():
         fits = [
-            _descended(units, standard, n_components, penalty, order_one, random) for _ in range(n_starts)
+            _descended(units, standard, n_components, penalty, order_one, random, precision)
+            for _ in range(n_starts)
         ]
         best = min(fits, key=lambda fit: fit.objective)
     alive = np.square(best.components).sum(axis=1, keepdims=True) > NOTHING
@@ -122,8 +126,9 @@ def fit_low_rank(
 
 
 def _descended(
-    rows: Floats, targets: Floats, count: int, penalty: float, order_one: bool, random: np.random.Generator
-) -> LowRankQuadratic:
+    rows: Floats, targets: Floats, count: int, penalty: float, order_one: bool, random: np.random.Generator,
+    precision: float,
+) -> LowRankQuadratic:  # fmt: skip
     """By L-BFGS from a random start."""
     from scipy.optimize import minimize
 
@@ -140,7 +145,7 @@ def _descended(
         return loss, np.concatenate([by_components.ravel(), by_linear if order_one else linear])
 
     begin = np.concatenate([start.ravel(), np.zeros(features if order_one else 0)])
-    options = {"maxiter": MOST_STEPS, "ftol": PRECISION, "gtol": 1e-8}
+    options = {"maxiter": MOST_STEPS, "ftol": precision, "gtol": 1e-8}
     found = minimize(at, begin, jac=True, method="L-BFGS-B", options=options)
     components = found.x[: count * features].reshape(count, -1)
     linear = found.x[count * features :] if order_one else np.zeros(features)
@@ -158,7 +163,7 @@ def _best_penalty(rows: Floats, targets: Floats, n_components: int, order_one: b
     for penalty in PENALTIES:
         fitted, _ = fit_low_rank(
             rows[kept], targets[kept], n_components=n_components, penalty=penalty, order_one=order_one,
-            n_starts=1, seed=seed,
+            n_starts=1, seed=seed, precision=ROUGH,
         )  # fmt: skip
         errors.append(float(np.mean(np.square(fitted.outputs(rows[held]) - targets[held]))))
     return PENALTIES[int(np.argmin(errors))]

@@ -28,8 +28,8 @@ class QuadraticHead(RegressorMixin, BaseEstimator):
     n_components : int
         k, the largest rank. More than the rank cost time, and no accuracy.
     penalty : float >= 0, or "auto"
-        Of targets of variance 1 and rows of mean square norm D. "auto" chooses among 0.001, 0.01 and 0.1 by
-        the error on a fifth of the rows.
+        Of targets of variance 1 and rows of mean square norm D. "auto" chooses among 0.001, 0.01, 0.1 and 1
+        by the error on a fifth of the rows.
     n_starts : int
         Random starts, of which the best is kept.
     random_state : int, RandomState or None
