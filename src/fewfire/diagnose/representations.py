@@ -289,7 +289,7 @@ def _metric(learned: Learned, seed: int) -> tuple[Predict, str]:
     """Directions as the estimators learn them: weights of columns, or all directions of few columns."""
     samples, count = learned.samples, len(learned.samples.rows)
     d = samples.rows.shape[1]
-    starts = [np.ones(d)]
+    starts: list[Floats] = [np.ones(d)]
     if d <= MOST_DIRECTIONS and count >= ROWS_PER_DIRECTION * d:
         starts.append(np.eye(d))
 

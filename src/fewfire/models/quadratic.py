@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from fewfire.models.checks import checked
 from fewfire.models.low_rank import fit_low_rank
 from fewfire.system.words import require_counts
 
@@ -80,15 +81,15 @@ class QuadraticHead(RegressorMixin, BaseEstimator):
             A setting is none that the argument takes, X or y are not finite, or do not fit each other.
         """
         require_counts(n_components=self.n_components, n_starts=self.n_starts)
-        if self.penalty != "auto" and not (isinstance(self.penalty, Real) and 0 <= self.penalty < np.inf):
+        penalty: Any = self.penalty
+        if penalty != "auto" and not (isinstance(penalty, Real) and 0 <= float(penalty) < np.inf):
             raise ValueError(
-                f"penalty must be a finite number >= 0, or 'auto'. Got {self.penalty!r}. Use 'auto' if in "
-                "doubt."
+                f"penalty must be a finite number >= 0, or 'auto'. Got {penalty!r}. Use 'auto' if in doubt."
             )
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        rows, targets = checked(self, X, y)
         head, self.penalty_ = fit_low_rank(
-            X, y.astype(np.float64), n_components=self.n_components,
-            penalty=None if self.penalty == "auto" else float(self.penalty), order_one=self.order_one,
+            rows, targets.astype(np.float64), n_components=self.n_components,
+            penalty=None if penalty == "auto" else float(penalty), order_one=self.order_one,
             n_starts=self.n_starts, seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
         )  # fmt: skip
         self._head, self.rank_, self.objective_ = head, head.rank, head.objective
@@ -106,4 +107,4 @@ class QuadraticHead(RegressorMixin, BaseEstimator):
             There was no fit, or X is not finite or has other columns.
         """
         check_is_fitted(self)
-        return self._head.outputs(validate_data(self, X, dtype=np.float64, reset=False))
+        return self._head.outputs(checked(self, X, reset=False))

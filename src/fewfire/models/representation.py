@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from fewfire.models.checks import checked
 from fewfire.models.feature_maps import FireFeatures, RandomIndicators, degree_two
 from fewfire.models.whitening import ROWS_PER_FEATURE, Whitening
 from fewfire.networks.threshold import threshold_for_fire_rate
@@ -103,9 +104,9 @@ class Representation(TransformerMixin, BaseEstimator):
             Rows are too few for the strength that was asked for.
         """
         strength = self._required()
-        rows = validate_data(self, X, dtype=np.float64)
+        rows = checked(self, X)
         if unlabelled is not None:
-            rows = np.vstack([rows, validate_data(self, unlabelled, dtype=np.float64, reset=False)])
+            rows = np.vstack([rows, checked(self, unlabelled, reset=False)])
         self.size_ = float(np.sqrt(np.mean(np.square(rows)))) or 1.0
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if self.kind == INDICATOR:
@@ -140,10 +141,10 @@ class Representation(TransformerMixin, BaseEstimator):
             There was no fit; rows are not finite or have other columns; or see `fit`.
         """
         check_is_fitted(self)
-        features = self._features(validate_data(self, X, dtype=np.float64, reset=False))
+        features = self._features(checked(self, X, reset=False))
         return features if self.strength_ is None else self._whitening.transform(_dense(features))
 
-    def _features(self, rows: Floats) -> "Floats | csr_array":
+    def _features(self, rows: Floats) -> Any:
         if self.kind == FIRE:
             return self._map.transform(rows)
         if self.kind == INDICATOR:
@@ -167,12 +168,12 @@ class Representation(TransformerMixin, BaseEstimator):
         threshold_for_fire_rate(self.fire_rate)
         if self.whiten == "auto":
             return 0.0 if callable(self.kind) else STRENGTHS[self.kind]
-        if self.whiten is not None and not (isinstance(self.whiten, Real) and 0 <= self.whiten <= 1):
+        whiten: Any = self.whiten
+        if whiten is not None and not (isinstance(whiten, Real) and 0 <= float(whiten) <= 1):
             raise ValueError(
-                f"whiten must be a number in [0, 1], None or 'auto'. Got {self.whiten!r}. Use 'auto' if in "
-                "doubt."
+                f"whiten must be a number in [0, 1], None or 'auto'. Got {whiten!r}. Use 'auto' if in doubt."
             )
-        return None if self.whiten is None else float(self.whiten)
+        return None if whiten is None else float(whiten)
 
 
 def _dense(features: Any) -> Floats:
