@@ -1,6 +1,6 @@
 """How many samples does second order save, and is the advice on representations the best?
 
-    python benchmarks/representations.py [FOLDER]      about eight minutes on two cores
+    python benchmarks/representations.py [PART ...]      eight minutes on two cores; parts: samples sets known
 
 - Targets of one direction on the sphere, by the tangent kernel of both layers (at its best ridge on the test
   samples, which no user knows) and by a quadratic head: He2 on rows, He4 on features of degree two.
@@ -115,27 +115,25 @@ def table_of(folder: Path, name: str) -> np.ndarray:
     return np.column_stack([rows[:, columns], rows[:, int(np.loadtxt(place / "index_target.txt"))]])
 
 
-def sets(folder: Path) -> list[dict[str, Any]]:
-    found = []
-    for name in SETS:
-        rows = np.random.default_rng(0).permutation(table_of(folder, name))
-        count = min(ROWS, int(0.7 * len(rows)))
-        known, new = rows[:count], rows[count : count + ROWS]
-        begin = perf_counter()
-        report = representation_report(known[:, :-1], known[:, -1])
-        seconds = perf_counter() - begin
-        learned = Learned.of(known[:, :-1], known[:, -1:])
-        tested = {
-            way: float(
-                learned.missed(learn(learned, 0)[0], new[:, :-1], new[:, -1:]).mean() / new[:, -1].var()
-            )
-            for way, learn in WAYS.items()
-        }
-        found.append({"set": name, "rows": count, "columns": rows.shape[1] - 1, "tested": tested,
-                      "held out": {one.name: one.error for one in report.table}, "advised": report.advised,
-                      "ratio to the best": tested[report.advised] / min(tested.values()),
-                      "seconds": seconds})  # fmt: skip
-        print(found[-1])
+def one_set(folder: Path, name: str) -> dict[str, Any]:
+    rows = np.random.default_rng(0).permutation(table_of(folder, name))
+    count = min(ROWS, int(0.7 * len(rows)))
+    known, new = rows[:count], rows[count : count + ROWS]
+    begin = perf_counter()
+    report = representation_report(known[:, :-1], known[:, -1])
+    seconds = perf_counter() - begin
+    learned = Learned.of(known[:, :-1], known[:, -1:])
+    tested = {
+        way: float(learned.missed(learn(learned, 0)[0], new[:, :-1], new[:, -1:]).mean() / new[:, -1].var())
+        for way, learn in WAYS.items()
+    }
+    found = {
+        "set": name, "rows": count, "columns": rows.shape[1] - 1, "tested": tested,
+        "held out": {one.name: [one.error, one.standard_error] for one in report.table},
+        "advised": report.advised, "ratio to the best": tested[report.advised] / min(tested.values()),
+        "seconds": seconds,
+    }  # fmt: skip
+    print(found, flush=True)
     return found
 
 
@@ -165,15 +163,13 @@ def known_targets() -> dict[str, dict[str, int]]:
     return found
 
 
+PARTS = {
+    "samples": lambda folder: {"one direction": one_direction(), "two directions": two_directions()},
+    "sets": lambda folder: [one_set(folder, name) for name in SETS],
+    "known": lambda folder: {"sixty columns": sixty_columns(), "known targets": known_targets()},
+}
+
 if __name__ == "__main__":
-    save(
-        "representations",
-        "python benchmarks/representations.py",
-        {
-            "one direction": one_direction(),
-            "two directions": two_directions(),
-            "sets": sets(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA),
-            "sixty columns": sixty_columns(),
-            "known targets": known_targets(),
-        },
-    )
+    for part in sys.argv[1:] or PARTS:
+        command = f"python benchmarks/representations.py {part}"
+        save(f"representations_{part}", command, PARTS[part](DATA))

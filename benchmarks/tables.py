@@ -939,7 +939,7 @@ def systems() -> str:
     rows = [[*row[:-1], ", ".join(f"`{name}.json`" for name in row[-1].split(", "))] for row in rows]
     return table(["paper", "what was measured", "figure", "in `benchmarks/results/`"], rows)
 def second_order() -> str:
-    content = result("representations")
+    content = result("representations_samples")
     rows = []
     for row in content["figures"]["one direction"]:
         cosines = f"{min(row['cosines']):.3f}" if row["cosines"] else ""
@@ -971,10 +971,10 @@ def span(values: list[float]) -> str:
 
 
 def representation_sets() -> str:
-    content = result("representations")
+    content = result("representations_sets")
     ways = ("nothing", "metric", "degree2", "fire", "quadratic head")
     rows = []
-    for row in content["figures"]["sets"]:
+    for row in content["figures"]:
         best = min(row["tested"].values())
         errors = [row["tested"][way] for way in ways]
         rows.append(
@@ -982,13 +982,13 @@ def representation_sets() -> str:
              *(f"**{error:.4f}**" if error == best else f"{error:.4f}" for error in errors),
              row["advised"], f"{row['ratio to the best']:.2f}", f"{row['seconds']:.1f}"]
         )  # fmt: skip
-    within = sum(row["ratio to the best"] <= 1.03 for row in content["figures"]["sets"])
-    known = content["figures"]["known targets"]
+    within = sum(row["ratio to the best"] <= 1.03 for row in content["figures"])
+    others = result("representations_known")["figures"]
     said = "; ".join(
         f"{kind}: " + ", ".join(f"{way} {count} times" for way, count in counts.items())
-        for kind, counts in known.items()
+        for kind, counts in others["known targets"].items()
     )
-    sixty = content["figures"]["sixty columns"]
+    sixty = others["sixty columns"]
     return (
         table(["set", "rows", *ways, "advised", "to the best", "seconds"], rows)
         + f"\n\nThe advice is the best on the test rows, or within 3 % of it, on {within} of "
