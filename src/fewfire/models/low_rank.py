@@ -22,7 +22,7 @@ START = 0.3  # the root mean square of <w_r, h> at the start, where that of f - 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # "auto" chooses among them; at the last of noise nothing is left
 HELD_OUT = 5  # one row in so many judges a penalty
 NOTHING = 1e-6  # of |w|^2 where both rows and targets are of size 1: what the penalty leaves of a component
-COUNTS = 1e-2  # of the largest singular value: what is less is none
+COUNTS = 0.1  # of the largest singular value: less is mostly noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class LowRankQuadratic:
 
     @property
     def rank(self) -> int:
-        """How many singular values of M are at least a hundredth of the largest."""
+        """How many singular values of M are at least a tenth of the largest."""
         sizes = np.abs(self.spectrum[0])
         return int(np.count_nonzero(sizes >= COUNTS * sizes[0])) if sizes[0] > 0 else 0
 

@@ -38,7 +38,7 @@ class QuadraticHead(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     rank_ : int
-        Singular values that are at least a hundredth of the largest.
+        Singular values that are at least a tenth of the largest.
     singular_values_ : (k,)
         Of the matrix M = sum_r a_r w_r w_r^T, descending.
     eigenvalues_ : (k,)
