@@ -94,10 +94,15 @@ def test_advice_and_what_doubling_would_give():
         "Let the estimators learn a metric (features='auto'): 0.100 on held-out rows, 0.400 without; with "
         "nothing before it the kernel would need about 4,000 rows for that, not 1,000."
     )
-    level = RepresentationReport(table_of(nothing=(0.434, 0.5), fire=(0.43, 0.5)), 1000, 5, 300, ())
-    assert level.advice == "No representation helped on held-out rows (0.430, 0.434 without). Use none."
-    never = RepresentationReport(table_of(nothing=(0.9, 0.9), degree2=(0.1, 0.2)), 1000, 5, 300, ())
-    assert "would need no number of rows" in never.advice
+    level = RepresentationReport(table_of(nothing=(0.434, 0.5), fire=(0.431, 0.5)), 1000, 5, 300, ())
+    assert level.advice == "No representation helped on held-out rows (0.431, 0.434 without). Use none."
+    near = RepresentationReport(table_of(nothing=(0.434, 0.5), fire=(0.428, 0.5)), 1000, 5, 300, ())
+    assert near.advised == "fire"
+    assert near.advice.endswith("The difference is within its standard error.")
+    never = RepresentationReport(table_of(nothing=(0.8, 0.8), degree2=(0.1, 0.2)), 1000, 5, 300, ())
+    assert "would need more than 16,000 rows" in never.advice
+    noise = RepresentationReport(table_of(nothing=(1.1, 1.1), metric=(0.95, 1.2)), 1000, 5, 300, ())
+    assert noise.advised == "nothing"
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,11 @@ Ids = NDArray[np.int64]
 Predict = Callable[[Floats], Floats]
 NOTHING, METRIC, DEGREE_TWO, FIRE, HEAD = NAMES = ("nothing", "metric", "degree2", "fire", "quadratic head")
 MOST_ROWS, HELD_OUT = 1500, 5  # looked at; one in so many is held out
-SPLITS = 3  # of one look at several hundred rows alone, chance is as large as most differences
+SPLITS, MANY, SPLITS_OF_MANY = 3, 900, 2  # by rows: one look at so few held out is mostly chance
 MOST_DEGREE_TWO = 2000  # features, as each whitening is an eigenvalue problem
-NEURONS, FIRE_RATE, STRENGTH = 4096, 0.05, 0.5
-DOUBT = 2.0  # standard errors
+NEURONS, FIRE_RATE, STRENGTH = 2048, 0.05, 0.5
+WORTH, DOUBT = 0.01, 2.0  # of the error: less is no gain; standard errors
+MOST_DOUBLINGS = 4  # of the rows: beyond, no fall of an error is foretold
 SHAPES = [(constant, threshold) for constant in CONSTANTS for threshold in THRESHOLDS]
 SHAPES_LEARNED = SHAPES[:: len(THRESHOLDS)]  # a low threshold, as suits directions that are learned
 
@@ -102,17 +103,15 @@ class RepresentationReport:
         return next(one for one in self.table if one.name == name)
 
     @property
-    def advised(self) -> str:
-        """The representation that errs least, if that is more than chance: else "nothing"."""
-        nothing = self[NOTHING]
-        best = min(self.table, key=lambda one: one.error)
-        sure = nothing.error - best.error > best.standard_error
-        return best.name if sure and best.error < self.of_the_mean else NOTHING
+    def best(self) -> Represented:
+        """The representation that errs least."""
+        return min(self.table, key=lambda one: one.error)
 
     @property
-    def of_the_mean(self) -> float:
-        """The error from which on a prediction is no better than the mean, in doubt of the rows held out."""
-        return 1 - DOUBT / self.n_held**0.5
+    def advised(self) -> str:
+        """That one; "nothing" where it gains less than 1 %, or is no better than the mean but for chance."""
+        gains = self.best.error < (1 - WORTH) * self[NOTHING].error
+        return self.best.name if gains and self.best.error < 1 - DOUBT / self.n_held**0.5 else NOTHING
 
     @property
     def second_order_pays(self) -> bool:
@@ -122,19 +121,19 @@ class RepresentationReport:
 
     @property
     def rows_needed(self) -> float:
-        """Rows with which nothing would err as little as what is advised, if its error goes on falling."""
-        nothing, best = self[NOTHING], self[self.advised]
-        if best.error >= nothing.error:
+        """Rows with which nothing would err as little as the best, if its error goes on falling."""
+        nothing, best = self[NOTHING], self.best
+        if best is nothing:
             return float(self.n_rows)
         if not 0 < nothing.error < nothing.at_half or best.error <= 0:
             return inf
         doublings = log(nothing.error / best.error) / log(nothing.at_half / nothing.error)
-        return self.n_rows * 2.0**doublings if doublings < 100 else inf
+        return self.n_rows * 2.0**doublings if doublings < MOST_DOUBLINGS else inf
 
     @property
     def advice(self) -> str:
-        """One sentence for a person."""
-        nothing, best = self[NOTHING], min(self.table, key=lambda one: one.error)
+        """One sentence or two for a person."""
+        nothing, best = self[NOTHING], self.best
         if self.advised == NOTHING:
             return (
                 f"No representation helped on held-out rows ({best.error:.3f}, {nothing.error:.3f} without). "
@@ -145,11 +144,14 @@ class RepresentationReport:
             DEGREE_TWO: "Use Representation('degree2') before the wide layer",
             FIRE: f"Use Representation('fire', n_features={NEURONS}) before the wide layer",
             HEAD: "Use QuadraticHead in place of the wide layer",
-        }[self.advised]
-        rows = f"about {self.rows_needed:,.0f}" if self.rows_needed < 1e9 else "no number of"
+        }[best.name]
+        needed = self.rows_needed
+        rows = f"about {needed:,.0f}" if needed < inf else f"more than {self.n_rows * 2**MOST_DOUBLINGS:,}"
+        chance = nothing.error - best.error < best.standard_error
+        doubt = " The difference is within its standard error." if chance else ""
         return (
             f"{use}: {best.error:.3f} on held-out rows, {nothing.error:.3f} without; with nothing before it "
-            f"the kernel would need {rows} rows for that, not {self.n_rows:,}."
+            f"the kernel would need {rows} rows for that, not {self.n_rows:,}.{doubt}"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -194,9 +196,9 @@ def representation_report(
 
     Notes
     -----
-    Three times a fifth of the rows is held out. Ridges, constants and thresholds are chosen by
-    leaving one out among the others; of a learned metric among rows that it has not seen. Cost: some twenty
-    eigenvalue problems of so many rows, up to 20 seconds.
+    A fifth of the rows is held out, three times below 900 rows and else twice. Ridges, constants and thresholds
+    are chosen by leaving one out among the others; of a learned metric among rows that it has not seen. Cost:
+    some twenty eigenvalue problems of so many rows, up to 20 seconds.
     """
     rows = np.asarray(inputs, np.float64)
     if rows.ndim != 2 or len(rows) < FEW or not np.isfinite(rows).all():
@@ -208,6 +210,7 @@ def representation_report(
     order = np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]
     rows, columns = rows[order], columns[order]
     held, d = len(rows) // HELD_OUT, rows.shape[1]
+    splits = SPLITS if len(rows) < MANY else SPLITS_OF_MANY
     ways, left_out = dict(WAYS), []
     if d * (d + 1) // 2 > MOST_DEGREE_TWO:
         del ways[DEGREE_TWO]
@@ -223,16 +226,16 @@ def representation_report(
             predict, detail = ways[name](learned, seed)
             errors.append(learned.missed(predict, rows[judged], columns[judged]))
             details.append(detail)
-        say(f"{name}, split {split + 1} of {SPLITS}")
+        say(f"{name}, split {split + 1} of {splits}")
         return _Look(name, errors[0], errors[1], perf_counter() - begin, details[0])
 
-    jobs = [(name, split) for name in ways for split in range(SPLITS)]
+    jobs = [(name, split) for name in ways for split in range(splits)]
     with one_blas_thread(), ThreadPoolExecutor(threads()) as pool:
         looks = list(pool.map(look, jobs))
-    size = float(np.var(columns[: SPLITS * held], axis=0).mean()) or 1.0
+    size = float(np.var(columns[: splits * held], axis=0).mean()) or 1.0
     without = np.concatenate([one.missed for one in looks if one.name == NOTHING])
     table = [_represented([one for one in looks if one.name == name], without, size) for name in ways]
-    return RepresentationReport(tuple(table), len(rows) - held, d, SPLITS * held, tuple(left_out))
+    return RepresentationReport(tuple(table), len(rows) - held, d, splits * held, tuple(left_out))
 
 
 @dataclass(frozen=True, eq=False)
