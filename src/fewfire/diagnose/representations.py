@@ -196,9 +196,9 @@ def representation_report(
 
     Notes
     -----
-    A fifth of the rows is held out, three times below 900 rows and else twice. Ridges, constants and thresholds
-    are chosen by leaving one out among the others; of a learned metric among rows that it has not seen. Cost:
-    some twenty eigenvalue problems of so many rows, up to 20 seconds.
+    A fifth of the rows is held out, three times below 900 rows and else twice. Ridges, constants and
+    thresholds are chosen by leaving one out among the others; of a learned metric among rows that it has not
+    seen. Cost: some twenty eigenvalue problems of so many rows, up to 20 seconds.
     """
     rows = np.asarray(inputs, np.float64)
     if rows.ndim != 2 or len(rows) < FEW or not np.isfinite(rows).all():
