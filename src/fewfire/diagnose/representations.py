@@ -20,7 +20,7 @@ from fewfire.errors import DataError
 from fewfire.models.feature_maps import FireFeatures, degree_two
 from fewfire.models.low_rank import fit_low_rank
 from fewfire.models.whitening import Whitening
-from fewfire.plan.features import FEW, Fold, Round, Samples, Setting, replayed, rounds
+from fewfire.plan.features import FEW, MOST_ROUNDS, Fold, Round, Samples, Setting, replayed, rounds
 from fewfire.plan.preparation import (
     CONSTANTS,
     HANDICAP,
@@ -297,7 +297,8 @@ def _metric(learned: Learned, seed: int) -> tuple[Predict, str]:
         starts.append(np.eye(d))
 
     def play(start: Floats) -> tuple[float, list[Round]]:
-        played = list(rounds(samples, Fold.of(count), start, shapes=SHAPES_LEARNED, ridges=RIDGES))
+        most = MOST_ROUNDS if count >= FEW else 0
+        played = list(rounds(samples, Fold.of(count), start, shapes=SHAPES_LEARNED, ridges=RIDGES, most=most))
         best = int(np.argmin([one.error for one in played]))
         return played[best].error * (HANDICAP if start.ndim == 2 else 1.0), played[: best + 1]
 
