@@ -938,6 +938,8 @@ def systems() -> str:
     ]  # fmt: skip
     rows = [[*row[:-1], ", ".join(f"`{name}.json`" for name in row[-1].split(", "))] for row in rows]
     return table(["paper", "what was measured", "figure", "in `benchmarks/results/`"], rows)
+
+
 def second_order() -> str:
     content = result("representations_samples")
     rows = []
@@ -1051,9 +1053,8 @@ def rank(accuracy: dict[str, float], method: str) -> float:
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
-    "robust_schemes": robust_schemes, "torch_module": torch_module, "implicit": implicit,
     "robust_schemes": robust_schemes, "certify": certify, "certified_training": certified_training,
-    "torch_module": torch_module,
+    "implicit": implicit, "torch_module": torch_module,
     "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,
     "plan_rank": plan_rank, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,

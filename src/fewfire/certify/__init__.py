@@ -1,12 +1,19 @@
-"""What can be promised of outputs for all inputs near a given one."""
-
-from fewfire.certify.implicit import ImplicitLayer, Solution, StateBox
-
-__all__ = ["ImplicitLayer", "Solution", "StateBox"]
-"""What a network says near a sample, proven: bounds of its outputs, and labels that no move can change."""
+"""What is proven of outputs for all inputs near a given one: bounds, labels, and layers made to be bounded."""
 
 from fewfire.adversarial.ball import Ball, Box
 from fewfire.certify.certificate import Certificate, Margins, certify
+from fewfire.certify.implicit import ImplicitLayer, Solution, StateBox
 from fewfire.certify.prover import Bounds, bounds
 
-__all__ = ["Ball", "Bounds", "Box", "Certificate", "Margins", "bounds", "certify"]
+__all__ = [
+    "Ball",
+    "Bounds",
+    "Box",
+    "Certificate",
+    "ImplicitLayer",
+    "Margins",
+    "Solution",
+    "StateBox",
+    "bounds",
+    "certify",
+]

@@ -253,8 +253,6 @@ def number_or(words: Sequence[str], option: str) -> Callable[[str], float | str]
     return read
 
 
-def _number(option: str, kind: Callable[[str], float], what: str, example: str) -> Callable[[str], float]:
-    """Reads a number of this kind."""
 def whole_numbers(text: str, option: str, *, example: str, least: int = 1) -> list[int]:
     """Reads whole numbers with commas between them."""
     parts = text.split(",")
@@ -275,8 +273,8 @@ def real_numbers(text: str, option: str, *, example: str) -> list[float]:
         ) from error
 
 
-def _whole_number(option: str) -> Callable[[str], int]:
-    """Reads a whole number."""
+def _number(option: str, kind: Callable[[str], float], what: str, example: str) -> Callable[[str], float]:
+    """Reads a number of this kind."""
 
     def read(text: str) -> float:
         try:

@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig, toml_content
-from fewfire.cli.options import Json, Quiet, takes
+from fewfire.cli.options import Json, Quiet, takes, whole_numbers
 from fewfire.cli.streams import console_of
 from fewfire.data import Dataset
 from fewfire.errors import DataError
@@ -138,7 +138,10 @@ def law(
         return _trials(replace(options, width=(width,) * depth), dataset, samples)
 
     with console.status("trying rates") as status:
-        for depth, width in product(_whole_numbers(depths, "--depths"), _whole_numbers(widths, "--widths")):
+        for depth, width in product(
+            whole_numbers(depths, "--depths", example="1,2"),
+            whole_numbers(widths, "--widths", example="512,1024,2048"),
+        ):
             shape, trials = _shape_text(width, depth), trials_of_shape(width, depth)
 
             def say(text: str, shape: str = shape) -> None:
@@ -287,18 +290,6 @@ def _limit(
 
 def _said(say: Callable[[str], None], rate: float, loss: float) -> None:
     say(f"rate {rate:.3g}: " + (f"loss {loss:.4g}" if np.isfinite(loss) else "too large"))
-
-
-def _whole_numbers(text: str, option: str) -> list[int]:
-    try:
-        numbers = [int(number) for number in text.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 1:
-        raise ValueError(
-            f"{option} must be whole numbers >= 1 with commas. Got {text!r}. Write for example 1,2,4."
-        )
-    return numbers
 
 
 def _shape_text(width: int, depth: int) -> str:
