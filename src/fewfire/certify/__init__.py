@@ -1,4 +1,4 @@
-"""What is proven of outputs for all inputs near a given one: bounds, labels, and layers that can be bounded."""
+"""What is proven of outputs for all inputs near a given one: bounds, labels, and implicit layers."""
 
 from fewfire.adversarial.ball import Ball, Box
 from fewfire.certify.certificate import Certificate, Margins, certify
