@@ -41,7 +41,7 @@ def feed_forward(*widths: int) -> nn.Sequential:
 @dataclass(frozen=True)
 class Trained:
     make: Callable[[], nn.Module]
-    epochs: int = 15
+    epochs: int = 10
     learning_rate: float = 5e-3
     share: float = 0.75
     batch_size: int = 256

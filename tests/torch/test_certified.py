@@ -34,6 +34,15 @@ SHAPES = {
 shapes = pytest.mark.parametrize("shape", SHAPES)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """More would wait for each other: all products are small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def module_of(shape, dtype=torch.float64, seed=0, size=1.0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -187,11 +196,12 @@ def test_the_ramp_rises_over_the_middle_half():
 @pytest.mark.parametrize("shape", ["one-layer", "implicit"])
 def test_training_with_it_certifies_more(shape):
     random = torch.Generator().manual_seed(0)
-    inputs = torch.rand(300, D, generator=random)
+    inputs = torch.rand(150, D, generator=random)
     targets = inputs[:, :C].argmax(dim=1)
     certified = []
     for share in (0.0, 0.7):
         module = module_of(shape, torch.float32)
+        module.tolerance = 1e-3  # which an ordinary module does not look at
         optimizer = torch.optim.Adam(module.parameters(), lr=0.02)
         for step in range(80):
             optimizer.zero_grad()

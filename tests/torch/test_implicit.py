@@ -155,16 +155,14 @@ def test_the_seed_decides_and_torch_s_own_state_stays():
     assert torch.equal(first(u), other(u))
 
 
-def test_training_leaves_it_well_posed():
-    layer = layer_of(torch.float32, tolerance=1e-4, margin=0.9)
-    before = layer.free.detach().clone()
-    optimizer = torch.optim.SGD(layer.parameters(), lr=3.0)  # far too much
-    for _ in range(5):
-        optimizer.zero_grad()
-        layer(inputs_of(dtype=torch.float32)).square().mean().backward()
-        optimizer.step()
+@pytest.mark.parametrize("size", [0.0, 1.0, 100.0])
+def test_whatever_becomes_of_its_parameters_it_stays_well_posed(size):
+    layer = layer_of(torch.float32, tolerance=1e-3, margin=0.9)
+    with torch.no_grad():
+        layer.free.normal_(generator=torch.Generator().manual_seed(1)).mul_(size)
     assert layer.to_numpy().well_posed
-    assert (layer.free - before).abs().max() > 0.5
+    layer(inputs_of(dtype=torch.float32)).square().mean().backward()
+    assert all(torch.isfinite(part.grad).all() for part in layer.parameters())
 
 
 @pytest.mark.parametrize(

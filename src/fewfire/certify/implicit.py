@@ -328,7 +328,7 @@ class ImplicitLayer:
         return rows
 
 
-def embedded_weights(weights: Floats) -> Floats:
+def embedded_weights(weights: NDArray[np.floating]) -> NDArray[np.floating]:
     """[[M, K], [K, M]] for A = M + K, the weights of the layer whose states are both ends of a box."""
     m = metzler_part(weights, np.eye(len(weights)))
     k = weights - m

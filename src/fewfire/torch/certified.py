@@ -90,8 +90,8 @@ def worst_logits(
     sizes = counts.tolist()
     rounded = rounding(head.in_features, torch.finfo(centre.dtype).eps)
     leads = [
-        margins_over(label, head.weight, _bias(head), *bounds, rounded)
-        for label, *bounds in zip(labels.tolist(), centre.split(sizes), reach.split(sizes), strict=True)
+        margins_over(label, head.weight, _bias(head), middle, far, rounded)
+        for label, middle, far in zip(labels.tolist(), centre.split(sizes), reach.split(sizes), strict=True)
     ]
     return -torch.cat(leads)[order.argsort()].scatter(1, targets[:, None], 0.0)
 
