@@ -27,6 +27,7 @@ from fewfire.plan.preparation import (
     MOST_DIRECTIONS,
     RIDGES,
     ROWS_PER_DIRECTION,
+    SIDE_BY_SIDE,
     THRESHOLDS,
 )
 from fewfire.prepare.scaling import InputScaling, directed
@@ -230,7 +231,7 @@ def representation_report(
         return _Look(name, errors[0], errors[1], perf_counter() - begin, details[0])
 
     jobs = [(name, split) for name in ways for split in range(splits)]
-    with one_blas_thread(), ThreadPoolExecutor(threads()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads() if len(rows) >= SIDE_BY_SIDE else 1) as pool:
         looks = list(pool.map(look, jobs))
     size = float(np.var(columns[: splits * held], axis=0).mean()) or 1.0
     without = np.concatenate([one.missed for one in looks if one.name == NOTHING])

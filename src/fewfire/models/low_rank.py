@@ -21,7 +21,7 @@ PRECISION, ROUGH = 1e-9, 1e-6  # the relative gain of a step at which it ends: o
 START = 0.3  # the root mean square of <w_r, h> at the start, where that of f - c is 1
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # "auto" chooses among them; at the last of noise nothing is left
 HELD_OUT = 5  # one row in so many judges a penalty
-NOTHING = 1e-6  # of |w|^2 where both rows and targets are of size 1: what the penalty leaves of a component
+NOTHING = 1e-3  # of |w|^2 where both rows and targets are of size 1: what the penalty leaves of a component
 COUNTS = 0.1  # of the largest singular value: less is mostly noise
 
 
