@@ -38,9 +38,13 @@ def draw_hierarchical(study: HierarchicalStudy, paths: Sequence[Path]) -> None:
             places = np.arange(1, len(values) + 1)
             singular.plot(places[seen], values[seen], color=colour, marker="o", label=way)
     errors.set_xscale("log")
+    counts = sorted({point.samples for point in study.points})
+    errors.set_xticks(counts, [f"{count:,}" for count in counts])
+    errors.set_xticks([], minor=True)
     errors.set_xlabel("samples")
     errors.set_ylabel("error, of the variance")
-    singular.set_xlabel("singular value of the head")
+    singular.set_xticks(range(1, 1 + max(map(len, study.singular_values.values()))))
+    singular.set_xlabel("singular value of the head, in the colors at the left")
     for values, name in zip(study.spectra, ("indicators", "whitened"), strict=True):
         places = np.arange(1, len(values) + 1)
         style = "--" if name == "whitened" else "-"
