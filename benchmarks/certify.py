@@ -23,6 +23,7 @@ from fewfire.certify.prover import Prover
 from fewfire.data import load_dataset
 from fewfire.plan import plan_trainer
 from fewfire.prepare import InputScaling
+from fewfire.system.machine import one_blas_thread
 from fewfire.training import Adversarial, Method, Robust
 
 NETWORKS = ((4096, 1.0), (16_384, 2.0), (16_384, 2.8), (65_536, 2.36))  # width, threshold
@@ -57,13 +58,14 @@ def margins(network: TwoLayerNetwork, ball: Ball) -> tuple[np.ndarray, np.ndarra
     pairs; and what proved them."""
     prover, plain = (Prover(network, None, method=name, index="auto") for name in ("linear", "interval"))
     least, undecided = np.empty((2, len(ball.samples))), np.empty(len(ball.samples))
-    for sample, layers in prover.layers(ball):
-        others = np.delete(np.arange(10), test_labels[sample])
-        questions = -np.eye(10)[others]
-        questions[:, test_labels[sample]] = 1
-        for number, one in enumerate((prover, plain)):
-            least[number, sample] = one.lower(layers, questions, np.zeros(9), 0.0).min()
-        undecided[sample] = np.count_nonzero(layers[-1].undecided) / network.width
+    with one_blas_thread():
+        for sample, layers in prover.layers(ball):
+            others = np.delete(np.arange(10), test_labels[sample])
+            questions = -np.eye(10)[others]
+            questions[:, test_labels[sample]] = 1
+            for number, one in enumerate((prover, plain)):
+                least[number, sample] = one.lower(layers, questions, np.zeros(9), 0.0).min()
+            undecided[sample] = np.count_nonzero(layers[-1].undecided) / network.width
     return least, undecided, prover
 
 

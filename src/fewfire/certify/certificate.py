@@ -19,6 +19,7 @@ from fewfire.prepare.classes import Classes
 from fewfire.prepare.model import Model
 from fewfire.prepare.preparation import Preparation
 from fewfire.system.intervals import wilson
+from fewfire.system.machine import one_blas_thread
 from fewfire.system.words import require_one_of
 
 UNITS = ("raw", "range", "standard deviations")
@@ -202,14 +203,15 @@ class Certificate:
         ids = np.arange(len(self.labels)) if ids is None else ids
         margin, undecided, firing = np.zeros((3, len(ids)))
         n_members, ball = len(self._provers), self.ball.part(ids)
-        for number, (prover, candidates) in enumerate(zip(self._provers, self._candidates, strict=True)):
-            width = n_members * prover.network.layers[-1].width
-            for place, layers in prover.layers(ball, share, [candidates[i] for i in ids]):
-                margin[place] += self._least(prover, layers, int(ids[place])) / n_members
-                undecided[place] += np.count_nonzero(layers[-1].undecided) / width
-                firing[place] += np.count_nonzero(layers[-1].low >= 0) / width
-                if on_share is not None:
-                    on_share((number + (place + 1) / len(ids)) / n_members)
+        with one_blas_thread():  # small products come in turn
+            for number, (prover, candidates) in enumerate(zip(self._provers, self._candidates, strict=True)):
+                width = n_members * prover.network.layers[-1].width
+                for place, layers in prover.layers(ball, share, [candidates[i] for i in ids]):
+                    margin[place] += self._least(prover, layers, int(ids[place])) / n_members
+                    undecided[place] += np.count_nonzero(layers[-1].undecided) / width
+                    firing[place] += np.count_nonzero(layers[-1].low >= 0) / width
+                    if on_share is not None:
+                        on_share((number + (place + 1) / len(ids)) / n_members)
         return Margins(float(np.max(share)) * self.radius, margin, undecided, firing)
 
     def _least(self, prover: Prover, layers: Sequence[Bounded], sample: int) -> float:

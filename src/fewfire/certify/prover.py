@@ -15,6 +15,7 @@ from fewfire.core.fire_set import FireSet
 from fewfire.core.work import Work
 from fewfire.indexes.rules import NEW_BATCH
 from fewfire.networks.deep import DeepNetwork, Network
+from fewfire.system.machine import one_blas_thread
 from fewfire.system.words import require_one_of
 
 Floats = NDArray[np.float64]
@@ -91,14 +92,15 @@ def bounds(
     low, high = np.empty((n, c)), np.empty((n, c))
     undecided, exact = np.empty(n), np.empty(n, bool)
     pairs, values = [], []
-    for sample, layers in prover.layers(ball):
-        ends = prover.lower(layers, np.vstack([np.eye(c), -np.eye(c)]), np.zeros(2 * c))
-        low[sample], high[sample] = ends[:c], -ends[c:]
-        undecided[sample] = np.count_nonzero(layers[-1].undecided) / network.layers[-1].width
-        exact[sample] = scaling is None and len(layers) == 1 and undecided[sample] == 0
-        first, fires = layers[0], layers[0].may_fire
-        pairs.append(first.neurons[fires])
-        values.append(first.high[fires] + network.layer.threshold)
+    with one_blas_thread():  # small products come in turn
+        for sample, layers in prover.layers(ball):
+            ends = prover.lower(layers, np.vstack([np.eye(c), -np.eye(c)]), np.zeros(2 * c))
+            low[sample], high[sample] = ends[:c], -ends[c:]
+            undecided[sample] = np.count_nonzero(layers[-1].undecided) / network.layers[-1].width
+            exact[sample] = scaling is None and len(layers) == 1 and undecided[sample] == 0
+            first, fires = layers[0], layers[0].may_fire
+            pairs.append(first.neurons[fires])
+            values.append(first.high[fires] + network.layer.threshold)
     may_fire = _fire_set(pairs, values, network.layer.width, network.dtype)
     return Bounds(low, high, may_fire, undecided, exact, prover.work, prover.products)
 

@@ -13,6 +13,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.core.rows import ROWS_AT_A_TIME
 from fewfire.networks.descent import Step
 from fewfire.networks.losses import SoftmaxLoss
+from fewfire.system.machine import one_blas_thread
 from fewfire.training.asking import Asking
 from fewfire.training.methods.attacked import Adversary, AttackedStepper
 from fewfire.training.methods.base import Taken
@@ -122,7 +123,8 @@ class CertifiedStepper(AttackedStepper):
         if self._region is None or self._near is None:
             return loss, residuals, tally
         share = self._robust.share * self._risen
-        worst, neurons, gradient = self._worst(self._region, self._near, ids)
+        with one_blas_thread():  # small products come in turn
+            worst, neurons, gradient = self._worst(self._region, self._near, ids)
         self._gradient = neurons, share * gradient
         return (1 - share) * loss + share * worst, (1 - share) * residuals, tally
 
