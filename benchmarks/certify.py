@@ -1,6 +1,6 @@
 """What Fashion-MNIST networks can promise: certificate, attack and intervals, by width and threshold; cost.
 
-    python benchmarks/certify.py [FOLDER]      about three minutes on two cores
+    python benchmarks/certify.py [FOLDER]      about five minutes on two cores
 
 Networks of one hidden layer learn 20,000 pictures for three epochs of descent on the softmax loss. Radii are
 l2, in units of the inputs on the unit sphere. Certificate, intervals and an attack of 20 steps see the same

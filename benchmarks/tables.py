@@ -144,40 +144,14 @@ def robust_schemes() -> str:
 
 
 def certify() -> str:
-    figures = result("certify")["figures"]
-    rows = [
-        [f"{row['width']:,}", f"{row['threshold']:g}", f"{row['radius']:g}",
-         *(f"{row[name]:.1%}" for name in ("clean", "attacked", "certified", "interval", "undecided"))]
-        for row in figures["rows"]
-    ]  # fmt: skip
-    header = [
-        "width",
-        "threshold",
-        "radius",
-        "clean",
-        "attacked",
-        "certified",
-        "by intervals",
-        "undecided",
-    ]
-    cost = figures["cost"]
-    told = (
-        f"{cost['samples']:,} pictures at width 65,536, threshold 2.36 and radius 0.01: "
-        f"{cost['certified']:.1%} certified in {cost['seconds']:.0f} s. Multiply-adds in floating point are "
-        f"{cost['work_share']:.1%} of those of dense intervals, and the byte products of the search "
-        f"{cost['byte_share']:.0%}; dense intervals take {cost['dense_interval_seconds']:.1f} s."
-    )
-    return table(header, rows) + "\n\n" + told
-
-
-def certified_training() -> str:
     content = result("certify")
     rows = [
-        [row["training"], f"{row['radius']:g}", f"{row['clean']:.1%}", f"{row['attacked']:.1%}",
-         f"{row['certified']:.1%}", f"{row['seconds']:.0f} s"]
-        for row in content["figures"]["training"]
+        [f"{row['width']:,}", f"{row['threshold']:g}", f"{row['radius']:g}",
+         *(f"{row[name]:.0%}" for name in ("clean", "attacked", "certified", "interval")),
+         f"{row['undecided']:.1%}"]
+        for row in content["figures"]["rows"]
     ]  # fmt: skip
-    header = ["training", "radius", "clean", "attacked", "certified", "six epochs"]
+    header = ["width", "threshold", "radius", "clean", "attacked", "certified", "by intervals", "undecided"]
     return table(header, rows) + "\n\n" + made_by(content)
 
 
@@ -1048,6 +1022,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
     "robust_schemes": robust_schemes, "certify": certify, "certified_training": certified_training,
     "implicit": implicit, "torch_module": torch_module,
+    "robust_schemes": robust_schemes, "certify": certify,
+    "torch_module": torch_module,
     "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,
     "plan_rank": plan_rank, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
