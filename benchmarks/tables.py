@@ -182,6 +182,52 @@ def implicit() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+def deep_steps() -> str:
+    measured = [result(f"deep_steps_{part}") for part in
+                ("2048_2048_8192_8192", "65536_4096", "8192_8192_large_batch")]  # fmt: skip
+    rows = [
+        [widths_of(row), f"{row['batch']:,}", milliseconds(row["seconds"]),
+         f"{milliseconds(row['dense_seconds'])} / {milliseconds(row['bfloat16_seconds'])}",
+         " / ".join(milliseconds(row["bare_products"][kind]) for kind in ("float32", "bfloat16")),
+         f"{ratios(row['speedup'], row['bfloat16_speedup'])} ({' / '.join(AIMS_OF_DEEP[row['shape']])})"]
+        for content in measured for row in content["figures"]
+    ]  # fmt: skip
+    header = ["widths", "batch", "ms per step", "dense, float32 / bfloat16", "its products alone",
+              "ratios (aims)"]  # fmt: skip
+    commands = "`, `".join(content["command"] for content in measured)
+    return table(header, rows) + "\n\n" + made_by(measured[0] | {"command": commands})
+
+
+AIMS_OF_DEEP = {  # times as fast as the best of float32, and of bfloat16
+    "8192-8192": ("2.8", "1.5"), "8192-8192-large-batch": ("3.5", "1.8"), "65536-4096": ("3", "1.6"),
+    "2048-2048": ("1", "none"),
+}  # fmt: skip
+
+
+def widths_of(row: dict[str, Any]) -> str:
+    return " - ".join(f"{width:,}" for width in row["widths"])
+
+
+def deep_fashion() -> str:
+    content = result("deep_fashion")
+    rows = [
+        [widths_of(row), f"{row['accuracy']:.4f}", f"{row['loss']:.4f}",
+         " and ".join(f"{first:.2%} -> {last:.2%}" for first, last in
+                      zip(row["fire_rates"][0], row["fire_rates"][-1], strict=True))]
+        for row in content["figures"]
+    ]  # fmt: skip
+    header = ["widths", "test accuracy", "training loss", "pairs that fire in the first and the last epoch"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
+def deep_tables() -> str:
+    content = result("deep_tables")
+    rows = [[row["data"], widths_of(row), f"{row['r2']:.4f}", f"{row['loss']:.4f}"]
+            for row in content["figures"]]  # fmt: skip
+    header = ["data", "widths", "R squared on test rows", "training loss"]
+    return table(header, rows) + "\n\n" + made_by(content)
+
+
 def autoattack() -> str:
     content = result("autoattack")
     run = content["figures"]
@@ -1021,6 +1067,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
     "robust_schemes": robust_schemes, "certify": certify, "implicit": implicit, "torch_module": torch_module,
+    "deep_steps": deep_steps, "deep_fashion": deep_fashion, "deep_tables": deep_tables,
     "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,
     "plan_rank": plan_rank, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
