@@ -17,12 +17,15 @@ from fewfire.system.machine import one_blas_thread
 
 Floats = NDArray[np.float64]
 MOST_STEPS = 500  # of L-BFGS
-PRECISION, ROUGH = 1e-9, 1e-6  # the relative gain of a step at which it ends: of the fit, to choose a penalty
+PRECISION, ROUGH = (
+    1e-10,
+    1e-8,
+)  # the relative gain of a step at which it ends: of the fit, to choose a penalty
 START = 0.3  # the root mean square of <w_r, h> at the start, where that of f - c is 1
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # "auto" chooses among them; at the last of noise nothing is left
 HELD_OUT = 5  # one row in so many judges a penalty
-NOTHING = 1e-3  # of |w|^2 where both rows and targets are of size 1: what the penalty leaves of a component
-COUNTS = 0.1  # of the largest singular value: less is mostly noise
+NOTHING = 1e-6  # of |w|^2 where both rows and targets are of size 1: what the penalty leaves of a component
+COUNTS, LEAST = 0.1, 1e-2  # of the largest singular value, and at that size: less is mostly noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class LowRankQuadratic:
     constant : float
     objective : float
         Half the mean squared error and the penalty, of targets of variance 1 and rows of mean square norm D.
+    unit : float
+        What M is measured in: the standard deviation of the targets over the mean square of an entry of h.
     """
 
     components: Floats
@@ -47,6 +52,7 @@ class LowRankQuadratic:
     linear: Floats
     constant: float
     objective: float
+    unit: float
 
     def outputs(self, rows: Floats) -> Floats:
         """f of rows (n, D), (n,)."""
@@ -62,9 +68,9 @@ class LowRankQuadratic:
 
     @property
     def rank(self) -> int:
-        """How many singular values of M are at least a tenth of the largest."""
+        """How many singular values of M are at least a tenth of the largest, and a hundredth of its unit."""
         sizes = np.abs(self.spectrum[0])
-        return int(np.count_nonzero(sizes >= COUNTS * sizes[0])) if sizes[0] > 0 else 0
+        return int(np.count_nonzero(sizes >= max(COUNTS * sizes[0], LEAST * self.unit)))
 
 
 def loss_and_gradient(
@@ -120,7 +126,7 @@ def fit_low_rank(
     alive = np.square(best.components).sum(axis=1, keepdims=True) > NOTHING
     fitted = LowRankQuadratic(
         alive * best.components * (spread**0.5 / size), best.signs, best.linear * (spread / size),
-        mean + spread * best.constant, best.objective,
+        mean + spread * best.constant, best.objective, spread / size**2,
     )  # fmt: skip
     return fitted, penalty
 
@@ -150,7 +156,7 @@ def _descended(
     components = found.x[: count * features].reshape(count, -1)
     linear = found.x[count * features :] if order_one else np.zeros(features)
     constant = float(np.mean(targets - np.square(rows @ components.T) @ signs - rows @ linear))
-    return LowRankQuadratic(components, signs, linear, constant, float(found.fun))
+    return LowRankQuadratic(components, signs, linear, constant, float(found.fun), 1.0)
 
 
 def _best_penalty(rows: Floats, targets: Floats, n_components: int, order_one: bool, seed: int) -> float:
