@@ -6,7 +6,8 @@ import pytest
 from fewfire.adversarial import Attack, Box
 from fewfire.certify import Ball
 from fewfire.certify.prover import Prover
-from fewfire.training.methods.certified import Robust
+from fewfire.system.machine import using_threads
+from fewfire.training import Robust
 from robust import pictures, robust_trainer, robustly_trained
 
 RADIUS, EARLY = 0.06, Robust(share=0.5, ramp=(0.0, 1.0))
@@ -67,13 +68,31 @@ def test_the_loss_of_a_step_falls_along_its_gradient():
     assert first - second == pytest.approx(moved / 1e-3, rel=0.05)
 
 
-@pytest.mark.parametrize("index", ["screened", "weight_tree"])
-def test_every_open_index_leads_to_the_same_weights(index):
-    data = pictures(n_samples=60, n_features=4)
-    settings = {"attack": attack_of(), "robust": EARLY, "epochs": 2}
-    one, two = (robustly_trained(data, "certified", index=name, **settings) for name in (index, "exhaustive"))
-    np.testing.assert_array_equal(one.problem.network.weights, two.problem.network.weights)
-    one.asking.index.check_invariants()
+def test_it_has_the_same_bits_through_every_open_index_and_with_any_threads():
+    data, found = pictures(n_samples=60, n_features=4), []
+    for threads, index in [(1, "exhaustive"), (2, "screened"), (3, "weight_tree"), (2, "grover")]:
+        with using_threads(threads):
+            trainer = robustly_trained(
+                data, "certified", index=index, attack=attack_of(), robust=EARLY, width=200, epochs=4
+            )
+        trainer.asking.index.check_invariants()
+        found.append(trainer.problem.network.weights)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
+def test_after_a_break_it_goes_on_with_the_same_bits(tmp_path):
+    data = pictures(n_samples=60)
+    settings = {"attack": attack_of(), "robust": Robust(ramp=(0.5, 2.5)), "width": 200}
+    whole = robustly_trained(data, "certified", epochs=3, **settings)
+    before = robustly_trained(data, "certified", epochs=1, **settings)
+    before.save(tmp_path / "state")
+    resumed = robust_trainer(data, "certified", **settings)
+    resumed.restore(tmp_path / "state")
+    resumed.build()
+    for _ in range(2):
+        resumed.epoch()
+    np.testing.assert_array_equal(resumed.problem.network.weights, whole.problem.network.weights)
 
 
 def test_a_ramp_rises_from_nothing_to_all():

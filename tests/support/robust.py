@@ -10,7 +10,6 @@ from fewfire.adversarial import Attack, Box
 from fewfire.plan import plan_trainer
 from fewfire.prepare import InputScaling
 from fewfire.training import Adversarial, Trainer
-from fewfire.training.methods.certified import Robust
 from problems import clustered_samples
 
 SCHEMES = {  # with an attack that goes with each
@@ -20,7 +19,6 @@ SCHEMES = {  # with an attack that goes with each
     "fast": {"attack": Attack(radius=0.06, steps=1, box=Box(0, 1))},
     "free": {"attack": Attack(radius=0.06, steps=3, box=Box(0, 1))},
     "free, l2": {"attack": Attack(norm="l2", radius=0.1, steps=2, box=Box(0, 1))},
-    "certified": {"attack": Attack(radius=0.06, steps=1, box=Box(0, 1)), "robust": Robust(ramp=(0, 1))},
     "trades": {"attack": Attack(radius=0.06, steps=3, box=Box(0, 1))},
     "trades, candidates": {"attack": Attack(radius=0.06, steps=3, box=Box(0, 1)), "search": "candidates"},
 }
@@ -54,11 +52,11 @@ def robust_trainer(
     data: Pictures, scheme: str, *, width=600, threshold=1.0, index="exhaustive", batch_size=30,
     loss="softmax", seed=0, learning_rate=4.0, **settings,
 ) -> Trainer:  # fmt: skip
-    """A trainer by one of SCHEMES, whose settings others may replace."""
+    """A trainer by one of SCHEMES, whose settings others may replace, or by another with its own."""
     network = TwoLayerNetwork.initialize(width, data.samples.shape[1] + 1, 3, threshold=threshold)
     method = Adversarial(
         learning_rate=learning_rate, samples=data.samples, scaling=data.scaling,
-        scheme=scheme.split(",")[0], **(SCHEMES[scheme] | settings),
+        scheme=scheme.split(",")[0], **(SCHEMES.get(scheme, {}) | settings),
     )  # fmt: skip
     return plan_trainer(
         network, data.inputs, data.targets, method=method, index=index, batch_size=batch_size, loss=loss,
