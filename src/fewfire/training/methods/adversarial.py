@@ -1,6 +1,6 @@
 """Gradient descent on attacked samples: a batch is moved against the network, which then learns from it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,7 +188,7 @@ class Adversarial(GradientDescent):
             "search": self.search,
         }
         if self.scheme == "certified":
-            own |= asdict(self.robust)
+            own |= {"share": self.robust.share, "ramp": list(self.robust.ramp)}
         data = None if self.samples is None else sha256(np.ascontiguousarray(self.samples).data)[:16]
         return super().terms | own | {"attacked_samples": data}
 
