@@ -1077,10 +1077,9 @@ def rank(accuracy: dict[str, float], method: str) -> float:
 TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
-    "robust_schemes": robust_schemes, "certify": certify, "implicit": implicit, "torch_module": torch_module,
-    "deep_steps": deep_steps, "deep_fashion": deep_fashion, "deep_tables": deep_tables,
     "robust_schemes": robust_schemes, "certify": certify, "certify_cost": certify_cost,
     "implicit": implicit, "torch_module": torch_module,
+    "deep_steps": deep_steps, "deep_fashion": deep_fashion, "deep_tables": deep_tables,
     "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,
     "plan_rank": plan_rank, "screened": screened,
     "correlation": correlation, "structured": structured, "targets": targets, "slope": slope, "pool": pool,
