@@ -1016,10 +1016,16 @@ def representation_sets() -> str:
              row["advised"], f"{row['ratio to the best']:.2f}", f"{row['seconds']:.1f}"]
         )  # fmt: skip
     within = sum(row["ratio to the best"] <= 1.03 for row in content["figures"])
+    others = result("representations_known")["figures"]
+    said = "; ".join(
+        f"{kind}: " + ", ".join(f"{way} {count} times" for way, count in counts.items())
+        for kind, counts in others["known targets"].items()
+    )
     return (
         table(["set", "rows", *ways, "advised", "to the best", "seconds"], rows)
         + f"\n\nThe advice is the best on the test rows, or within 3 % of it, on {within} of "
-        f"{len(rows)} sets.\n\n{made_by(content)}"
+        f"{len(rows)} sets. 1,500 rows of 60 columns take {others['sixty columns']['seconds']:.1f} s. Advice "
+        f"where the target is known, in ten trials each: {said}.\n\n{made_by(content)}"
     )
 
 
