@@ -43,6 +43,26 @@ def test_several_outputs_have_deviations_of_their_own():
     assert np.all(deviation > 0)
 
 
+@pytest.mark.parametrize("nearness", [0.0, 1e-7, 1e-4])
+def test_copies_and_near_copies_are_as_sure_as_one(nearness):
+    """Rounding of their kernel can weigh more than a ridge that data without noise choose."""
+    random = np.random.default_rng(0)
+    rows = np.repeat(random.normal(size=(40, 5)), 50, axis=0)
+    rows += nearness * random.normal(size=rows.shape)
+    units = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    for ridge in (0.0, 1e-5):
+        spread = Spread.fit(units, 0.0, ridge, np.full((len(units), 1), 1e-3))
+        found = spread.deviations(units[::50])
+        assert np.all(np.isfinite(found))
+        assert np.all(found < 0.1)
+
+
+def test_values_without_noise_are_learned():
+    X = np.random.default_rng(2).uniform(-1, 1, (400, 6))
+    regressor = WideRegressor(width=256, random_state=0).fit(X, X[:, 0] ** 2)
+    assert regressor.score(X, X[:, 0] ** 2) > 0.999
+
+
 def test_deviations_outlive_a_file(fitted, tmp_path):
     fitted.save(tmp_path / "model")
     X, _ = waves(10)

@@ -70,22 +70,29 @@ class Spread:
         """(n, c) for unit-norm rows (n, p), noise included: 2 s (s + p) multiply-adds per row."""
         found = np.empty((len(units), len(self.factors)))
         for first in range(0, len(units), ROWS):
-            rows = units[first : first + ROWS].astype(np.float64)
-            kernel = wide_kernel(rows @ self.units.astype(np.float64).T, self.threshold)
+            rows = _unit_rows(units[first : first + ROWS])
+            kernel = wide_kernel(rows @ self._rows.T, self.threshold)
             left = 1 + self.ridge - np.square(kernel @ self._roots).sum(axis=1)
             found[first : first + ROWS] = np.sqrt(np.maximum(left, self.ridge))[:, None] * self.factors
         return found
 
     @cached_property
+    def _rows(self) -> Floats:
+        return _unit_rows(self.units)
+
+    @cached_property
     def _roots(self) -> Floats:
         """R with R R^T = (H + ridge)^(-1)."""
-        from scipy.linalg import cholesky, solve_triangular
+        from scipy.linalg import cholesky, eigh, solve_triangular
 
-        rows = self.units.astype(np.float64)
-        kernel = wide_kernel(rows @ rows.T, self.threshold)
+        kernel = wide_kernel(self._rows @ self._rows.T, self.threshold)
         kernel.flat[:: len(kernel) + 1] = 1 + self.ridge
         with one_blas_thread():
-            factor = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+            try:
+                factor = cholesky(kernel, lower=True, check_finite=False)
+            except np.linalg.LinAlgError:  # of near copies rounding can weigh more than the ridge
+                values, vectors = eigh(kernel, overwrite_a=True, check_finite=False)
+                return vectors / np.sqrt(np.maximum(values, self.ridge))
             return solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False).T
 
     def state(self) -> dict[str, NDArray]:
@@ -103,6 +110,12 @@ class Spread:
             return None
         threshold, ridge = map(float, state[PREFIX + "kernel"])
         return cls(state[PREFIX + "units"], threshold, ridge, state[PREFIX + "factors"])
+
+
+def _unit_rows(units: NDArray) -> Floats:
+    """Rows of length 1 to float64: of samples that are nearly alike the kernel takes a square root."""
+    rows = units.astype(np.float64)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
 def _quantile(values: Floats, weights: Floats, share: float) -> float:
