@@ -66,7 +66,8 @@ def test_where_nothing_is_certified_it_says_what_may_help(run):
     ("options", "message"),
     [
         (("--radius", "0"), "a certificate needs a radius > 0 in the units of the columns. Got 0. Give"),
-        (("--radius", "wide"), "--radius must be a number, or several with commas. Got 'wide'"),
+        (("--attack", "-1"), "--attack must be >= 0. Got -1. Use 20"),
+        (("--radius", "wide"), "--radius must be numbers, a,b,c. Got 'wide'"),
         (("--norm", "l1"), "the norm of a ball must be one of"),
         (("--units", "metres"), "the units of a radius must be one of"),
         (("--columns", "99"), "columns that move must be columns of numbers. Got '99'"),

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import fewfire.cli.study as study_module
+import fewfire.diagnose.sample_complexity as hierarchical_module
+import fewfire.lab.tensor_study as tensors_module
 import fewfire.runs.prepare as prepare_module
 from command import fewfire
 from commands import COMMANDS, kinds
@@ -63,6 +65,8 @@ def _only_what_comes_before_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(prepare_module, "load_dataset", known)
     monkeypatch.setattr(Trainer, "build", stop)
     monkeypatch.setattr(study_module, "all_points", stop)
+    monkeypatch.setattr(tensors_module, "random_tensor", stop)
+    monkeypatch.setattr(hierarchical_module, "_sphere", stop)
     monkeypatch.chdir(tmp_path)
 
 

@@ -14,6 +14,7 @@ import pytest
 import fewfire.cli.study as study_module
 from command import SCRIPT, Ended, fewfire, fewfire_process
 from fewfire.diagnose.drift import PARTS
+from fewfire.indexes import DriftIndex
 from fewfire.runs.folder import RunFolder
 from fewfire.training.methods.gradient_descent import DescentStepper
 
@@ -255,6 +256,19 @@ def test_training_that_fails_saves_the_steps_before(tmp_path, rate, what):
 
 
 # Ctrl-C
+
+
+def test_a_study_that_is_interrupted_while_the_index_is_built_is_saved(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DriftIndex, "build", interrupted)
+    ended = study_digits(tmp_path / "run")
+    assert ended.code == 130
+    assert "Traceback" not in ended.err
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["interrupted"] is True
+    assert summary["limit"].startswith("No step was taken")
 
 
 def interrupted_after(monkeypatch, steps):

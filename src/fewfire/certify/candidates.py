@@ -77,8 +77,7 @@ class Candidates:
             reach = np.abs(columns).sum(axis=1, keepdims=True)
         else:
             reach = np.abs(columns)
-        norms = np.sqrt(np.square(exact).sum(axis=1, keepdims=True))
-        added = np.hstack([reach, norms]) * (1 + self._rounding)
+        added = np.hstack([reach, row_norms(exact)[:, None]]) * (1 + self._rounding)
         return np.hstack([added, np.full((len(weights), int(self._scaled)), self._layer.threshold)])
 
     def suits(self, region: Region) -> bool:
@@ -119,3 +118,10 @@ class Candidates:
     def n_features(self) -> int:
         """Features of the extended layer: what each product of the index takes."""
         return self.extended.n_features
+
+
+def row_norms(rows: NDArray) -> Floats:
+    """|w_r| of rows (m, d) in float64, (m,)."""
+    parts = (rows[first : first + ROWS_AT_A_TIME].astype(np.float64)
+             for first in range(0, len(rows), ROWS_AT_A_TIME))  # fmt: skip
+    return np.concatenate([np.sqrt(np.einsum("ij,ij->i", part, part)) for part in parts])

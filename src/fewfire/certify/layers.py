@@ -123,19 +123,23 @@ class FirstLayer(Bounded):
     sample : int
     neurons : (k,) int
         Those that may fire, and others.
+    norms : (k,)
+        |w_r| of these.
     """
 
-    def __init__(self, layer: Layer, region: Region, sample: int, neurons: NDArray) -> None:
+    def __init__(self, layer: Layer, region: Region, sample: int, neurons: NDArray, norms: Floats) -> None:
         self._region, self._sample, self._threshold = region, sample, layer.threshold
         rows = layer.weights[neurons].astype(np.float64)
-        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
         self._tilt, self._bend = region.tilt[sample], float(region.bend[sample])
         self.shortest = float(region.least_length[sample])
         self.longest = float(1 + region.reach(self._tilt, sample) + self._bend)
         self._grid = self.longest * region.grid
         centre = rows @ region.centres[sample] - layer.threshold
-        moves = rows if region.scaling is None else region.by_columns(rows) - layer.threshold * self._tilt
-        up = region.reach(moves, sample)
+        far = region.ball_radius(sample)
+        if far is None:
+            up = region.reach(region.by_columns(rows) - layer.threshold * self._tilt, sample)
+        else:
+            up = far * norms
         sizes = norms * region.sizes[sample] + layer.threshold
         up += self._grid * (np.sqrt(rows.shape[1]) + 1) * norms + IN_FLOAT64 * sizes
         low, high = centre - up - layer.threshold * self._bend, centre + up
@@ -143,7 +147,7 @@ class FirstLayer(Bounded):
         kept = high > -errors * self.longest
         self._rows, self.centre, self.neurons = rows[kept], centre[kept], np.asarray(neurons)[kept]
         self.low, self.high, self.errors, self._sizes = low[kept], high[kept], errors[kept], sizes[kept]
-        self.products = 2 * rows.size
+        self.products = rows.size * (2 if far is None else 1)
 
     def _of_lines(self, slopes: Floats, constants: Floats, offsets: Floats) -> Floats:
         """With v = 1 + <tilt, d> + k:  sum_r s_r (<w_r, c + M d> - b v) + offset v, at its least d and k."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fewfire.adversarial.ball import Ball
-from fewfire.certify.candidates import Candidates
+from fewfire.certify.candidates import Candidates, row_norms
 from fewfire.certify.later_layers import LaterLayer
 from fewfire.certify.layers import RULES, Bounded, FirstLayer
 from fewfire.certify.region import Region, Way
@@ -179,9 +180,13 @@ class Prover:
         output_weights = network.output_weights[top.neurons].astype(np.float64) * network.layers[-1].scale
         return top.of_outputs(output_weights, questions, offsets, network.dtype, self._rules, enough)
 
+    @cached_property
+    def _norms(self) -> Floats:
+        return row_norms(self.network.layer.weights)
+
     def _layers(self, region: Region, place: int, neurons: NDArray) -> list[Bounded]:
         network = self.network
-        layers: list[Bounded] = [FirstLayer(network.layer, region, place, neurons)]
+        layers: list[Bounded] = [FirstLayer(network.layer, region, place, neurons, self._norms[neurons])]
         if isinstance(network, DeepNetwork):
             for number, layer in enumerate(network.layers[1:]):
                 how = network.normalization(number)

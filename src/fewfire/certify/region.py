@@ -145,6 +145,12 @@ class Region:
         moved = np.sqrt(np.square(self.half).sum(axis=1)) if self.radius is None else self.radius
         return np.sqrt(np.square(self.centres).sum(axis=1)) + moved
 
+    def ball_radius(self, sample: int) -> float | None:
+        """How far the inputs themselves may move in the norm l2, by all their features; else None."""
+        if self.scaling is not None or self.radius is None or not self.half[sample].all():
+            return None
+        return float(self.radius[sample])
+
     def by_columns(self, rows: Floats) -> Floats:
         """What a move of each column adds to the product of an input with these rows (k, d): (k, D)."""
         return rows if self.scaling is None else self.scaling.by_columns(rows[..., :-1])

@@ -16,7 +16,7 @@ from fewfire.certify import certify as certify_samples
 from fewfire.certify.certificate import UNITS, Margins
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.display import draw_certified
-from fewfire.cli.options import Json, Quiet, Seed, Threads, one_of
+from fewfire.cli.options import Json, Quiet, Seed, Threads, one_of, real_numbers
 from fewfire.cli.streams import console_of
 from fewfire.data import load_inputs
 from fewfire.errors import DataError
@@ -51,9 +51,7 @@ def certify(
     columns: Annotated[
         str | None, typer.Option(help="Columns that move, a,b; by default all columns of numbers.")
     ] = None,
-    attack: Annotated[
-        int, typer.Option(help="Steps of an attack on the same samples; 0 for none.", min=0)
-    ] = 0,
+    attack: Annotated[int, typer.Option(help="Steps of an attack on the same samples; 0 for none.")] = 0,
     samples: Annotated[int | None, typer.Option(help="The first so many samples; by default all.")] = None,
     out: Annotated[
         Path | None,
@@ -78,6 +76,8 @@ def certify(
     """
     if samples is not None and samples < 1:
         raise ValueError(f"--samples must be >= 1. Got {samples}. Leave it out for all.")
+    if attack < 0:
+        raise ValueError(f"--attack must be >= 0. Got {attack}. Use 20, or leave it out for none.")
     if out is not None and (out.suffix != ".npz" or not out.absolute().parent.is_dir()):
         raise ValueError(
             f"--out must be an .npz file in a folder that is there. Got {out}. Make its folder first, or "
@@ -124,12 +124,7 @@ def certify(
 
 def _radii(text: str) -> list[float]:
     """The radii of a list with commas, ascending."""
-    try:
-        radii = sorted({float(part) for part in text.split(",")})
-    except ValueError:
-        raise ValueError(
-            f"--radius must be a number, or several with commas. Got {text!r}. Write for example 0.01,0.02."
-        ) from None
+    radii = sorted(set(real_numbers(text, "--radius", example="0.01,0.02")))
     if not radii[0] > 0:
         raise ValueError(
             f"a certificate needs a radius > 0 in the units of the columns. Got {radii[0]:g}. Give --radius "

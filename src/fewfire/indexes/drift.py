@@ -104,6 +104,7 @@ class DriftIndex(Index):
             raise ValueError(f"sketch_size must be >= 0. Got {sketch_size}. Use 0 for no sketch.")
         super().__init__(memory_limit=memory_limit)
         self.sketch_size = sketch_size
+        self._drift, self._n_searched = np.zeros(0, DRIFT), 0
         self.seconds: dict[str, float] = dict.fromkeys((*PARTS, "refresh"), 0.0)
 
     def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
