@@ -3,9 +3,10 @@
     python benchmarks/distributed.py [scaling] [kills]      twelve minutes on two cores, 9 GB
 
 `scaling`: Fashion-MNIST, width 65,536, one thread per process. One and two processes are measured, in turn.
-For 4 to 64 the step of one shard alone is measured, and what they say to each other is modelled: the time of
-two, once per doubling. `kills`: twenty runs on the digits by two processes, one of which is killed at a
-random moment; torchrun starts both again.
+For 4 to 64 a step of so narrow a network is measured, whose neurons fire and move as those of a shard (the
+threshold of the whole, and a rate smaller by the root of the share), and what they say to each other is
+modelled: the time of two, once per doubling. `kills`: twenty runs on the digits by two processes, one of
+which is killed at a random moment; torchrun starts both again.
 """
 
 import json
@@ -24,6 +25,7 @@ from typing import Any
 
 from common import DATA, save
 from fewfire.distributed import checkpoints
+from fewfire.networks.threshold import threshold_of
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 WIDTH, ROUNDS, SAYINGS, MODELLED = 65_536, 2, 200, (4, 8, 16, 32, 64)
@@ -65,9 +67,12 @@ def ended(arguments: Sequence[str]) -> dict[str, Any]:
 def scaling(folder: Path) -> list[dict[str, Any]]:
     """Seconds per step by the number of processes."""
 
+    threshold = threshold_of("auto", WIDTH)
+
     def run(processes: int, width: int, number: int = 0) -> dict[str, Any]:
         out = folder / f"{processes}-{width}-{number}"
-        options = {"width": width, "epochs": 2, "learning_rate": 300}
+        rate = 300 * (width / WIDTH) ** 0.5
+        options = {"width": width, "epochs": 2, "learning_rate": rate, "threshold": threshold}
         return ended(command(processes, *training(DATA / "fashion_mnist", out, **options)))
 
     found = {1: [], 2: []}
@@ -84,6 +89,7 @@ def scaling(folder: Path) -> list[dict[str, Any]]:
     rows = [{"processes": size, "seconds": taken, "how": "measured"} for size, taken in seconds.items()]
     for size in MODELLED:
         alone = run(1, WIDTH // size)["seconds_per_step"]
+        print(size, alone, flush=True)
         rows.append(
             {"processes": size, "seconds": alone + saying * log2(size), "how": "modelled", "shard": alone}
         )

@@ -193,6 +193,15 @@ def implicit() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+def distributed() -> str:
+    content = result("distributed_scaling")
+    rows = [
+        [str(row["processes"]), milliseconds(row["seconds"]), f"{row['speedup']:.2f}", row["how"]]
+        for row in content["figures"]
+    ]
+    return table(["processes", "ms per step", "ratio", ""], rows) + "\n\n" + made_by(content)
+
+
 def deep_steps() -> str:
     measured = [result(f"deep_steps_{part}") for part in
                 ("2048_2048_8192_8192", "65536_4096", "8192_8192_large_batch")]  # fmt: skip
@@ -1085,6 +1094,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
     "robust_schemes": robust_schemes, "certify": certify, "certify_cost": certify_cost,
     "implicit": implicit, "torch_module": torch_module,
+    "distributed": distributed,
     "deep_steps": deep_steps, "deep_fashion": deep_fashion, "deep_tables": deep_tables,
     "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,
     "plan_rank": plan_rank, "screened": screened,
