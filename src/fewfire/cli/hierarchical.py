@@ -11,12 +11,12 @@ from rich.progress import Progress
 from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.options import Json, Quiet, whole_numbers
-from fewfire.cli.streams import console_of, say_error
+from fewfire.cli.streams import console_of
+from fewfire.cli.studies import drawing, save_study
 from fewfire.diagnose.sample_complexity import REACHED, HierarchicalStudy, study_hierarchical
 from fewfire.report.pictures import can_draw
-from fewfire.runs.aside import aside
 from fewfire.runs.run import default_folder
-from fewfire.system.files import OutputFolder, write_atomically
+from fewfire.system.files import OutputFolder
 
 
 def hierarchical(
@@ -54,10 +54,9 @@ def hierarchical(
             progress=lambda share: bar.update(task, completed=share),
         )  # fmt: skip
         figures = {"fewfire": __version__, "seeds": seeds} | study.as_dict()
-        write_atomically(folder.path / "points.csv", study.table())
-        write_atomically(folder.path / "summary.json", json_format.dumps(figures, indent=2) + "\n")
+        save_study(folder.path, "points.csv", study.table(), figures)
     if can_draw():
-        with aside("the picture could not be drawn", f"The figures are saved in {folder.path}.", say_error):
+        with drawing(folder.path):
             from fewfire.report.pictures.hierarchical import draw_hierarchical
 
             draw_hierarchical(study, (folder.path / "hierarchical.svg", folder.path / "hierarchical.png"))

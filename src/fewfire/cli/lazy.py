@@ -11,17 +11,17 @@ from rich.progress import Progress
 from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.options import Json, Quiet, number_or, takes, whole_numbers
-from fewfire.cli.streams import console_of, say_error
+from fewfire.cli.streams import console_of
+from fewfire.cli.studies import drawing, save_study
 from fewfire.diagnose import Lazy
 from fewfire.diagnose import lazy as lazy_study
 from fewfire.prepare import Classes, InputScaling, TargetScaling
 from fewfire.prepare.scores import targets_of
 from fewfire.report.pictures import can_draw
 from fewfire.runs import TrainOptions
-from fewfire.runs.aside import aside
 from fewfire.runs.prepare import load
 from fewfire.runs.run import default_folder
-from fewfire.system.files import OutputFolder, write_atomically
+from fewfire.system.files import OutputFolder
 
 
 @takes("data", "target", "task", "categories", "drop", "test_fraction", "seed", "threads")
@@ -67,8 +67,7 @@ def lazy(
 
     def save(study: Lazy) -> None:
         summary = _summary(study, dataset.name, options.seed)
-        write_atomically(folder.path / "points.csv", study.table())
-        write_atomically(folder.path / "summary.json", json_format.dumps(summary, indent=2) + "\n")
+        save_study(folder.path, "points.csv", study.table(), summary)
 
     bars = Progress(console=console, transient=True, disable=not console.is_interactive)
     with folder.created(), bars as progress:
@@ -79,7 +78,7 @@ def lazy(
             progress=lambda width, share: progress.update(tasks[width], completed=share), on_point=save,
         )  # fmt: skip
     if can_draw():
-        with aside("the picture could not be drawn", f"The figures are saved in {folder.path}.", say_error):
+        with drawing(folder.path):
             from fewfire.report.pictures.lazy import draw_lazy
 
             title = f"{dataset.name}: {study.n_samples:,} samples, threshold {threshold}"

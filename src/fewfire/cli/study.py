@@ -2,7 +2,6 @@
 
 import json as json_format
 import math
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,8 @@ from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.display import DriftTable, TrainingDisplay, print_depth, print_drift, print_scaling
 from fewfire.cli.options import Json, Quiet, Seed, Threads, takes
-from fewfire.cli.streams import console_of, say_error
+from fewfire.cli.streams import console_of
+from fewfire.cli.studies import drawing, save_study
 from fewfire.diagnose.depth import DepthRecorder, depth_csv, depth_markdown
 from fewfire.diagnose.drift import DriftRecorder, steps_table
 from fewfire.diagnose.scaling import (
@@ -28,7 +28,6 @@ from fewfire.diagnose.scaling import (
 from fewfire.networks.deep import DeepNetwork
 from fewfire.report.pictures import can_draw
 from fewfire.runs import Settings, TrainOptions
-from fewfire.runs.aside import aside
 from fewfire.runs.prepare import load, prepare
 from fewfire.runs.run import default_folder, train_and_save
 from fewfire.system import machine
@@ -148,12 +147,11 @@ def _depth_summary(recorder: DepthRecorder, settings: Settings) -> dict[str, Any
 
 
 def _save_depth(folder: Path, recorder: DepthRecorder, settings: Settings, outcome: dict[str, Any]) -> None:
-    write_atomically(folder / "layers.csv", depth_csv(recorder.signals))
     write_atomically(folder / "table.md", depth_markdown(recorder.signals))
     summary = _depth_summary(recorder, settings) | outcome
-    write_atomically(folder / "summary.json", json_format.dumps(summary, indent=2) + "\n")
+    save_study(folder, "layers.csv", depth_csv(recorder.signals), summary)
     if can_draw():
-        with _drawing(folder):
+        with drawing(folder, "the pictures"):
             from fewfire.report.pictures.depth import draw_depth
 
             asked = settings.options
@@ -166,20 +164,15 @@ def _summary(recorder: DriftRecorder, settings: Settings) -> dict[str, Any]:
 
 
 def _save(folder: Path, recorder: DriftRecorder, settings: Settings, outcome: dict[str, Any]) -> None:
-    write_atomically(folder / "steps.csv", steps_table(recorder.records))
     summary = _summary(recorder, settings) | outcome
-    write_atomically(folder / "summary.json", json_format.dumps(summary, indent=2) + "\n")
+    save_study(folder, "steps.csv", steps_table(recorder.records), summary)
     if recorder.records and can_draw():
-        with _drawing(folder):
+        with drawing(folder, "the pictures"):
             from fewfire.report.pictures.drift import draw_steps
 
             asked = settings.options
             title = f"{Path(asked.data).name}: {asked.width_text}, batch {asked.batch_size}"
             draw_steps(recorder.records, folder, title)
-
-
-def _drawing(folder: Path) -> AbstractContextManager[None]:
-    return aside("the pictures could not be drawn", f"The figures are saved in {folder}.", say_error)
 
 
 def scaling(
@@ -225,11 +218,10 @@ def scaling(
         "steps": STEPS,
         "fits": rows,
     }
-    write_atomically(folder.path / "points.csv", points_table(points))
     write_atomically(folder.path / "table.md", markdown_table(rows))
-    write_atomically(folder.path / "summary.json", json_format.dumps(summary, indent=2) + "\n")
+    save_study(folder.path, "points.csv", points_table(points), summary)
     if can_draw():
-        with _drawing(folder.path):
+        with drawing(folder.path, "the pictures"):
             from fewfire.report.pictures.scaling import draw_scaling
 
             draw_scaling(points, folder.path)

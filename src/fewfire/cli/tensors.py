@@ -11,12 +11,12 @@ from rich.progress import Progress
 from fewfire._version import __version__
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.options import Json, Quiet, real_numbers, whole_numbers
-from fewfire.cli.streams import console_of, say_error
+from fewfire.cli.streams import console_of
+from fewfire.cli.studies import drawing, save_study
 from fewfire.lab import TensorStudy, study_tensors
 from fewfire.report.pictures import can_draw
-from fewfire.runs.aside import aside
 from fewfire.runs.run import default_folder
-from fewfire.system.files import OutputFolder, write_atomically
+from fewfire.system.files import OutputFolder
 
 
 def tensors(
@@ -56,10 +56,9 @@ def tensors(
             progress=lambda share: bar.update(task, completed=share),
         )  # fmt: skip
         figures = {"fewfire": __version__, "seeds": seeds} | study.as_dict()
-        write_atomically(folder.path / "rows.csv", study.table())
-        write_atomically(folder.path / "summary.json", json_format.dumps(figures, indent=2) + "\n")
+        save_study(folder.path, "rows.csv", study.table(), figures)
     if can_draw():
-        with aside("the picture could not be drawn", f"The figures are saved in {folder.path}.", say_error):
+        with drawing(folder.path):
             from fewfire.report.pictures.tensors import draw_tensors
 
             draw_tensors(study, (folder.path / "tensors.svg", folder.path / "tensors.png"))

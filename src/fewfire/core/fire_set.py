@@ -1,13 +1,16 @@
 """The answer to "who fires?": all firing pairs of one batch with their pre-activations."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fewfire import _core
 from fewfire.core.view import core_class
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,12 @@ class FireSet:
         places = np.empty(len(self), np.int64)
         _core.by_sample(self.begins, self.samples, spare, begins, neurons, places)
         return begins, neurons, places
+
+    def matrix(self, values: NDArray) -> "csr_array":
+        """A number per firing pair, in their order, as a sparse matrix (m, n); no copy."""
+        from scipy.sparse import csr_array
+
+        return csr_array((values, self.samples, self.begins), shape=(self.width, self.n_samples))
 
     def by_sample(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray]:
         """The same pairs in CSR form by sample: (begins, neurons, values), neurons ascending."""

@@ -147,11 +147,8 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if isinstance(self.target, str):
             object.__setattr__(self, "target", (self.target,))
-        for name in (
-            "width",
-            "threshold",
-            "fire_rate",
-        ):  # lists, as read from a file; one alone is that of one layer
+        # Lists, as read from a file; one alone is that of one layer.
+        for name in ("width", "threshold", "fire_rate"):
             value = getattr(self, name)
             if isinstance(value, list | tuple):
                 object.__setattr__(self, name, value[0] if len(value) == 1 else tuple(value))

@@ -103,11 +103,7 @@ class OwnKernel:
     @cached_property
     def activations(self) -> "csr_array":
         """max(<w_r, x_i> - b, 0), sparse, (m, n)."""
-        from scipy.sparse import csr_array
-
-        fires, b = self.fires, self.network.threshold
-        active = fires.values.astype(np.float64) - b
-        return csr_array((active, fires.samples, fires.begins), shape=(fires.width, fires.n_samples))
+        return self.fires.matrix(self.fires.values.astype(np.float64) - self.network.threshold)
 
     @property
     def _squares(self) -> Floats:

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
 from fewfire.core.sparse_inputs import SparseInputs
 from fewfire.indexes.later_layers import LaterLayers
@@ -176,20 +174,15 @@ class _Outputs(torch.autograd.Function):
         network, later, firing = ctx.module.network, ctx.module.later, ctx.firing
         pulls = output_pulls(network.top, firing.fires[-1], residuals.numpy())
         pulls, descents = later.descents(firing, pulls, learning_rate=1.0)
-        by_neuron = _by_neuron(pulls, firing.fires[0])
+        by_neuron = firing.fires[0].matrix(pulls)
         gradients = (
             torch.from_numpy(by_neuron.T @ first.numpy()),
             torch.from_numpy(by_neuron @ x.numpy()),
-            *(_of_weights(_by_neuron(step.pulls, step.fires), step.inputs) for step in descents),
+            *(_of_weights(step.fires.matrix(step.pulls), step.inputs) for step in descents),
             of_output_weights(network.top, firing.fires[-1], residuals.numpy()),
         )
         needed = ctx.needs_input_grad[1:]
         return None, *(part if wanted else None for part, wanted in zip(gradients, needed, strict=True))
-
-
-def _by_neuron(pulls: NDArray, fires: FireSet) -> csr_array:
-    """The pulls as a sparse matrix (m, n)."""
-    return csr_array((pulls, fires.samples, fires.begins), shape=(fires.width, fires.n_samples))
 
 
 def _of_weights(pulls: csr_array, inputs: SparseInputs) -> Tensor:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from fewfire.core.fire_set import FireSet
@@ -101,8 +100,7 @@ def _of_weights(network: TwoLayerNetwork, x: NDArray, fires: FireSet, residuals:
 def of_output_weights(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> Tensor:
     """The derivative by the output weights (m, c)."""
     activations = network.dtype.type(network.scale) * (fires.values - network.dtype.type(network.threshold))
-    by_neuron = csr_array((activations, fires.samples, fires.begins), shape=(fires.width, fires.n_samples))
-    return torch.from_numpy(by_neuron @ residuals)
+    return torch.from_numpy(fires.matrix(activations) @ residuals)
 
 
 def _state(number: int, weight: Tensor, output_weight: Tensor) -> HiddenState | None:
