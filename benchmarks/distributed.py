@@ -34,7 +34,7 @@ KILLS, EPOCHS = 20, 60
 GATHER = f"""
 import numpy as np, time
 from fewfire.distributed import Group
-group, part = Group(), np.zeros((32 * 256, 16), np.float32)
+group, part = Group(), np.zeros((256, 16), np.float32)
 taken = []
 for _ in range({SAYINGS}):
     start = time.perf_counter()

@@ -33,24 +33,25 @@ auto activations_of(const FireView<T>& fires, const Rows<const T>& a, T threshol
 
 }  // namespace
 
+int64_t output_groups(int64_t neurons, int64_t size) { return groups_of(neurons, size, kOutputGroups); }
+
 template <class T>
 void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T scale, const Rows<T>& outputs) {
-  sum_over_neurons(a.count, kOutputGroups, scale, outputs, activations_of(fires, a, threshold));
+  const int64_t groups = output_groups(a.count, outputs.count * outputs.stride);
+  sum_over_neurons(a.count, groups, scale, outputs, activations_of(fires, a, threshold));
 }
-
-int64_t output_groups(int64_t neurons, int64_t size) { return groups_of(neurons, size, kOutputGroups); }
 
 template <class T>
 void forward_groups(const FireView<T>& fires, const Rows<const T>& a, T threshold, int64_t groups,
                     const Rows<T>& sums) {
-  sums_of_groups(a.count, groups, sums.count / groups * sums.stride, sums.data,
-                 activations_of(fires, a, threshold));
+  sum_over_neurons(a.count, groups, T{1}, sums, activations_of(fires, a, threshold));
 }
 
 template <class T>
 void input_gradients(const FireView<T>& fires, const Rows<const T>& a, const Rows<const T>& residual,
                      const Weights<T>& w, T scale, const Rows<T>& gradients) {
-  sum_over_neurons(a.count, kGradientGroups, scale, gradients, [&](int64_t r, T* partial) {
+  const int64_t groups = groups_of(a.count, gradients.count * gradients.stride, kGradientGroups);
+  sum_over_neurons(a.count, groups, scale, gradients, [&](int64_t r, T* partial) {
     static thread_local std::vector<T> pulls, room;
     const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
     if (count == 0) return;
@@ -65,24 +66,22 @@ void input_gradients(const FireView<T>& fires, const Rows<const T>& a, const Row
 template <class T>
 void forward_of_all(const Rows<const T>& w, const Rows<const T>& x, T threshold, T scale,
                     const Rows<const T>& a, int64_t n_outputs, const Rows<T>& outputs) {
-  const int64_t groups = groups_of(a.count, outputs.count * outputs.stride, kOutputGroups);
-  const int64_t group = (a.count + groups - 1) / groups;
+  const int64_t groups = output_groups(a.count, outputs.count * outputs.stride);
+  const int64_t group = (a.count + groups - 1) / groups, size = n_outputs * kBlock;
   parallel_for((x.count + kBlock - 1) / kBlock, [&](int64_t block) {
     static thread_local PackedBlock<T> packed;
-    static thread_local std::vector<T> partial, sums;
+    static thread_local std::vector<T> partial;
     const int64_t first = block * kBlock, count = std::min(kBlock, x.count - first);
     const T* rows[kBlock];
     for (int64_t s = 0; s < count; ++s) rows[s] = x[first + s];
     packed.pack(rows, count, x.stride);
-    sums.assign(n_outputs * kBlock, T{0});
-    for (int64_t r = 0; r < a.count; r += group) {
-      partial.assign(n_outputs * kBlock, T{0});
+    partial.assign(groups * size, T{0});
+    for (int64_t r = 0, g = 0; r < a.count; r += group, ++g)
       kernels<T>().add_activations(w[r], packed.columns.data(), w.stride, threshold, a[r], a.stride,
-                                   n_outputs, std::min(group, a.count - r), partial.data());
-      for (int64_t i = 0; i < n_outputs * kBlock; ++i) sums[i] += partial[i];
-    }
+                                   n_outputs, std::min(group, a.count - r), partial.data() + g * size);
+    add_in_pairs(partial.data(), groups, size, size);
     for (int64_t s = 0; s < count; ++s)
-      for (int64_t k = 0; k < n_outputs; ++k) outputs[first + s][k] = scale * sums[k * kBlock + s];
+      for (int64_t k = 0; k < n_outputs; ++k) outputs[first + s][k] = scale * partial[k * kBlock + s];
   });
 }
 

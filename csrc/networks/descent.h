@@ -18,7 +18,8 @@ void forward(const FireView<T>& fires, const Rows<const T>& a, T threshold, T sc
 // How many groups of neurons those sums are made of, for outputs of so many numbers.
 int64_t output_groups(int64_t neurons, int64_t size);
 
-// The sums of so many groups of equal size, one after the other, unscaled: sums is (groups * n, c).
+// The part that these neurons have in outputs, as so many of their groups, unscaled. Sums over 2^k groups
+// side by side, added up in pairs, are those of the whole.
 template <class T>
 void forward_groups(const FireView<T>& fires, const Rows<const T>& a, T threshold, int64_t groups,
                     const Rows<T>& sums);

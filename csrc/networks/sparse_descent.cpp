@@ -76,7 +76,7 @@ template <class T>
 void sparse_gradients(const FireView<T>& fires, const T* pulls, const Rows<const T>& w,
                       const SparseInputs<T>& x, T* gradients) {
   const Rows<T> out{gradients, 1, x.pairs()};
-  sum_over_neurons(w.count, kGroups, T{1}, out, [&](int64_t r, T* partial) {
+  sum_over_neurons(w.count, groups_of(w.count, x.pairs(), kGroups), T{1}, out, [&](int64_t r, T* partial) {
     const int64_t begin = fires.begins[r], count = fires.begins[r + 1] - begin;
     kernels<T>().gather_row(w[r], w[std::min(r + 1, w.count - 1)], w.stride, fires.samples + begin,
                             pulls + begin, count, x.begins, x.ids, partial);

@@ -1,5 +1,7 @@
 """Some neurons of a wide network, the outputs of which are those of the whole."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,9 +23,9 @@ OUTPUTS, WEIGHTS = 0, 1  # streams of random numbers for each block of neurons
 class Shard(TwoLayerNetwork):
     """The neurons first .. first + width - 1 of a network of `whole` neurons.
 
-    Outputs are sums over groups of neurons, which are the same however many processes share them: each sends
-    the sums of its groups, and all add them up in the order of the groups. So outputs, and with them the
-    weights after training, have the bits of one process.
+    Outputs are sums over groups of neurons, which one process adds up in pairs, pairs of pairs and so on.
+    Each of several has 1, 2, 4 .. of these groups, sends their sum, and adds up the sums of all in the same
+    way. So outputs, and with them the weights after training, have the bits of one process.
 
     Attributes
     ----------
@@ -91,23 +93,21 @@ class Shard(TwoLayerNetwork):
 
     def outputs(self, fires: FireSet, threshold: float | None = None) -> NDArray:
         """Outputs (n, c) of the whole network, from what fires here and what others say."""
-        stride = stride_of(self.n_outputs, self.dtype)
-        groups = _core.output_groups(self.whole, fires.n_samples * stride)
-        if self.group.size > 1 and (groups % self.group.size or self.whole % groups):
+        shape = fires.n_samples, stride_of(self.n_outputs, self.dtype)
+        groups = _core.output_groups(self.whole, math.prod(shape))
+        if self.group.size > 1 and (self.whole % groups or not shares_pairs(groups, self.group.size)):
             raise ValueError(
-                "a batch must be so small that its outputs are sums of equal groups of neurons, and each "
-                f"process has whole ones. Got {fires.n_samples} samples, {groups} groups of {self.whole} "
-                f"neurons and {self.group.size} processes. Use smaller batches."
+                "a batch must be so small that its outputs are sums of equal groups of neurons, of which "
+                f"each process has 1, 2, 4 .. Got {fires.n_samples} samples, {groups} groups of "
+                f"{self.whole} neurons and {self.group.size} processes. Use smaller batches."
             )
-        own = groups // self.group.size
-        sums = np.empty((own * fires.n_samples, stride), self.dtype)
+        own = np.empty(shape, self.dtype)
         asked = self.threshold if threshold is None else threshold
-        _core.forward_groups(fires.core_view, self.output_rows, asked, own, sums)
-        every = self.group.gathered(sums).reshape(groups, fires.n_samples, stride)
-        total = np.zeros_like(every[0])
-        for part in every:  # in this order, for its bits
-            total += part
-        return (self.dtype.type(self.scale) * total)[:, : self.n_outputs]
+        _core.forward_groups(fires.core_view, self.output_rows, asked, groups // self.group.size, own)
+        sums = self.group.gathered(own).reshape(self.group.size, *shape)
+        while len(sums) > 1:
+            sums = sums[::2] + sums[1::2]
+        return (self.dtype.type(self.scale) * sums[0])[:, : self.n_outputs]
 
     def checksum(self) -> str:
         """SHA-256 of the weights of all processes, by parts that do not depend on how many there are."""
@@ -126,11 +126,16 @@ class Shard(TwoLayerNetwork):
         return self.outputs(index.fire_set(inputs))
 
 
+def shares_pairs(groups: int, size: int) -> bool:
+    """Whether each of so many processes has 1, 2, 4 .. groups, whose sum one process would take by itself."""
+    return groups.bit_count() == 1 and size >= 1 and groups % size == 0
+
+
 def require_divisible(whole: int, n_features: int, size: int, init: str) -> int:
     """The neurons of each process; ValueError where groups and blocks of neurons would be cut."""
     groups = _core.output_groups(whole, 1)
     block = block_size(n_features) if init == "structured" else BLOCK
-    if size < 1 or groups % size or whole % groups or (whole // size) % block:
+    if not shares_pairs(groups, size) or whole % groups or (whole // size) % block:
         raise ValueError(
             f"the width must be a multiple of {groups} groups of neurons and of {block} neurons for each of "
             f"the processes, of which there are 1, 2, 4 .. {groups}. Got width {whole} and {size} processes. "

@@ -22,7 +22,7 @@ class ShardTrainer(Trainer):
     """A trainer of one process's neurons; all processes take the same steps.
 
     Its history tells of the whole network. Steps cost what fires among the neurons of this process, and the
-    sums of their groups are exchanged: (groups / processes) n c numbers from each process per step.
+    sums of their outputs are exchanged: n c numbers from each process per step.
 
     Raises
     ------
