@@ -193,6 +193,36 @@ def implicit() -> str:
     return table(header, rows) + "\n\n" + made_by(content)
 
 
+def encoding() -> str:
+    content = result("autoencoder")
+    found = content["figures"]["encoding"]
+    rows = [
+        [row["way"], row["precision"], milliseconds(row["seconds"]),
+         f"{row['seconds'] / found[0]['seconds']:.1f}", f"{row['extra_bytes'] / 2**20:.0f}"]
+        for row in found
+    ]  # fmt: skip
+    return table(["encoder", "precision", "ms", "ratio", "MB"], rows) + "\n\n" + made_by(content)
+
+
+def autoencoder() -> str:
+    content = result("autoencoder")
+    found = content["figures"]["training"]
+    rows = [
+        [row["way"], row["precision"], milliseconds(row["seconds"]),
+         f"{row['seconds'] / found[0]['seconds']:.1f}", f"{row['error']:.4f}", f"{row['fire']:.0f}"]
+        for row in found
+    ]  # fmt: skip
+    return table(["step", "precision", "ms", "ratio", "error", "latents that fire"], rows)
+
+
+def latents() -> str:
+    rows = [
+        [f"{row['fires_on']:,}", "; ".join(row["most"])]
+        for row in result("autoencoder")["figures"]["latents"]
+    ]
+    return table(["fires on", "questions on which it fires most"], rows)
+
+
 def distributed() -> str:
     content = result("distributed_scaling")
     rows = [
@@ -1094,7 +1124,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
     "robust_schemes": robust_schemes, "certify": certify, "certify_cost": certify_cost,
     "implicit": implicit, "torch_module": torch_module,
-    "distributed": distributed,
+    "encoding": encoding, "autoencoder": autoencoder, "latents": latents, "distributed": distributed,
     "deep_steps": deep_steps, "deep_fashion": deep_fashion, "deep_tables": deep_tables,
     "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,
     "plan_rank": plan_rank, "screened": screened,
