@@ -22,6 +22,7 @@ struct Quantised {
   double rest;  // norm of the columns in bytes
   double lost;  // and of what the bytes miss of them
   double norm;  // of the whole row; NaN where nothing may be claimed
+  int32_t sum;  // of the bytes
 };
 
 // The most that a byte of the weights may hold, so that the sum of a row's products fits 32 bits.
@@ -45,8 +46,12 @@ Quantised quantise(const ScreenedColumns& columns, const T* row, int64_t stride,
   float scale = 0;
   if (levels > 0 && largest > kSmallest && largest < kLargestNorm)
     scale = static_cast<float>(largest / static_cast<T>(levels));
-  Quantised out{scale, norm_above<T>(kernel.squared_norm(rest.data(), stride), stride), 0, 0};
-  kernel.quantise(rest.data(), stride, scale, static_cast<T>(levels), bytes);
+  Quantised out{scale, norm_above<T>(kernel.squared_norm(rest.data(), stride), stride), 0, 0, 0};
+  if (scale > 0) {
+    out.sum = kernel.quantise(rest.data(), stride, scale, bytes);
+  } else {
+    std::fill_n(bytes, stride, int8_t{0});
+  }
   out.lost = norm_above<T>(kernel.squared_norm(rest.data(), stride), stride);
   out.norm = std::sqrt(out.rest * out.rest + squares_of_floats) * (1 + 1e-9);
   if (!(out.norm < kLargestNorm)) out.norm = std::numeric_limits<double>::quiet_NaN();
@@ -79,11 +84,10 @@ void screened_refresh(const ScreenedWeights& screened, const Weights<T>& w, cons
       }
       room.resize(w.room(1));
       bytes.resize(w.stride());
+      int8_t* const mine = bytes.data();  // once: to find what a thread owns takes a call
       const T* row = w.row(r, room.data());
-      const Quantised q = quantise(columns, row, w.stride(), levels, bytes.data());
-      int32_t sum = 0;
-      for (int64_t f = 0; f < features; ++f) sum += bytes[f];
-      screened.offsets[r] = -kZero * sum;
+      const Quantised q = quantise(columns, row, w.stride(), levels, mine);
+      screened.offsets[r] = -kZero * q.sum;
       screened.drifts[r] = 0;
       terms[0] = q.scale;
       terms[kBlock] = round_up<float>(q.lost);
@@ -92,7 +96,7 @@ void screened_refresh(const ScreenedWeights& screened, const Weights<T>& w, cons
       for (int64_t c = 0; c < columns.n_floats; ++c)
         terms[(4 + c) * kBlock] = static_cast<float>(row[columns.floats[c]]);
       int8_t* packed = screened.bytes + block * features * kBlock + 4 * lane;
-      for (int64_t f = 0; f < features; f += 4) std::memcpy(packed + f * kBlock, bytes.data() + f, 4);
+      for (int64_t f = 0; f < features; f += 4) std::memcpy(packed + f * kBlock, mine + f, 4);
     }
   });
 }
@@ -108,8 +112,9 @@ ScreenedInputs<T>::ScreenedInputs(const ScreenedColumns& columns, const Rows<con
     const int64_t end = std::min((task + 1) * kSamplesPerTask, x.count);
     for (int64_t i = task * kSamplesPerTask; i < end; ++i) {
       const Quantised q = quantise(columns, x[i], x.stride, 127, signed_bytes.data());
+      const int8_t* const own = signed_bytes.data();
       for (int64_t f = 0; f < columns.features; ++f)
-        bytes[i * columns.features + f] = static_cast<uint8_t>(signed_bytes[f] + kZero);
+        bytes[i * columns.features + f] = static_cast<uint8_t>(own[f] + kZero);
       float* mine = terms.data() + i * kTerms;
       mine[0] = q.scale;
       mine[1] = round_up<float>(q.rest);

@@ -98,15 +98,15 @@ struct Kernels {
   // |a - scale b|^2, with b in words.
   T (*squared_distance)(const T* a, const int16_t* b, T scale, int64_t stride);
 
-  // The largest |row[f]|; NaN does not count.
+  // The largest |row[f]|; NaN, where there is one.
   T (*largest)(const T* row, int64_t stride);
 
   // |row|^2.
   T (*squared_norm)(const T* row, int64_t stride);
 
-  // bytes[f] = row[f] / scale to the nearest whole number, at most `levels` in size (0 where the scale is 0);
-  // leaves in the row what that loses, row - scale bytes.
-  void (*quantise)(T* row, int64_t stride, T scale, T levels, int8_t* bytes);
+  // bytes[f] = row[f] / scale to the nearest whole number, which must be one of a byte; leaves in the row
+  // what that loses, row - scale bytes. Returns the sum of the bytes.
+  int32_t (*quantise)(T* row, int64_t stride, T scale, int8_t* bytes);
 
   // bounds[s * 64 + lane] = sum + terms[1, lane] x_terms[s, 1] + ... + terms[7, lane] x_terms[s, 7], with sum
   // = (offsets[lane] + <w_lane, x_s>) terms[0, lane] x_terms[s, 0]. The inner product is one of whole

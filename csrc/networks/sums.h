@@ -11,10 +11,13 @@
 namespace fewfire {
 
 // Sums over neurons are partial sums over groups of them, then over the groups in pairs, pairs of pairs and
-// so on. As many groups as keep the partial sums within 16 million numbers: a function of the shapes alone.
+// so on. As many groups, 1, 2, 4 .., as keep the partial sums within 16 million numbers: a function of the
+// shapes alone.
 inline int64_t groups_of(int64_t neurons, int64_t size, int64_t most) {
-  return std::max<int64_t>(
-      1, std::min<int64_t>({most, (neurons + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1)}));
+  const int64_t fit = std::min((neurons + 63) / 64, (int64_t{1} << 24) / std::max<int64_t>(size, 1));
+  int64_t groups = 1;
+  while (2 * groups <= std::min(most, fit)) groups *= 2;
+  return groups;
 }
 
 // Adds up `count` rows of `size` numbers, `pitch` apart, in pairs, pairs of pairs and so on: the sum is left

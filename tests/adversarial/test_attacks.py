@@ -304,3 +304,17 @@ def test_a_gradient_that_is_not_finite_moves_nothing():
     ball = Ball(np.zeros((2, 2)), "linf", 0.1, Box())
     points = ball.step(ball.samples, np.array([[np.nan, np.inf], [1.0, -1.0]]), 0.1)
     np.testing.assert_array_equal(points, [[0.0, 0.0], [0.1, -0.1]])
+
+
+def test_a_ball_that_cannot_be_is_refused():
+    rows = np.array([[1.0, 0.0]])
+    for radius in (-0.1, np.nan, [0.1, 0.2, 0.3]):
+        with pytest.raises(ValueError, match="the radius must be a number >= 0"):
+            Ball(rows, "linf", radius)
+    with pytest.raises(ValueError, match="the radius must be a number >= 0"):
+        Ball(rows, "l2", [0.1, 0.2])
+    for samples in (rows[0], rows[:0]):
+        with pytest.raises(ValueError, match=r"samples must be rows \(n, p\)"):
+            Ball(samples, "linf", 0.1)
+    with pytest.raises(ValueError, match="movable must say of each of 2 columns"):
+        Ball(rows, "linf", 0.1, Box(movable=[True]))

@@ -273,3 +273,11 @@ def test_a_deep_network_of_one_layer_is_a_two_layer_network():
     deep = DeepNetwork([network.weights], network.output_weights, [network.threshold], network.dtype)
     ball = ball_of(random.standard_normal((3, 4)), "l2", 0.1)
     np.testing.assert_array_equal(bounds(deep, ball).low, bounds(network, ball).low)
+
+
+def test_only_bounds_that_are_attained_are_called_exact():
+    corner = TwoLayerNetwork(weights=[[1.0, 1.0]], output_weights=[[1.0]], threshold=0.1)
+    ball = Ball(np.array([[1.0, 1.0]]), "l2", 0.5, Box(0, 1))
+    assert not bounds(corner, ball).exact.any()
+    assert bounds(corner, Ball(np.array([[1.0, 1.0]]), "l2", 0.5)).exact.all()
+    assert not bounds(corner, Ball(np.array([[1.0, 1.0]]), "linf", 0.1), method="interval").exact.any()

@@ -178,3 +178,29 @@ def test_what_cannot_be_certified_is_refused(model, estimator):
         certify(estimator, X, y, 0.1, attack=3)
     with pytest.raises(ValueError, match="steps must be >= 1"):
         certify(model, X, y, 0.1).radii(steps=0)
+
+
+def test_float32_rows_are_certified_for_all_points_and_not_those_of_their_precision():
+    """A million away float32 has steps of 1/16, so a ball of 0.03 would hold the sample alone."""
+    random = np.random.default_rng(0)
+    X = (1e6 + random.standard_normal((200, 2))).astype(np.float32)
+    y = (X[:, 0] > 1e6).astype(int)
+    model = WideClassifier(width=64, random_state=0, optimizer="sgd").fit(X, y).model_on(X)[0]
+    by_precision = [certify(model, X.astype(dtype), y, 0.03).certified for dtype in (np.float32, np.float64)]
+    assert (by_precision[0] == by_precision[1]).all()
+
+
+def test_units_are_those_of_the_data_and_not_of_the_few_that_are_certified(model):
+    X, y = blobs()
+    every = certify(model, X, y, 0.02, units="range")
+    some = certify(model, X[:3], y[:3], 0.02, units="range", data=X)
+    np.testing.assert_array_equal(some.certified, every.certified[:3])
+    np.testing.assert_allclose(some.ball.radius, every.ball.radius)
+
+
+def test_an_attack_that_cannot_be_had_is_refused_first(estimator):
+    X, y = blobs()
+    shares = []
+    with pytest.raises(ValueError, match="Got 2 networks. Leave the attack out"):
+        certify(estimator, X, y, 0.01, attack=3, on_share=shares.append)
+    assert not shares

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from fewfire.indexes import DriftIndex, ExhaustiveIndex, HashingIndex
 
 pytest.importorskip("torch")
 from fewfire.distributed import Group, Shard, ShardTrainer, checkpoints, joined
+from fewfire.training.checkpoint import State
 from fewfire.training.problem import Problem
 
 pytest.importorskip("sklearn", reason="the digits need scikit-learn")
@@ -169,12 +171,36 @@ def test_neurons_that_cannot_be_shared_out_are_refused(whole, size):
 
 
 def test_batches_whose_groups_would_be_cut_are_refused():
-    """Outputs so many that the whole is summed in 62 groups, whose 67 neurons end elsewhere in a half."""
-    shard = Shard.draw(4096, 64, 1000, Part(0, 2), fire_rate=0.03)
-    index, inputs = ExhaustiveIndex(), Inputs.of(np.ones((268, 64)))
+    """Outputs so many that the whole is summed in one group, of which no process has all."""
+    shard = Shard.draw(4096, 64, 4000, Part(0, 2), fire_rate=0.03)
+    index, inputs = ExhaustiveIndex(), Inputs.of(np.ones((2100, 64)))
     index.build(shard.layer)
-    with pytest.raises(ValueError, match="Got 268 samples, 62 groups of 4096 neurons and 2 processes"):
+    with pytest.raises(ValueError, match="Got 2100 samples, 1 groups of 4096 neurons and 2 processes"):
         shard.outputs(index.fire_set(inputs))
+
+
+def test_shards_of_two_trainings_are_no_checkpoint(tmp_path):
+    for seed in (0, 1):
+        trainer = trainer_of(shard_of(seed=seed))
+        trainer.build()
+        trainer.epoch()
+        checkpoints.save(trainer, tmp_path / str(seed))
+    place = checkpoints.latest(tmp_path / "0")
+    whole = json.loads((place / checkpoints.MANIFEST).read_text())
+    (shard,) = whole["shards"]
+    halves = [{**shard, "end": 2048}, {**shard, "first": 2048}]
+    for shards in ([], halves[:1], halves[1:], [shard, shard], None):
+        (place / checkpoints.MANIFEST).write_text(json.dumps({**whole, "shards": shards}))
+        with pytest.raises(DataError, match="must be a folder that fewfire.distributed wrote"):
+            joined(tmp_path / "0")
+    other = next(checkpoints.latest(tmp_path / "1").glob("*.safetensors"))
+    (place / "other.safetensors").write_bytes(other.read_bytes())
+    halves[1]["file"] = "other.safetensors"
+    (place / checkpoints.MANIFEST).write_text(json.dumps({**whole, "shards": halves}))
+    terms = State.load(place / "other.safetensors")
+    replace(terms, terms=terms.terms | {"seed": 1}).save(place / "other.safetensors")
+    with pytest.raises(DataError, match="must be of one training"):
+        joined(tmp_path / "0")
 
 
 def test_unknown_initial_weights_are_refused():

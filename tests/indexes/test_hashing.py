@@ -1,5 +1,7 @@
 """The hashing index: what it finds is what theory says, and its codes are always those of the weights."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -392,3 +394,9 @@ def test_the_index_is_open():
     for one in (index, exact):
         one.build(network.layer, new)
     assert 0.5 < len(index.fire_set(new)) / len(exact.fire_set(new)) < 1
+
+
+def test_numbers_of_numpy_are_taken_as_those_of_python():
+    index = HashingIndex(bits=np.int64(9), tables=np.int64(5), rehash=np.float32(0.25))
+    assert json.loads(json.dumps(index.terms))["rehash"] == 0.25
+    assert isinstance(index.rehash, float)

@@ -225,3 +225,16 @@ def test_what_cannot_be_decomposed_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             OverparameterizedCP(**settings).fit(cube)
+
+
+def test_starts_and_penalties_that_cannot_be_are_refused_and_change_nothing():
+    tensor = SymmetricTensor.from_factors(np.eye(4)[:2], [1.0, 0.5], order=4)
+    model = OverparameterizedCP(3).fit(tensor)
+    before = model.start_
+    for start in (np.ones((2, 4)), np.zeros((3, 4)), np.full((3, 4), np.nan)):
+        with pytest.raises(ValueError, match=r"start must be finite components \(3, 4\), not all 0"):
+            model.fit(tensor, start=start)
+    assert model.start_ is before
+    for penalty in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="penalty must be a finite number >= 0"):
+            OverparameterizedCP(3, penalty=penalty).fit(tensor)

@@ -165,3 +165,13 @@ def test_bad_settings(settings, message):
 def test_too_many_features_of_degree_two_are_refused():
     with pytest.raises(ValueError, match=r"of 785 columns would be 308,505. Got a limit of 20,000. Use Rep"):
         Representation("degree2").fit(np.ones((2, 785)))
+
+
+def test_a_fit_that_fails_changes_nothing_and_another_leaves_nothing_behind():
+    rows = np.random.default_rng(0).standard_normal((60, 4))
+    model = Representation("degree2").fit(rows)
+    before = model.transform(rows)
+    with pytest.raises(ValueError, match="Got a limit of 20,000"):
+        model.fit(np.ones((5, 300)))
+    np.testing.assert_array_equal(model.transform(rows), before)
+    assert not hasattr(model.set_params(whiten=None).fit(rows), "largest_share_")

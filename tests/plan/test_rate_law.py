@@ -120,3 +120,10 @@ def test_a_law_says_what_it_is_worth():
     assert str(RateLaw.fit(law_over_widths())).startswith(
         "largest rate = 300 (depth x width)^-0.70; it misses a shape that is left out by 0%"
     )
+
+
+def test_measuring_a_shape_twice_tells_no_more_of_others():
+    points = [measured(39.0, 16), measured(148.0, 32), measured(153.0, 64)]
+    assert RateLaw.fit(points * 3).error == pytest.approx(RateLaw.fit(points).error)
+    with pytest.raises(DataError, match="misses its own points"):
+        RateLaw.fit(points * 3).predict(128)

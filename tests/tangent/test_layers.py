@@ -86,7 +86,7 @@ def test_memory_is_as_many_layers_as_drive_neighbours_to_a_half():
         ({"depth": 0}, "depth must be a whole number >= 1. Got 0"),
         ({"activation": "tanh"}, "the activation must be one of relu"),
         ({"trained": "none"}, "trained must be one of hidden"),
-        ({"threshold": -1.0}, "a threshold must be a finite number >= 0"),
+        ({"threshold": -1.0}, "a threshold must be from 0 to 7"),
         ({"threshold": 1.0, "activation": "erf"}, "that of a ReLU"),
         ({"depth": 24, "threshold": 2.0}, "depth 24 at threshold 2 is a constant to all digits .slope 3.9"),
     ],

@@ -229,3 +229,33 @@ def test_training_with_it_certifies_more(shape):
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(module_of("deep"), *batch_of())
+
+
+def test_modules_that_compute_something_else_are_refused():
+    class Residual(nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    class Scaled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    hooked = nn.Sequential(nn.Linear(D, C))
+    hooked[0].register_forward_hook(lambda module, inputs, outputs: -outputs)
+    x, y = torch.rand(N, D), torch.zeros(N, dtype=torch.long)
+    for module in (Residual(nn.Linear(D, D)), nn.Sequential(Scaled(D, C)), hooked):
+        with pytest.raises(ValueError, match="without hooks and without a forward"):
+            is_certified(module, x, y, 0.1)
+
+
+def test_a_radius_is_one_per_column_and_not_per_sample():
+    module, x, y = nn.Sequential(nn.Linear(D, C)), torch.rand(N, D), torch.zeros(N, dtype=torch.long)
+    assert is_certified(module, x, y, torch.full((D,), 0.1)).shape == (N,)
+    with pytest.raises(
+        ValueError, match=r"radius must be a number or one per column, \(5,\). Got shape \(6, 1\)"
+    ):
+        is_certified(module, x, y, torch.full((N, 1), 0.1))
+    with pytest.raises(ValueError, match="ends of the box must be a number or one per column"):
+        is_certified(module, x, y, 0.1, Box(np.zeros((N, 1)), 1.0))
+    with torch.autocast("cpu", torch.bfloat16), pytest.raises(ValueError, match="Got autocast"):
+        is_certified(module, x, y, 0.1)

@@ -396,3 +396,82 @@ def test_two_passes_without_a_step_are_refused():
     layer(x).sum().backward()
     optimizer.step()
     assert not torch.equal(layer.weight, before)
+
+
+def test_fused_optimizers_of_output_weights_are_refused():
+    """With 64 features the rows of the hidden weights have no gaps, those of three outputs do."""
+    layer = SparseHidden(64, WIDTH, OUTPUTS, fire_rate=0.2)
+    assert layer.weight.is_contiguous()
+    optimizer = torch.optim.Adam(layer.parameters(), fused=True)
+    layer(torch.randn(5, 64)).sum().backward()
+    before = layer.to_network()
+    with pytest.raises(ValueError, match=r"weights without gaps. Got .* rows of 3 that are padded to 16"):
+        optimizer.step()
+    assert layer.to_network().output_weights.tobytes() == before.output_weights.tobytes()
+
+
+def test_a_gradient_that_is_kept_is_not_written_over():
+    layer, first, second = layer_of(), inputs_of(seed=1), inputs_of(seed=2)
+    expected = []
+    for x in (first, second):
+        layer.zero_grad()
+        layer(x).square().sum().backward()
+        expected.append(layer.weight.grad.clone())
+    place = layer.weight.grad.data_ptr()
+    kept, layer.weight.grad = layer.weight.grad, None
+    layer(first).square().sum().backward()
+    assert torch.equal(kept, expected[1])
+    layer(second).square().sum().backward()  # adds up
+    torch.testing.assert_close(layer.weight.grad, expected[0] + expected[1])
+    del kept
+    places = set()
+    for _ in range(3):
+        layer.zero_grad()
+        layer(first).square().sum().backward()
+        places.add(layer.weight.grad.data_ptr())
+    assert torch.equal(layer.weight.grad, expected[0])
+    assert len(places) == 1 or place in places  # memory comes back
+
+
+def test_another_optimizer_beside_it_leaves_the_pull():
+    model = torch.nn.Sequential(torch.nn.Linear(FEATURES, FEATURES), layer_of(torch.float32))
+    others, ours = torch.optim.Adam(model.parameters()), SGD([model[1]], lr=0.5)
+    before = model[1].to_network().weights
+    model(inputs_of(dtype=torch.float32)).square().sum().backward()
+    others.step()
+    ours.step()
+    assert model[1].to_network().weights.tobytes() != before.tobytes()
+
+
+def test_a_graph_from_before_a_step_is_refused():
+    layer = layer_of()
+    optimizer, x = SGD([layer], lr=0.5), inputs_of().requires_grad_()
+    older = layer(x).square().sum()
+    layer(inputs_of(seed=1)).square().sum().backward()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        older.backward()
+
+
+def test_a_state_of_other_modules_is_refused_and_changes_nothing():
+    other = SGD([SparseHidden(FEATURES, 1, OUTPUTS, fire_rate=0.2)], lr=0.25, momentum=0.9)
+    plain = torch.optim.SGD([torch.nn.Parameter(torch.zeros(3))], lr=0.25)
+    optimizer = SGD([layer_of(torch.float32)], lr=0.5, momentum=0.9)
+    for state in (other.state_dict(), plain.state_dict()):
+        with pytest.raises(ValueError, match="must hold the velocities of the same modules"):
+            optimizer.load_state_dict(state)
+        assert optimizer.param_groups[0]["lr"] == 0.5
+    with pytest.raises(ValueError, match="must be made with all of its modules"):
+        optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(3))]})
+
+
+def test_copies_are_of_the_parameters_wherever_they_lie():
+    layer, other = layer_of(), layer_of(seed=1)
+    layer.load_state_dict(other.state_dict(), assign=True)
+    for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert torch.equal(copied(inputs_of()), other(inputs_of()))
+    tied = torch.nn.Module()
+    tied.encoder = layer
+    tied.decoder = layer.weight
+    copied = copy.deepcopy(tied)
+    assert copied.decoder is copied.encoder.weight

@@ -481,21 +481,27 @@ void tile_codes(const T* tile, const T* scales, const T* offsets, int64_t count,
   }
 }
 
+// The bits of |x|, which are ordered as these sizes are.
+inline int32_t bits_of_size(float x) {
+  int32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof x);
+  return bits & 0x7FFFFFFF;
+}
+inline int64_t bits_of_size(double x) {
+  int64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof x);
+  return bits & 0x7FFFFFFFFFFFFFFF;
+}
+
 template <class T>
 T largest(const T* row, int64_t stride) {
-  constexpr int lanes = Vec<T>::lanes;
-  T high[lanes] = {}, low[lanes] = {};
-  for (int64_t f = 0; f < stride; f += lanes) {
-    for (int l = 0; l < lanes; ++l) {
-      high[l] = row[f + l] > high[l] ? row[f + l] : high[l];
-      low[l] = row[f + l] < low[l] ? row[f + l] : low[l];
-    }
+  auto most = bits_of_size(T{0});
+  for (int64_t f = 0; f < stride; ++f) {
+    const auto bits = bits_of_size(row[f]);
+    most = bits > most ? bits : most;
   }
-  T out = 0;
-  for (int l = 0; l < lanes; ++l) {
-    out = high[l] > out ? high[l] : out;
-    out = -low[l] > out ? -low[l] : out;
-  }
+  T out;
+  __builtin_memcpy(&out, &most, sizeof out);
   return out;
 }
 
@@ -508,17 +514,21 @@ T squared_norm(const T* row, int64_t stride) {
   return sum(squares);
 }
 
+inline float half_of_sign(float x) { return __builtin_copysignf(0.5F, x); }
+inline double half_of_sign(double x) { return __builtin_copysign(0.5, x); }
+
 template <class T>
-void quantise(T* __restrict row, int64_t stride, T scale, T levels, int8_t* __restrict bytes) {
-  const T inverse = scale > 0 ? 1 / scale : 0;
+int32_t quantise(T* __restrict row, int64_t stride, T scale, int8_t* __restrict bytes) {
+  const T inverse = 1 / scale;
+  int32_t sum = 0;
   for (int64_t f = 0; f < stride; ++f) {
-    T level = row[f] * inverse;
-    level = level > -levels ? level : -levels;  // NaN too, and stays NaN in the row
-    level = level < levels ? level : levels;
-    const auto nearest = static_cast<int32_t>(level + (level < 0 ? T(-0.5) : T(0.5)));
+    const T level = row[f] * inverse;
+    const auto nearest = static_cast<int32_t>(level + half_of_sign(level));
     bytes[f] = static_cast<int8_t>(nearest);
+    sum += nearest;
     row[f] -= scale * static_cast<T>(nearest);
   }
+  return sum;
 }
 
 // One register tile of upper_bounds, of the shape of tile_products.

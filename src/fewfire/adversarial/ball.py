@@ -10,6 +10,7 @@ from fewfire.system.words import require_one_of
 
 NORMS = ("linf", "l2")
 BYTE = 255
+FREE = 1 - 1e-6  # of the radius in all directions: the box cuts nothing off
 SHORTER = 0.999  # times as long, until rounding leaves a move within the radius
 
 
@@ -78,18 +79,26 @@ class Ball:
     box : Box, optional
         By default all numbers.
 
+    Attributes
+    ----------
+    is_full : bool
+        Whether the ball is all that its norm and its corners `low` and `high` allow: in l2 the box may cut
+        some of it off.
+
     Raises
     ------
     ValueError
-        The norm is none of these, or a sample lies outside the box.
+        The norm is none of these, the radius is negative or of another shape, or a sample lies outside the
+        box.
     """
 
     def __init__(self, samples: NDArray, norm: str, radius: ArrayLike, box: Box = ANYWHERE) -> None:
         require_one_of(norm, NORMS, "the norm of a ball")
         samples = as_floats(samples)
+        self.radius = np.asarray(radius, np.float64)
+        _require_fitting(samples, norm, self.radius, box)
         _require_inside(samples, box)
         self.samples, self.norm = samples, norm
-        self.radius = np.asarray(radius, np.float64)
         reach = self.radius if norm == "linf" else np.full(samples.shape[1], self.radius)
         movable = np.ones(samples.shape[1], bool) if box.movable is None else np.asarray(box.movable, bool)
         self._whole = None if box.whole is None else np.asarray(box.whole, bool)
@@ -100,6 +109,9 @@ class Ball:
             low = np.where(self._whole, np.ceil(low), low)
             high = np.where(self._whole, np.floor(high), high)
         self.low, self.high = np.minimum(low, samples), np.maximum(high, samples)
+        far = FREE * reach
+        free = self._whole is None and bool((low <= samples - far).all() and (high >= samples + far).all())
+        self.is_full = norm == "linf" or free
 
     def part(self, rows: NDArray[np.int64]) -> "Ball":
         """The same around some of the samples."""
@@ -173,6 +185,24 @@ def as_floats(samples: NDArray) -> NDArray:
     if samples.dtype in (np.float32, np.float64):
         return samples
     return samples.astype(np.float32 if samples.dtype.itemsize <= 2 else np.float64)
+
+
+def _require_fitting(samples: NDArray, norm: str, radius: NDArray, box: Box) -> None:
+    if samples.ndim != 2 or 0 in samples.shape:
+        raise ValueError(
+            f"samples must be rows (n, p), at least one. Got shape {samples.shape}. Give one row per sample."
+        )
+    columns = samples.shape[1:]
+    if not (radius >= 0).all() or radius.shape not in ((), columns if norm == "linf" else ()):
+        raise ValueError(
+            f"the radius must be a number >= 0, with linf also one per column. Got {radius} with {norm} and "
+            f"{columns[0]} columns. Use 0.01 for inputs of norm 1."
+        )
+    if box.movable is not None and np.shape(box.movable) != columns:
+        raise ValueError(
+            f"movable must say of each of {columns[0]} columns whether it moves. Got shape "
+            f"{np.shape(box.movable)}. Give one bool per column."
+        )
 
 
 def _require_inside(samples: NDArray, box: Box) -> None:

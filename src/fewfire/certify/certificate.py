@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fewfire.adversarial import Attack, Ball, Box, Robustness, robust_accuracy
-from fewfire.adversarial.ball import as_floats
 from fewfire.certify.layers import Bounded
 from fewfire.certify.prover import Floats, Prover
 from fewfire.core.work import Work
 from fewfire.errors import DataError
 from fewfire.networks.deep import two_layers_of
+from fewfire.networks.two_layer import TwoLayerNetwork
 from fewfire.prepare.classes import Classes
 from fewfire.prepare.model import Model
 from fewfire.prepare.preparation import Preparation
@@ -231,19 +231,14 @@ class Certificate:
         ValueError
             The model has several networks or layers, or its rows are coded: no attack moves those.
         """
-        member = self.model.members[0]
-        if len(self.model.members) > 1 or not member.preparation.is_plain:
-            raise ValueError(
-                "an attack beside a certificate must be on one network that takes columns as they are. Got "
-                f"{len(self.model.members)} networks, or coded columns. Leave the attack out."
-            )
+        network, scaling = attackable(self.model), self.model.members[0].preparation.scaling
         attack = Attack(
             norm=self.ball.norm, radius=(self.radius if radius is None else radius) * self._unit, steps=steps,
             box=self._box,
         )  # fmt: skip
         return robust_accuracy(
-            two_layers_of(member.network, "an attack"), self.ball.samples, self.labels, attack,
-            scaling=member.preparation.scaling, mean=self.model.mean, seed=seed, on_batch=on_batch,
+            network, self.ball.samples, self.labels, attack, scaling=scaling, mean=self.model.mean, seed=seed,
+            on_batch=on_batch,
         )  # fmt: skip
 
     @property
@@ -263,6 +258,17 @@ class Certificate:
         )
 
 
+def attackable(model: Model) -> TwoLayerNetwork:
+    """The network of a model that an attack can move the rows of; ValueError where there is none."""
+    member, others = model.members[0], len(model.members) - 1
+    if others or not member.preparation.is_plain:
+        raise ValueError(
+            "an attack beside a certificate must be on one network that takes columns as they are. Got "
+            f"{f'{others + 1} networks' if others else 'coded columns'}. Leave the attack out."
+        )
+    return two_layers_of(member.network, "an attack")
+
+
 def certify(
     classifier: "Model | Fitted",
     X: ArrayLike,
@@ -272,6 +278,7 @@ def certify(
     norm: str = "linf",
     columns: Sequence[str | int] | None = None,
     units: str = "raw",
+    data: ArrayLike | None = None,
     box: Box | None = None,
     attack: int = 0,
     method: str = "linear",
@@ -295,8 +302,10 @@ def certify(
     columns : sequence of str or int, optional
         Those that move, by name or number; by default all but categories.
     units : "raw", "range" or "standard deviations"
-        What the radius counts: as the columns are, or shares of their range or standard deviation in X. The
-        range of pictures is that of all pixels.
+        What the radius counts: as the columns are, or shares of their range or standard deviation in the
+        data. The range of pictures is that of all pixels.
+    data : (n, p), optional
+        The rows whose ranges and deviations these are; by default X.
     box : Box, optional
         What samples can be at all; by default anything, and with units="range" that range.
     attack : int
@@ -324,17 +333,26 @@ def certify(
     """
     model, rows = (classifier, X) if isinstance(classifier, Model) else classifier.model_on(X)
     labels = _checked(model, np.asarray(rows), y, radius, units)
-    samples = as_floats(np.asarray(rows))
+    if attack:
+        attackable(model)
+    samples = np.asarray(rows, np.float64)  # whatever their dtype: the ball holds all points, not those of it
     preparation = model.members[0].preparation
     movable = _movable(model, preparation, columns)
     by_column = not preparation.is_plain or bool((preparation.scaling.scale != 1).any())
-    ranges = Box.of(np.asarray(rows), by_column=by_column, movable=movable)
+    every = np.asarray(rows)
+    if data is not None:
+        every = np.asarray(data if isinstance(classifier, Model) else classifier.model_on(data)[1])
+    ranges = Box.of(every, by_column=by_column, movable=movable)
     if box is None:
         box = ranges if units == "range" else Box(movable=movable)
     else:
         own = True if box.movable is None else np.asarray(box.movable, bool)
         box = replace(box, movable=movable & own)
-    unit = {"raw": np.ones(()), "range": ranges.range, "standard deviations": samples.std(axis=0)}[units]
+    unit = {
+        "raw": np.ones(()),
+        "range": ranges.range,
+        "standard deviations": every.std(axis=0, dtype=np.float64),
+    }[units]
     if norm == "l2" and unit.ndim:
         raise ValueError(
             f"a radius in the norm l2 must count all columns alike. Got units={units!r}, which differ from "

@@ -93,12 +93,13 @@ def bounds(
     low, high = np.empty((n, c)), np.empty((n, c))
     undecided, exact = np.empty(n), np.empty(n, bool)
     pairs, values = [], []
+    attained = scaling is None and len(network.layers) == 1 and method == "linear" and ball.is_full
     with one_blas_thread():  # small products come in turn
         for sample, layers in prover.layers(ball):
             ends = prover.lower(layers, np.vstack([np.eye(c), -np.eye(c)]), np.zeros(2 * c))
             low[sample], high[sample] = ends[:c], -ends[c:]
             undecided[sample] = np.count_nonzero(layers[-1].undecided) / network.layers[-1].width
-            exact[sample] = scaling is None and len(layers) == 1 and undecided[sample] == 0
+            exact[sample] = attained and undecided[sample] == 0
             first, fires = layers[0], layers[0].may_fire
             pairs.append(first.neurons[fires])
             values.append(first.high[fires] + network.layer.threshold)

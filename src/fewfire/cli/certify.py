@@ -13,7 +13,7 @@ from rich.progress import Progress
 from fewfire.adversarial.ball import NORMS
 from fewfire.certify import Certificate
 from fewfire.certify import certify as certify_samples
-from fewfire.certify.certificate import UNITS, Margins
+from fewfire.certify.certificate import UNITS, Margins, attackable
 from fewfire.cli.config import Config, PrintConfig
 from fewfire.cli.display import draw_certified
 from fewfire.cli.options import Json, Quiet, Seed, Threads, one_of, real_numbers
@@ -87,6 +87,8 @@ def certify(
     if threads is not None:
         set_threads(threads)
     model = RunFolder(run_folder).load_model() if run_folder.is_dir() else Model.load(run_folder)
+    if attack:
+        attackable(model)  # else the certificate would be lost
     rows = load_inputs(data, model.features, model.targets)
     if rows.labels is None or not is_given(rows.labels).all():
         raise DataError(
@@ -98,7 +100,7 @@ def certify(
     with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         task = progress.add_task(f"certify, {norm} {radii[-1]:g}", total=1.0)
         found = certify_samples(
-            model, inputs, labels, radii[-1], norm=norm, units=units,
+            model, inputs, labels, radii[-1], norm=norm, units=units, data=rows.inputs,
             columns=None if columns is None else columns.split(","), seed=seed,
             on_share=lambda share: progress.update(task, completed=share),
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """Inputs as the kernels want them: padded rows and their norms, with or without sample ids."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -101,6 +101,14 @@ class Inputs:
     def samples(self) -> NDArray:
         """The rows without their padding, (n, n_features); a view."""
         return self.rows[:, : self.n_features]
+
+    def numbered(self) -> "Inputs":
+        """The same numbered 0 .. n - 1, as an index is built on them; a batch has the ids of its set."""
+        return self if self.is_numbered else replace(self, ids=np.arange(len(self), dtype=np.int32))
+
+    @property
+    def is_numbered(self) -> bool:
+        return self.ids is not None and np.array_equal(self.ids, np.arange(len(self)))
 
     def batch(self, positions: NDArray) -> "Inputs":
         """The rows at these positions, copied together so that kernels find them in cache."""

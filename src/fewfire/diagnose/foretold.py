@@ -8,6 +8,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
+from fewfire.errors import DataError
 from fewfire.tangent.conjugate_gradients import conjugate_gradients
 from fewfire.tangent.lanczos import Lanczos
 
@@ -43,7 +44,7 @@ class Foretold:
         cls, values: Floats, vectors: Floats, residuals: Floats, rate: float | None = None
     ) -> "Foretold":
         """From all eigenvalues and eigenvectors of a kernel that outputs share, and residuals (n, c)."""
-        rate = len(values) / float(values[-1]) if rate is None else rate
+        rate = _rate_of(len(values), float(values[-1])) if rate is None else rate
         return cls(values, np.square(vectors.T @ residuals).sum(axis=1), len(values), rate)
 
     @classmethod
@@ -63,7 +64,7 @@ class Foretold:
         while len(lanczos.diagonal) < steps and not (lanczos.exhausted and lanczos.diagonal):
             lanczos.step()
         values, first, _ = lanczos.eigenvalues()
-        rate = len(residuals) / float(values[-1]) if rate is None else rate
+        rate = _rate_of(len(residuals), float(values[-1])) if rate is None else rate
         return cls(values, first**2 * float(start @ start), len(residuals), rate)
 
     def loss_after(self, steps: float) -> float:
@@ -95,3 +96,13 @@ class Foretold:
         values, right = np.maximum(self.values, 0), np.sqrt(self.shares)
         solve = partial(conjugate_gradients, lambda v: values * v, lambda v: v, right)
         return solve(tolerance=float(np.sqrt(share)), most=10 * len(values))[2]
+
+
+def _rate_of(n_samples: int, largest: float) -> float:
+    """The rate that the largest eigenvalue allows; DataError where nothing fires, and none is above 0."""
+    if not largest > 0:
+        raise DataError(
+            "some neuron must fire on some sample. Got a kernel of zeros. Lower the threshold, or use more "
+            "neurons."
+        )
+    return n_samples / largest

@@ -21,6 +21,7 @@ from fewfire.indexes.predict import predicted_outputs
 from fewfire.networks.losses import predicted_classes
 from fewfire.prepare import Classes, InputScaling
 from fewfire.system.machine import set_threads
+from fewfire.system.words import require_counts
 from fewfire.training import GradientDescent
 from fewfire.training.problem import Problem
 
@@ -48,6 +49,7 @@ def train(
     threads: Annotated[int | None, typer.Option(help="Of each process; by default its share.")] = None,
 ) -> None:
     """Train on classes; print the weights' checksum, which is the same for any number of processes."""
+    require_counts(width=width, epochs=epochs)
     group = Group()
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     set_threads(max(1, (os.cpu_count() or 1) // here) if threads is None else threads)

@@ -76,10 +76,21 @@ def joined(folder: Path) -> TwoLayerNetwork:
 def _state(place: Path, first: int, end: int | None) -> State:
     """The state of the neurons from first to end, out of the shards that hold them."""
     parts = list(_parts(place, first, end))
+    _require_alike(place, [state for state, _ in parts])
     rows = {
         name: np.concatenate([state.rows[name][cut] for state, cut in parts]) for name in parts[0][0].rows
     }
     return replace(parts[0][0], rows=rows, origin=str(place))
+
+
+def _require_alike(place: Path, states: list[State]) -> None:
+    """Raise DataError unless all shards are of one training, after the same epoch."""
+    for state in states:
+        if state.terms != states[0].terms or len(state.history) != len(states[0].history):
+            raise DataError(
+                f"the shards of a checkpoint must be of one training. Got {place} with {state.origin} of "
+                "another. Give another folder, or train anew."
+            )
 
 
 def _parts(place: Path, first: int, end: int | None) -> Iterator[tuple[State, slice]]:
@@ -87,12 +98,15 @@ def _parts(place: Path, first: int, end: int | None) -> Iterator[tuple[State, sl
     try:
         manifest = json.loads((place / MANIFEST).read_text())
         end = manifest["width"] if end is None else end
+        ends = [0, *(shard["end"] for shard in manifest["shards"])]
+        if [shard["first"] for shard in manifest["shards"]] != ends[:-1] or ends[-1] < end:
+            raise ValueError(f"shards that end at {ends[1:]} do not hold neurons {first} to {end}")
         for shard in manifest["shards"]:
             begin, stop = max(first, shard["first"]), min(end, shard["end"])
             if begin < stop:
                 cut = slice(begin - shard["first"], stop - shard["first"])
                 yield State.load(place / shard["file"]), cut
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"a checkpoint must be a folder that fewfire.distributed wrote. Got {place}: {error}. Give "
             "another one, or train anew."

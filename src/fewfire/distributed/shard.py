@@ -23,9 +23,9 @@ OUTPUTS, WEIGHTS = 0, 1  # streams of random numbers for each block of neurons
 class Shard(TwoLayerNetwork):
     """The neurons first .. first + width - 1 of a network of `whole` neurons.
 
-    Outputs are sums over groups of neurons, which one process adds up in pairs, pairs of pairs and so on.
-    Each of several has 1, 2, 4 .. of these groups, sends their sum, and adds up the sums of all in the same
-    way. So outputs, and with them the weights after training, have the bits of one process.
+    Outputs are sums over 1, 2, 4 .. groups of neurons, which one process adds up in pairs, pairs of pairs and
+    so on. Each of several has some of these groups side by side, sends their sum, and adds up the sums of all
+    in the same way. So outputs, and with them the weights after training, have the bits of one process.
 
     Attributes
     ----------
@@ -95,10 +95,10 @@ class Shard(TwoLayerNetwork):
         """Outputs (n, c) of the whole network, from what fires here and what others say."""
         shape = fires.n_samples, stride_of(self.n_outputs, self.dtype)
         groups = _core.output_groups(self.whole, math.prod(shape))
-        if self.group.size > 1 and (self.whole % groups or not shares_pairs(groups, self.group.size)):
+        if self.group.size > 1 and (self.whole % groups or groups % self.group.size):
             raise ValueError(
-                "a batch must be so small that its outputs are sums of equal groups of neurons, of which "
-                f"each process has 1, 2, 4 .. Got {fires.n_samples} samples, {groups} groups of "
+                "a batch must be so small that its outputs are sums of equal groups of neurons, and each "
+                f"process has whole ones. Got {fires.n_samples} samples, {groups} groups of "
                 f"{self.whole} neurons and {self.group.size} processes. Use smaller batches."
             )
         own = np.empty(shape, self.dtype)
@@ -126,16 +126,11 @@ class Shard(TwoLayerNetwork):
         return self.outputs(index.fire_set(inputs))
 
 
-def shares_pairs(groups: int, size: int) -> bool:
-    """Whether each of so many processes has 1, 2, 4 .. groups, whose sum one process would take by itself."""
-    return groups.bit_count() == 1 and size >= 1 and groups % size == 0
-
-
 def require_divisible(whole: int, n_features: int, size: int, init: str) -> int:
     """The neurons of each process; ValueError where groups and blocks of neurons would be cut."""
     groups = _core.output_groups(whole, 1)
     block = block_size(n_features) if init == "structured" else BLOCK
-    if not shares_pairs(groups, size) or whole % groups or (whole // size) % block:
+    if size < 1 or groups % size or whole % groups or (whole // size) % block:
         raise ValueError(
             f"the width must be a multiple of {groups} groups of neurons and of {block} neurons for each of "
             f"the processes, of which there are 1, 2, 4 .. {groups}. Got width {whole} and {size} processes. "

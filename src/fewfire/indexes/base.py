@@ -241,6 +241,23 @@ def fitting(layer: Layer, samples: ArrayLike | Inputs, *, new: bool = False) -> 
     return inputs
 
 
+def set_of(index: Index, layer: Layer, samples: ArrayLike | Inputs) -> Inputs:
+    """The training set that a bound index is built on, and whose ids it is asked for; see `fitting`.
+
+    Raises
+    ------
+    ValueError
+        Its ids are those of another set.
+    """
+    inputs = fitting(layer, samples)
+    if not inputs.is_numbered:
+        raise ValueError(
+            f"the {index.name} index must be built on inputs that are numbered 0 .. n - 1. Got other ids, as "
+            "a batch of a larger set has, or none. Use inputs.numbered()."
+        )
+    return inputs
+
+
 def require_within_limit(index: Index, needed: int, other: str) -> None:
     """That an index may hold so many bytes; else another one is named that needs fewer."""
     require_within(

@@ -23,6 +23,7 @@ from fewfire.indexes.base import (
     require_built,
     require_ids,
     require_within_limit,
+    set_of,
 )
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
@@ -63,7 +64,7 @@ class CorrelationTrees(Index):
     by_sample: ClassVar[bool]
 
     def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
-        inputs = fitting(layer, inputs)
+        inputs = set_of(self, layer, inputs)
         self._layer = self._trees = None  # frees what was built before
         self._nodes = self._gram = self._bounds = np.empty((0, 0))
         n, dtype = len(inputs), layer.dtype

@@ -23,6 +23,7 @@ from fewfire.indexes.base import (
     require_built,
     require_ids,
     require_within_limit,
+    set_of,
 )
 from fewfire.networks.descent import Step
 from fewfire.networks.layer import Layer
@@ -59,7 +60,7 @@ class DataTreeIndex(Index):
     is_open: ClassVar[bool] = False
 
     def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
-        inputs = fitting(layer, inputs)
+        inputs = set_of(self, layer, inputs)
         self._layer = None
         self._tree: Any = None  # frees what was built before
         self._lists: Any = None

@@ -20,7 +20,15 @@ from fewfire.core.inputs import Inputs
 from fewfire.core.rows import BLOCK, aligned_empty, padded, padded_zeros, stride_of
 from fewfire.core.view import core_class
 from fewfire.indexes.arrangement import COUNTED_SAMPLES, busiest_first
-from fewfire.indexes.base import Index, Progress, fitting, require_built, require_ids, typical_size
+from fewfire.indexes.base import (
+    Index,
+    Progress,
+    fitting,
+    require_built,
+    require_ids,
+    set_of,
+    typical_size,
+)
 from fewfire.indexes.drift_check import check_index
 from fewfire.indexes.drift_record import DRIFT, MOTION, as_core
 from fewfire.indexes.retire import retire
@@ -108,7 +116,7 @@ class DriftIndex(Index):
         self.seconds: dict[str, float] = dict.fromkeys((*PARTS, "refresh"), 0.0)
 
     def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
-        inputs = fitting(layer, inputs)
+        inputs = set_of(self, layer, inputs)
         self._layer = None  # until all is in place
         self._table = aligned_empty((0, len(inputs), BLOCK), np.uint8)  # frees what was built before,
         self._state: Any = None  # with the core's hold on it

@@ -88,7 +88,7 @@ class HashingIndex(ApproximateIndex):
         super().__init__(audit=audit, seed=seed, memory_limit=memory_limit)
         require_one_of(hash, HASHES, "the hash")
         of_a_value = HASHES[hash].bits
-        if not 1 <= bits <= MOST_BITS or bits % of_a_value:
+        if not isinstance(bits, Integral) or not 1 <= bits <= MOST_BITS or bits % of_a_value:
             raise ValueError(
                 f"bits must be from 1 to {MOST_BITS} in steps of {of_a_value} with {hash}. Got {bits}. Use 9."
             )
@@ -100,7 +100,11 @@ class HashingIndex(ApproximateIndex):
             )
         if centre and hash != "simhash":
             raise ValueError(f"centre must go with simhash. Got it with {hash}. Leave out either.")
-        self.hash, self.bits, self.tables, self.rehash, self.centre = hash, bits, tables, rehash, centre
+        if not isinstance(rehash, str):
+            rehash = int(rehash) if isinstance(rehash, Integral) else float(rehash)
+        self.hash, self.bits, self.tables, self.rehash, self.centre = (
+            hash, int(bits), int(tables), rehash, centre
+        )  # fmt: skip
 
     @property
     def terms(self) -> dict[str, Any]:

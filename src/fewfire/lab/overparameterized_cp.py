@@ -127,7 +127,7 @@ class OverparameterizedCP:
         DataError
             The tensor is 0, or has a negative weight that positive signs cannot fit at an even order.
         """
-        self._require(tensor)
+        self._require(tensor, start)
         size = tensor.squared_norm**0.5
         target = SymmetricTensor(
             tensor.order, tensor.vectors, tensor.weights / size,
@@ -172,6 +172,11 @@ class OverparameterizedCP:
             if self.reinit_every and (step + 1) % self.reinit_every == 0:
                 smallest = int(np.argmin(np.linalg.norm(vectors, axis=1)))
                 vectors[smallest] = self.start * _units(random, 1, target.n_features)[0]
+        if not np.isfinite(least):
+            raise DataError(
+                f"descent must begin at a finite loss. Got {losses[0]} with start={self.start:g}. "
+                "Use a smaller start, such as 0.1."
+            )
         self.loss_, self.loss_curve_, self.norms_curve_ = max(least, 0.0), np.array(losses), np.array(norms)
 
     def _is_stalled(self, losses: list[float]) -> bool:
@@ -180,7 +185,7 @@ class OverparameterizedCP:
             return False
         return losses[-WINDOW - 1] - losses[-1] < STALLED * losses[-1]
 
-    def _require(self, tensor: SymmetricTensor) -> None:
+    def _require(self, tensor: SymmetricTensor, start: Floats | None) -> None:
         require_counts(n_components=self.n_components, steps=self.steps)
         if self.reinit_every is not None:
             require_counts(reinit_every=self.reinit_every)
@@ -193,6 +198,16 @@ class OverparameterizedCP:
                 raise ValueError(
                     f"{name} must be a finite number > 0. Got {value!r}. Leave it out if in doubt."
                 )
+        if not 0 <= self.penalty < np.inf:
+            raise ValueError(f"penalty must be a finite number >= 0. Got {self.penalty!r}. Use 0.")
+        shape = self.n_components, tensor.n_features
+        if start is not None and not (
+            np.shape(start) == shape and np.isfinite(start).all() and np.any(start)
+        ):
+            raise ValueError(
+                f"start must be finite components {shape}, not all 0. Got shape {np.shape(start)}. "
+                "Leave it out for random ones."
+            )
         if tensor.squared_norm <= 0:
             raise DataError("a tensor to decompose must not be 0. Got zeros. Give another.")
         fits_positive = self.signs == "positive" and tensor.order % 2 == 0

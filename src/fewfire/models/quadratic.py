@@ -27,7 +27,8 @@ class QuadraticHead(RegressorMixin, BaseEstimator):
     order_one : bool
         Whether there is a linear part u.
     n_components : int
-        k, the largest rank. More than the rank cost time, and no accuracy.
+        k: half of them, rounded up, hold directions that count positively, the others such that count
+        negatively. Twice the rank is always enough; more cost time, and no accuracy.
     penalty : float >= 0, or "auto"
         Of targets of variance 1 and rows of mean square norm D. "auto" chooses among 0.001, 0.01, 0.1 and 1
         by the error on a fifth of the rows.
@@ -39,11 +40,11 @@ class QuadraticHead(RegressorMixin, BaseEstimator):
     ----------
     rank_ : int
         Singular values that are at least a tenth of the largest.
-    singular_values_ : (k,)
+    singular_values_ : (min(k, D),)
         Of the matrix M = sum_r a_r w_r w_r^T, descending.
-    eigenvalues_ : (k,)
+    eigenvalues_ : (min(k, D),)
         The same with their signs.
-    directions_ : (k, D)
+    directions_ : (min(k, D), D)
         Its unit eigenvectors, in the same order.
     linear_ : (D,)
     constant_ : float

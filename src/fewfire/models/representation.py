@@ -103,6 +103,14 @@ class Representation(TransformerMixin, BaseEstimator):
         UserWarning
             Rows are too few for the strength that was asked for.
         """
+        fresh = type(self)(**self.get_params(deep=False))  # so that a call that fails changes nothing
+        fresh._fit(X, unlabelled)
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        vars(self).update(vars(fresh))
+        return self
+
+    def _fit(self, X: ArrayLike, unlabelled: ArrayLike | None) -> None:
         strength = self._required()
         rows = checked(self, X)
         if unlabelled is not None:
@@ -117,7 +125,7 @@ class Representation(TransformerMixin, BaseEstimator):
         features = self._features(rows)
         self.n_features_out_, self.strength_ = features.shape[1], None
         if strength is None:
-            return self
+            return
         self._whitening = Whitening.fit(_dense(features), strength)
         self.strength_ = self._whitening.strength
         self.largest_share_ = self._whitening.largest_share
@@ -128,9 +136,8 @@ class Representation(TransformerMixin, BaseEstimator):
                 f"{ROWS_PER_FEATURE * features.shape[1]:,} rows without labels. Got {len(rows):,}. Strength "
                 f"lowered from {strength:g} to {self.strength_:.2g}; give more rows by "
                 "fit(X, unlabelled=...).",
-                stacklevel=2,
+                stacklevel=3,
             )
-        return self
 
     def transform(self, X: ArrayLike) -> "Floats | csr_array":
         """Features (n, D) of rows X (n, d); sparse for "fire" unless they are whitened.

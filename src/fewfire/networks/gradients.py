@@ -40,7 +40,13 @@ def input_gradients(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray
     return gradients[:, : layer.n_features]
 
 
-def weight_gradients(network: TwoLayerNetwork, batch: Inputs, fires: FireSet, residuals: NDArray) -> NDArray:
+def weight_gradients(
+    network: TwoLayerNetwork,
+    batch: Inputs,
+    fires: FireSet,
+    residuals: NDArray,
+    out: NDArray | None = None,
+) -> NDArray:
     """The derivative by the weights (m, d) of something whose derivative by the outputs is (n, c).
 
         G_r = m^(-1/2) sum_i <a_r, residual_i> x_i        over the samples i that r fires on
@@ -52,6 +58,8 @@ def weight_gradients(network: TwoLayerNetwork, batch: Inputs, fires: FireSet, re
     fires : FireSet
         Of this batch, found with the present weights.
     residuals : (n, c) array
+    out : (m, d) array, optional
+        Contiguous, to be written over: fresh memory takes longer than the sums.
 
     Raises
     ------
@@ -63,7 +71,7 @@ def weight_gradients(network: TwoLayerNetwork, batch: Inputs, fires: FireSet, re
     c + d multiply-adds per firing pair, and all m d numbers written: a step of `Descent`, which sums in the
     same order, writes only the neurons that fire.
     """
-    gradients = np.empty((network.width, network.n_features), network.dtype)
+    gradients = np.empty((network.width, network.n_features), network.dtype) if out is None else out
     rows = _residual_rows(network, fires, residuals)
     _core.weight_gradients(
         fires.core_view, network.output_rows, rows, batch.core_view, network.scale, gradients

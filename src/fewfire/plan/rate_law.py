@@ -85,10 +85,11 @@ class RateLaw:
         measured = tuple(measured)
         _require_shapes(measured)
         logs = np.log([one.rate for one in measured])
+        shapes = np.array([(one.width, one.depth) for one in measured])
         errors = {}
         for form in _forms(measured):
             rows = np.array([_row(form, one.width, one.depth, one.sharpness) for one in measured])
-            errors[form] = _left_out_error(rows, logs)
+            errors[form] = _left_out_error(rows, logs, shapes)
         if not errors:
             raise DataError(
                 "a law must have shapes that differ by more than one number has freedom. Got "
@@ -98,7 +99,7 @@ class RateLaw:
         rows = np.array([_row(form, one.width, one.depth, one.sharpness) for one in measured])
         constant, *exponents = (float(value) for value in _solved(rows, logs))
         residuals = logs - rows @ [constant, *exponents]
-        freedom = len(rows) - rows.shape[1]
+        freedom = len(np.unique(shapes, axis=0)) - rows.shape[1]
         spread = math.sqrt(float(residuals @ residuals) / freedom)
         inverse = np.linalg.inv(rows.T @ rows)
         return cls(form, tuple(exponents), errors[form], errors, measured, constant, spread, inverse)
@@ -137,7 +138,7 @@ class RateLaw:
 
         row = np.array(_row(self.form, width, depth, sharpness))
         middle = float(row @ [self._constant, *self.exponents])
-        freedom = len(self.measured) - len(row)
+        freedom = len({(one.width, one.depth) for one in self.measured}) - len(row)
         half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * self._spread
         half *= math.sqrt(1 + float(row @ self._inverse @ row))
         return Foretold(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
@@ -224,10 +225,10 @@ def _solved(rows: Floats, values: Floats) -> Floats:
     return least_squares(lambda x: rows @ x - values, solution, loss="soft_l1", f_scale=scale).x
 
 
-def _left_out_error(rows: Floats, values: Floats) -> float:
-    """Root mean square of what each value is missed by in the fit to all others."""
-    errors = [
-        rows[i] @ _solved(np.delete(rows, i, axis=0), np.delete(values, i)) - values[i]
-        for i in range(len(values))
-    ]
+def _left_out_error(rows: Floats, values: Floats, shapes: NDArray[np.int64]) -> float:
+    """Root mean square of what the values of each shape are missed by in the fit to those of all others."""
+    errors = np.empty(len(values))
+    for shape in np.unique(shapes, axis=0):
+        own = (shapes == shape).all(axis=1)
+        errors[own] = rows[own] @ _solved(rows[~own], values[~own]) - values[own]
     return float(np.sqrt(np.mean(np.square(errors))))

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from fewfire.networks.threshold import fire_rate_at
 
 Floats = NDArray[np.float64]
+HIGHEST = 7.0  # threshold: at a fire rate of 1e-12 the difference of two probabilities has no digits left
 Dual = Callable[[Floats, float], Floats]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fewfire.networks.threshold import fire_rate_at
-from fewfire.tangent.dual import both_fire
+from fewfire.tangent.dual import HIGHEST, both_fire
 
 Floats = NDArray[np.float64]
 ANGLES = 4001  # of the table that the probability is read from, by interpolation: within 1e-6
@@ -25,11 +25,16 @@ def wide_kernel(inner_products: ArrayLike, threshold: float) -> Floats:
     ----------
     inner_products : array of any shape
         <x, x'> of unit-norm samples.
-    threshold : float, >= 0
+    threshold : float from 0 to 7
 
     Returns
     -------
     array of the same shape
+
+    Raises
+    ------
+    ValueError
+        The threshold is out of this range.
 
     Notes
     -----
@@ -58,6 +63,11 @@ def wide_kernel_slope(inner_products: ArrayLike, threshold: float) -> Floats:
 
 def _both_fire(cosines: Floats, threshold: float) -> Floats:
     """The probability that both fire, over the fire rate: linear in the angle between two of the table."""
+    if not 0 <= threshold <= HIGHEST:
+        raise ValueError(
+            f"the threshold of a wide kernel must be from 0 to {HIGHEST:g}. Got {threshold:g}, which "
+            "hardly any neuron exceeds. Use networks.paper_threshold(width)."
+        )
     if threshold == 0:
         return 1 - np.arccos(cosines) / np.pi
     table = _shares(threshold)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fewfire.system.words import require_counts, require_one_of
-from fewfire.tangent.dual import ACTIVATIONS, Activation
+from fewfire.tangent.dual import ACTIVATIONS, HIGHEST, Activation
 from fewfire.tangent.infinite import wide_kernel
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ class Layers:
     Parameters
     ----------
     depth : int, >= 1
-    threshold : float, >= 0
+    threshold : float from 0 to 7
     activation : "relu", "thresholded", "erf" or "linear"
         max(z - b, 0), z where it is above b, or one without a threshold.
     trained : "hidden", "all" or "output"
@@ -45,7 +45,7 @@ class Layers:
     Raises
     ------
     ValueError
-        The depth is no whole number >= 1; a name is none of these; the threshold is negative or not finite,
+        The depth is no whole number >= 1; a name is none of these; the threshold is out of its range,
         or goes with an activation that has none; or so many layers make a constant of the kernel.
 
     Examples
@@ -64,9 +64,9 @@ class Layers:
         require_counts(depth=self.depth)
         require_one_of(self.activation, ACTIVATIONS, "the activation")
         require_one_of(self.trained, TRAINED, "trained")
-        if not 0 <= self.threshold < inf or (self.threshold and self.activation in ("erf", "linear")):
+        if not 0 <= self.threshold <= HIGHEST or (self.threshold and self.activation in ("erf", "linear")):
             raise ValueError(
-                "a threshold must be a finite number >= 0, and that of a ReLU. Got threshold="
+                f"a threshold must be from 0 to {HIGHEST:g}, and that of a ReLU. Got threshold="
                 f"{self.threshold} with activation={self.activation!r}. Leave it out, or give another."
             )
         if self.activation in ("relu", "thresholded") and (

@@ -4,6 +4,7 @@ docs/theory/implicit.md derives them.
 """
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -12,6 +13,7 @@ from fewfire.certify.intervals import affine_bounds, margins_over, rounding
 from fewfire.torch.implicit import ImplicitLayer
 
 Bounds = tuple[Tensor, Tensor]  # centre and reach
+LAYERS = nn.Linear, nn.ReLU, ImplicitLayer
 
 
 def certified_loss(
@@ -127,22 +129,38 @@ def _parts(module: nn.Module) -> list[nn.Module]:
     parts: list[nn.Module] = []
     for part in module if isinstance(module, nn.Sequential) else [module]:
         parts += [part, part.head] if isinstance(part, ImplicitLayer) else [part]
-    known = all(isinstance(part, nn.Linear | nn.ReLU | ImplicitLayer) for part in parts)
+    known = all(_computes(part, *LAYERS) for part in parts)
+    known = known and _computes(module, nn.Sequential, *LAYERS)
     if not (known and parts and isinstance(parts[-1], nn.Linear)):
         raise ValueError(
             "a module must be an ImplicitLayer, or an nn.Sequential of nn.Linear, nn.ReLU and ImplicitLayer "
-            f"that does not end in a ReLU. Got {module}. Take other steps before the module, and give it "
-            "their outputs."
+            "that does not end in a ReLU, without hooks and without a forward() of its own. Got "
+            f"{module}. Take other steps before the module, and give it their outputs."
         )
     return parts
 
 
+def _computes(part: nn.Module, *kinds: type[nn.Module]) -> bool:
+    """Whether a module computes what one of these does: a subclass or a hook may compute anything."""
+    forward = getattr(part.forward, "__func__", None)
+    plain = not (part._forward_hooks or part._forward_pre_hooks)
+    return plain and any(forward is kind.forward for kind in kinds)
+
+
 def _input_bounds(inputs: Tensor, radius: float | Tensor, box: Box | None) -> Bounds:
     """The inputs within the radius and the box."""
+    if torch.is_autocast_enabled("cpu"):
+        raise ValueError(
+            "bounds must be taken in the precision of the module. Got autocast. Leave it first: with "
+            "torch.autocast('cpu', enabled=False)."
+        )
+    _require_columns("radius", radius, inputs)
     if not (torch.as_tensor(radius) >= 0).all():
         raise ValueError(f"radius must be >= 0. Got {radius}. Use 0.05 for pixels from 0 to 1.")
     low, high = inputs - radius, inputs + radius
     if box is not None:
+        _require_columns("ends of the box", box.low, inputs)
+        _require_columns("ends of the box", box.high, inputs)
         least, most = (torch.as_tensor(end, dtype=inputs.dtype) for end in (box.low, box.high))
         if not ((inputs >= least) & (inputs <= most)).all():
             raise ValueError(
@@ -155,6 +173,16 @@ def _input_bounds(inputs: Tensor, radius: float | Tensor, box: Box | None) -> Bo
             low, high = torch.where(fixed, inputs, low), torch.where(fixed, inputs, high)
     centre = (low + high) / 2
     return centre, torch.maximum(high - centre, centre - low)
+
+
+def _require_columns(name: str, values: ArrayLike | Tensor, inputs: Tensor) -> None:
+    """Raise ValueError unless there is one number, or one per column."""
+    shape = tuple(torch.as_tensor(values).shape)
+    if shape not in ((), tuple(inputs.shape[1:])):
+        raise ValueError(
+            f"the {name} must be a number or one per column, ({inputs.shape[1]},). Got shape {shape}. "
+            "Call this for samples with other radii one by one."
+        )
 
 
 def _through(parts: list[nn.Module], centre: Tensor, reach: Tensor) -> Bounds:

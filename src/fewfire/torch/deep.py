@@ -102,7 +102,8 @@ class SparseDeep(RowsModule[State]):
     def _held(self, network: DeepNetwork) -> dict[str, Tensor]:
         """Take a network's rows for the parameters' memory."""
         self.network, self.later = network, LaterLayers(network)
-        self.state = State(network.layer, self._index)
+        others = [*(layer.weight_rows for layer in network.layers[1:]), network.output_rows]
+        self.state = State(network.layer, self._index, others)
         names = ["weight", *(f"weight_{number}" for number in range(2, network.depth + 1))]
         held = {name: layer.weights for name, layer in zip(names, network.layers, strict=True)}
         return {name: torch.from_numpy(rows) for name, rows in

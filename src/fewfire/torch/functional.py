@@ -81,7 +81,7 @@ def hidden_backward(
         state.keep(Pull(state.batch(x.numpy(), _array(ids)), fires, residuals))
     return (
         _of_inputs(network, fires, residuals) if of_x else x.new_empty(0),
-        _of_weights(network, x.numpy(), fires, residuals) if of_weight else x.new_empty(0),
+        _of_weights(network, x.numpy(), fires, residuals, state) if of_weight else x.new_empty(0),
         of_output_weights(network, fires, residuals) if of_output_weight else x.new_empty(0),
         x.new_zeros(()),
     )
@@ -92,9 +92,12 @@ def _of_inputs(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> 
     return torch.from_numpy(np.ascontiguousarray(input_gradients(network, fires, residuals)))
 
 
-def _of_weights(network: TwoLayerNetwork, x: NDArray, fires: FireSet, residuals: NDArray) -> Tensor:
+def _of_weights(
+    network: TwoLayerNetwork, x: NDArray, fires: FireSet, residuals: NDArray, state: HiddenState | None
+) -> Tensor:
     """The derivative by the weights (m, d), in memory of NumPy's, which takes large pages."""
-    return torch.from_numpy(weight_gradients(network, Inputs.of(x, network.dtype), fires, residuals))
+    out = None if state is None else state.room_for_slope()
+    return torch.from_numpy(weight_gradients(network, Inputs.of(x, network.dtype), fires, residuals, out))
 
 
 def of_output_weights(network: TwoLayerNetwork, fires: FireSet, residuals: NDArray) -> Tensor:

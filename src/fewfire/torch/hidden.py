@@ -102,7 +102,11 @@ class SparseHidden(RowsModule[HiddenState]):
     def to_network(self) -> TwoLayerNetwork:
         """A network with a copy of the weights, bit for bit."""
         self.settle()
-        return self.state.network.copy()
+        network = self.state.network
+        if self.state.holds_both(self.weight, self.output_weight):
+            return network.copy()
+        weight, output_weight = self.weight.detach().numpy(), self.output_weight.detach().numpy()
+        return TwoLayerNetwork(weight, output_weight, network.threshold, weight.dtype, scale=network.scale)
 
     def _take(self, network: TwoLayerNetwork, index: str) -> None:
         self._index = index

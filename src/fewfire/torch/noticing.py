@@ -3,15 +3,13 @@
 Fused ones write to weights and raise no version; and they take a strided tensor for one without gaps.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
-from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from fewfire.torch.sgd import SGD
-from fewfire.torch.state import State, living_states
+from fewfire.torch.state import living_states
 
 
 def notice_steps() -> None:
@@ -22,26 +20,21 @@ def notice_steps() -> None:
 
 def _before(optimizer: Optimizer, *_: Any) -> None:
     """A fused step would write across the padding of strided rows."""
-    for group, weight, _state in _rows_of(optimizer):
-        if group.get("fused") and not weight.is_contiguous():
-            raise ValueError(
-                "a fused optimizer of torch.optim must be given weights without gaps. Got those of a module "
-                f"of fewfire, rows of {weight.shape[1]} that are padded to {weight.stride(0)}. Leave out "
-                "fused=True; torch.compile(optimizer.step) is as fast."
-            )
+    for group in optimizer.param_groups:
+        for weight in group["params"] if group.get("fused") else ():
+            if not weight.is_contiguous() and any(state.holds_some(weight) for state in living_states()):
+                raise ValueError(
+                    "a fused optimizer of torch.optim must be given weights without gaps. Got those of a "
+                    f"module of fewfire, rows of {weight.shape[1]} that are padded to {weight.stride(0)}. "
+                    "Leave out fused=True; torch.compile(optimizer.step) is as fast."
+                )
 
 
 def _after(optimizer: Optimizer, *_: Any) -> None:
     """Indexes of the rows that moved are stale. Our own optimizer has told them."""
-    if not isinstance(optimizer, SGD):
-        for _group, _weight, state in _rows_of(optimizer):
-            state.weights_changed()
-
-
-def _rows_of(optimizer: Optimizer) -> Iterator[tuple[dict[str, Any], Tensor, State]]:
-    """The weights of an optimizer that are the rows of a state, with their groups."""
-    for state in living_states():
-        for group in optimizer.param_groups:
-            for weight in group["params"]:
-                if state.holds(weight):
-                    yield group, weight, state
+    for group in () if isinstance(optimizer, SGD) else optimizer.param_groups:
+        for weight in group["params"]:
+            if weight.grad is not None:
+                for state in living_states():
+                    if state.holds(weight):
+                        state.weights_changed()

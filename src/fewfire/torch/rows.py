@@ -68,7 +68,14 @@ class RowsModule(nn.Module, Generic[AState]):
 
     def __deepcopy__(self: Module, memo: dict) -> Module:
         make, arguments = self.__reduce__()
-        return make(*arguments)
+        memo[id(self)] = copy = make(*arguments)
+        for name, part in self.named_parameters(recurse=False):
+            shared = memo.setdefault(
+                id(part), getattr(copy, name)
+            )  # perhaps by a module that was copied first
+            shared.data = getattr(copy, name).data
+            setattr(copy, name, shared)
+        return copy
 
     def _habits(self) -> dict[str, Any]:
         """What a copy has beside the values of its parameters."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch.autograd.graph import increment_version
 
 from fewfire.core.rows import padded_zeros
 from fewfire.networks.descent import Descent
@@ -71,6 +72,15 @@ class SGD(torch.optim.Optimizer):
                 rows = network.width if momentum > 0 else 0
                 self._output_velocities[module] = padded_zeros(rows, network.n_outputs, network.dtype)
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Of the modules; torch.optim calls it as it begins."""
+        if self.param_groups:
+            raise ValueError(
+                "fewfire.torch.SGD must be made with all of its modules. Got another group of parameters. "
+                "Give them to an optimizer of torch.optim."
+            )
+        super().add_param_group(param_group)
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the last backward pass."""
         super().zero_grad(set_to_none)
@@ -85,13 +95,13 @@ class SGD(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         rate, rule = self.param_groups[0]["lr"], self._rule
+        if not all(module.state.holds_both(module.weight, module.output_weight) for module in self.modules):
+            raise RuntimeError(
+                "weights must lie where the module put them. Got others, of which its index knows "
+                "nothing. Write into them with copy_() or load_state_dict()."
+            )
         for module in self.modules:
             state, network = module.state, module.state.network
-            if not state.holds_both(module.weight, module.output_weight):
-                raise RuntimeError(
-                    "weights must lie where the module put them. Got others, of which its index knows "
-                    "nothing. Write into them with copy_() or load_state_dict()."
-                )
             pull = state.take()
             if pull is None:
                 continue
@@ -104,6 +114,10 @@ class SGD(torch.optim.Optimizer):
                 output_velocities=self._output_velocities.get(module),
             )  # fmt: skip
             state.descend(descent)
+            increment_version(
+                [module.weight, module.output_weight] if self._trains_outputs else module.weight
+            )
+            state.moved_to(module.weight._version)
             velocities = network.layer.velocities
             if velocities is not None and velocities.due:
                 module.settle()
@@ -122,7 +136,24 @@ class SGD(torch.optim.Optimizer):
         return super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state; load that of the modules first."""
+        """Go on from a state; load that of the modules first.
+
+        Raises
+        ------
+        ValueError
+            It is of other modules or of another rule: velocities are missing, or have another shape. Nothing
+            changes.
+        """
+        for number, (module, outputs) in enumerate(self._output_velocities.items()):
+            velocities, kept = module.state.network.layer.velocities, state_dict["state"].get(number, {})
+            assert velocities is not None
+            expected = {"velocity": velocities.rows.shape, "output_velocity": outputs.shape}
+            got = {name: tuple(value.shape) for name, value in kept.items()}
+            if got != expected:
+                raise ValueError(
+                    f"a state must hold the velocities of the same modules, {expected}. Got {got or 'none'}. "
+                    "Load it into an optimizer that was made as the one that it is of."
+                )
         super().load_state_dict(state_dict)
         for module, outputs in self._output_velocities.items():
             velocities, kept = module.state.network.layer.velocities, self.state[module.weight]

@@ -1,8 +1,9 @@
 """What an operator finds by a number: the rows of a module, and who fires in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ class State:
     ----------
     number : int
         By which operators find it: graphs hold numbers, and no objects.
+    others : sequence of arrays
+        The rows of the module's other parameters, which no index mirrors.
     fires : FireSet or None
         The last answer.
 
@@ -38,7 +41,7 @@ class State:
         The index is none that answers for new inputs, or is approximate.
     """
 
-    def __init__(self, layer: Layer, index: str) -> None:
+    def __init__(self, layer: Layer, index: str, others: Sequence[NDArray] = ()) -> None:
         found = index_for_batches(index, layer.n_features)
         if not (found.is_open and found.is_exact):
             raise ValueError(
@@ -47,6 +50,7 @@ class State:
                 "drift index."
             )
         self.layer, self.number = layer, next(_numbers)
+        self.others = others
         self.fires: FireSet | None = None
         self._open = Asking(found, layer, Inputs.of(np.ones((1, layer.n_features)), layer.dtype))
         self._open.forget()
@@ -65,7 +69,7 @@ class State:
 
     def bind(self, inputs: Inputs) -> None:
         """Let a drift index answer for the samples of a fixed set."""
-        bound = Asking(DriftIndex(), self.layer, inputs)
+        bound = Asking(DriftIndex(), self.layer, inputs.numbered())
         self.settle()
         bound.build()
         self._bound = bound
@@ -74,11 +78,19 @@ class State:
         """Whether this tensor is the rows of the layer themselves."""
         return is_memory_of(weight, self.layer.weight_rows)
 
+    def holds_some(self, weight: Tensor) -> bool:
+        """Whether this tensor is rows of the module, mirrored or not."""
+        return any(is_memory_of(weight, rows) for rows in (self.layer.weight_rows, *self.others))
+
     def notice(self, version: int) -> None:
         """Take the indexes for stale where the weights have another version than when last asked."""
         if version != self._version:
             self._version = version
             self.weights_changed()
+
+    def moved_to(self, version: int) -> None:
+        """The weights moved by a step that the index was told of, which gave them this version."""
+        self._version = version
 
     def weights_changed(self) -> None:
         """The weights were written to, and are what they are now: no index mirrors them."""
@@ -168,13 +180,27 @@ class HiddenState(State):
     """
 
     def __init__(self, network: TwoLayerNetwork, index: str) -> None:
-        super().__init__(network.layer, index)
+        super().__init__(network.layer, index, [network.output_rows])
         self.network, self.fused = network, False
         self._pull: Pull | None = None
+        self._slope = np.empty((0, 0), network.dtype)
+        self._lent = ref(self._slope)
 
     def holds_both(self, weight: Tensor, output_weight: Tensor) -> bool:
         """Whether these tensors are the rows of the network themselves."""
         return self.holds(weight) and is_memory_of(output_weight, self.network.output_rows)
+
+    def room_for_slope(self) -> NDArray:
+        """Memory (m, d) for a gradient of the weights: that of the last one, once no tensor holds it.
+
+        `zero_grad` lets it go. Fresh memory would cost as much as the gradient.
+        """
+        shape = self.network.width, self.network.n_features
+        if self._slope.shape != shape or self._lent() is not None:
+            self._slope = np.empty(shape, self.network.dtype)
+        lent = self._slope.view()  # lives as long as the tensor that is made of it
+        self._lent = ref(lent)
+        return lent
 
     def weights_changed(self) -> None:
         self._pull = None

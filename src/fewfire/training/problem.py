@@ -66,7 +66,7 @@ class Problem:
         ValueError
             There is no loss of that name, or the batch size is no whole number >= 1.
         """
-        samples = Inputs.of_any(inputs, network.dtype)
+        samples = Inputs.of_any(inputs, network.dtype).numbered()
         n = len(samples)
         return cls(
             network,
