@@ -204,3 +204,9 @@ def test_an_attack_that_cannot_be_had_is_refused_first(estimator):
     with pytest.raises(ValueError, match="Got 2 networks. Leave the attack out"):
         certify(estimator, X, y, 0.01, attack=3, on_share=shares.append)
     assert not shares
+
+
+def test_columns_are_named_or_numbered_and_not_masked(model):
+    X, y = blobs()
+    with pytest.raises(ValueError, match="columns that move must be columns of numbers. Got True"):
+        certify(model, X, y, 0.01, columns=[True, False, True])

@@ -344,3 +344,10 @@ def test_the_scale_may_make_it_well_posed():
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_labels_that_are_not_whole_are_refused():
+    layer = ImplicitLayer.of_parameters(np.eye(3), np.ones((3, 2)), np.ones((2, 3)))
+    for labels in ([0.5], [True]):
+        with pytest.raises(ValueError, match="labels must be 1 whole numbers from 0 to 1"):
+            layer.margins([[0.0, 0.0]], [[1.0, 1.0]], labels)

@@ -139,3 +139,9 @@ def test_hermite_polynomials_are_of_variance_1_and_uncorrelated():
     z = np.random.default_rng(0).standard_normal(200_000)
     values = np.array([hermite(degree, z) for degree in (1, 2, 3)])
     np.testing.assert_allclose(values @ values.T / len(z), np.eye(3), atol=0.05)
+
+
+@pytest.mark.parametrize(("name", "value"), [("dim", 200), ("degree", 400), ("indicators", 20_001)])
+def test_what_would_not_fit_in_memory_is_refused_at_once(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be at most"):
+        study_hierarchical(**{name: value})

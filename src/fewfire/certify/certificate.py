@@ -411,7 +411,7 @@ def _movable(
         place = names.index(column) if column in names else column
         if isinstance(place, str) and place.isdecimal():
             place = int(place)
-        if place not in numbers:
+        if isinstance(place, bool | np.bool_) or place not in numbers:
             raise ValueError(
                 f"columns that move must be columns of numbers. Got {column!r}. Name some of "
                 f"{', '.join(names[number] if names else str(number) for number in numbers[:8])}."

@@ -134,7 +134,7 @@ class ImplicitLayer:
         bias: ArrayLike | None = None,
         output_bias: ArrayLike | None = None,
     ) -> "ImplicitLayer":
-        """The layer that numbers of any size T, a and d stand for; it has one solution whatever they are.
+        """The layer that T, a and d stand for: it has one solution as long as float64 resolves 1 beside them.
 
         A = D^-1 T D - diag(|T| 1) - diag(a^2) + margin I with D = diag(exp d), so the measure of D A D^-1
         is the margin at the most.
@@ -244,7 +244,8 @@ class ImplicitLayer:
         """
         centre, reach, _ = self._state_bounds(low, high)
         labels, c = np.asarray(labels), len(self.output_weights)
-        if labels.shape != (len(centre),) or not ((labels >= 0) & (labels < c)).all():
+        whole = np.issubdtype(labels.dtype, np.integer)
+        if labels.shape != (len(centre),) or not (whole and ((labels >= 0) & (labels < c)).all()):
             raise ValueError(
                 f"labels must be {len(centre)} whole numbers from 0 to {c - 1}. Got {labels}. Number the "
                 "outputs so."

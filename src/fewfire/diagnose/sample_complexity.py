@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewfire.models.feature_maps import RandomIndicators, degree_two
+from fewfire.models.feature_maps import MOST_FEATURES, RandomIndicators, degree_two
 from fewfire.models.low_rank import LowRankQuadratic, fit_low_rank
 from fewfire.models.whitening import ROWS_PER_FEATURE, Whitening
 from fewfire.system.machine import one_blas_thread
@@ -32,6 +32,7 @@ KERNEL, HEAD, ON_DEGREE_TWO, ON_INDICATORS, ON_WHITENED = WAYS = (
 )  # fmt: skip
 RIDGES = 10.0 ** np.arange(-6, 1.01, 0.5)
 TESTED, COMPONENTS, REACHED = 1000, 2, 0.1
+HIGHEST_DEGREE, DIMENSIONS = 100, 199  # of which the products of two are within MOST_FEATURES
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def study_hierarchical(
     Raises
     ------
     ValueError
-        A number is none that the argument takes, or features of degree two are more than 20,000.
+        A number is none that the argument takes, above all too large: there may be 20,000 indicators and
+        features of degree two.
 
     Notes
     -----
@@ -140,6 +142,14 @@ def study_hierarchical(
     require_counts(degree=degree, dim=dim, seeds=seeds, samples=min(samples, default=0))
     count = 2 * dim * dim if indicators is None else indicators
     require_counts(indicators=count)
+    limits = {
+        "degree": (degree, HIGHEST_DEGREE),
+        "dim": (dim, DIMENSIONS),
+        "indicators": (count, MOST_FEATURES),
+    }
+    for name, (given, most) in limits.items():
+        if given > most:
+            raise ValueError(f"{name} must be at most {most:,}. Got {given:,}. Use fewer.")
     errors: dict[tuple[str, int], list[tuple[float, LowRankQuadratic | None, float]]] = {}
     done, features, spectra = 0, dict[str, int](), (np.zeros(0), np.zeros(0))
     for seed in range(seeds):
