@@ -79,12 +79,6 @@ class Ball:
     box : Box, optional
         By default all numbers.
 
-    Attributes
-    ----------
-    is_full : bool
-        Whether the ball is all that its norm and its corners `low` and `high` allow: in l2 the box may cut
-        some of it off.
-
     Raises
     ------
     ValueError
@@ -109,9 +103,15 @@ class Ball:
             low = np.where(self._whole, np.ceil(low), low)
             high = np.where(self._whole, np.floor(high), high)
         self.low, self.high = np.minimum(low, samples), np.maximum(high, samples)
-        far = FREE * reach
-        free = self._whole is None and bool((low <= samples - far).all() and (high >= samples + far).all())
-        self.is_full = norm == "linf" or free
+        self._far = FREE * reach
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the ball is all that its norm allows between `low` and `high`: an l2 ball may be cut."""
+        if self.norm == "linf":
+            return True
+        reached = (self.low <= self.samples - self._far) & (self.high >= self.samples + self._far)
+        return self._whole is None and bool(reached.all())
 
     def part(self, rows: NDArray[np.int64]) -> "Ball":
         """The same around some of the samples."""

@@ -70,10 +70,9 @@ class RowsModule(nn.Module, Generic[AState]):
         make, arguments = self.__reduce__()
         memo[id(self)] = copy = make(*arguments)
         for name, part in self.named_parameters(recurse=False):
-            shared = memo.setdefault(
-                id(part), getattr(copy, name)
-            )  # perhaps by a module that was copied first
-            shared.data = getattr(copy, name).data
+            own = getattr(copy, name)
+            shared = memo.setdefault(id(part), own)  # with a module that was copied first, perhaps
+            shared.data = own.data
             setattr(copy, name, shared)
         return copy
 
