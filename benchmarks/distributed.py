@@ -100,9 +100,11 @@ def killed(folder: Path, number: int) -> tuple[str, int]:
     """The checksum of a training of which one process was killed, and how often it was begun anew."""
     options = {"width": 4096, "epochs": EPOCHS, "batch_size": 128, "learning_rate": 50}
     arguments = command(2, *training("digits", folder / str(number), **options), restarts=3)
-    running = subprocess.Popen(
-        arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    complaints = folder / f"{number}.log"
+    with complaints.open("w") as log:
+        running = subprocess.Popen(
+            arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=log, text=True
+        )
     while checkpoints.latest(folder / str(number)) is None:
         time.sleep(0.01)
     time.sleep(random.uniform(0, 1.5))
@@ -111,6 +113,9 @@ def killed(folder: Path, number: int) -> tuple[str, int]:
         random.choice([int(child) for task in tasks for child in task.read_text().split()]), signal.SIGKILL
     )
     said, _ = running.communicate(timeout=180)
+    if running.returncode:
+        raise SystemExit(f"run {number} did not come to its end:\n{said}\n{complaints.read_text()}")
+    print(number, said.splitlines()[-1], flush=True)
     return json.loads(said.splitlines()[-1])["weights_sha256"], said.count("going on after epoch")
 
 

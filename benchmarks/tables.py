@@ -45,8 +45,8 @@ def milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:.1f}" if seconds < 0.1 else f"{1e3 * seconds:.0f}"
 
 
-def ratios(of_float32: float, of_bfloat16: float, aims: list[float] | None = None) -> str:
-    text = f"**{of_float32:.1f}** / {of_bfloat16:.1f}"
+def ratios(of_float32: float, of_bfloat16: float | None, aims: list[float] | None = None) -> str:
+    text = f"**{of_float32:.1f}**" + (f" / {of_bfloat16:.1f}" if of_bfloat16 else "")
     return text if aims is None else f"{text} ({aims[0]:.0f} / {aims[1]:.0f})"
 
 
@@ -167,7 +167,15 @@ def certify_cost() -> str:
 
 
 def torch_module() -> str:
-    content = result("torch_module")
+    return module_steps("torch_module")
+
+
+def torch_module_float32() -> str:
+    return module_steps("torch_module_float32")
+
+
+def module_steps(name: str) -> str:
+    content = result(name)
     run = content["figures"]
     rows = [
         [row["way"], milliseconds(row["seconds"]), ratios(row["speedup"], row["bfloat16_speedup"])]
@@ -382,22 +390,21 @@ def exactness() -> str:
 
 
 def screened() -> str:
-    content = result("screened")
-    figures = content["figures"]
-    rows = [
-        [row["instruction_set"], f"{row['batch_size']:,}", f"{row['fire_rate']:.2%}",
-         f"{row['dot_rate']:.2%}", milliseconds(row["exhaustive_seconds"]),
-         milliseconds(row["screened_seconds"]), f"{row['speedup']:.1f}"]
-        for row in figures
-    ]  # fmt: skip
+    contents = [result(f"screened_{name}") for name in ("avx512", "avx2")]
+    rows, builds = [], []
+    for content in contents:
+        name = content["machine"]["instruction_set"]
+        figures = [row for row in content["figures"] if row["instruction_set"] == name]
+        rows += [
+            [name, f"{row['batch_size']:,}", f"{row['fire_rate']:.2%}", f"{row['dot_rate']:.2%}",
+             milliseconds(row["exhaustive_seconds"]), milliseconds(row["screened_seconds"]),
+             f"{row['speedup']:.1f}"]
+            for row in figures
+        ]  # fmt: skip
+        size, seconds = figures[0]["index_bytes"] / 1e6, milliseconds(figures[0]["build_seconds"])
+        builds.append(f"The index of {size:.0f} MB is built in {seconds} ms with {name}. {made_by(content)}")
     header = ["", "batch", "fires", "needs a dot", "exhaustive ms", "screened ms", "ratio"]
-    builds = ", ".join(
-        f"{milliseconds(row['build_seconds'])} ms with {row['instruction_set']}"
-        for row in figures
-        if row["batch_size"] == 1
-    )
-    size = f"{figures[0]['index_bytes'] / 1e6:.0f} MB"
-    return f"{table(header, rows)}\n\nThe index of {size} is built in {builds}. {made_by(content)}"
+    return "\n\n".join([table(header, rows), *builds])
 
 
 def correlation() -> str:
@@ -1123,7 +1130,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
     "robust_schemes": robust_schemes, "certify": certify, "certify_cost": certify_cost,
-    "implicit": implicit, "torch_module": torch_module,
+    "implicit": implicit, "torch_module": torch_module, "torch_module_float32": torch_module_float32,
     "encoding": encoding, "autoencoder": autoencoder, "latents": latents, "distributed": distributed,
     "deep_steps": deep_steps, "deep_fashion": deep_fashion, "deep_tables": deep_tables,
     "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,

@@ -75,6 +75,7 @@ void bind_core(nb::module_& m) {
   m.def("instruction_set", &instruction_set);
   m.def("available_instruction_sets", &available_instruction_sets);
   m.def("use_instruction_set", &use_instruction_set, "name"_a);
+  m.def("byte_levels", [] { return kernels<float>().byte_levels; });
   m.def(
       "can_be_coded",
       [](Matrix<const float> x) {

@@ -12,7 +12,6 @@ namespace {
 constexpr int64_t kTogether = 16;  // rows of the weights a task: their bytes share cache lines
 constexpr int64_t kSamplesPerTask = 64;
 constexpr int64_t kChunk = 48;         // samples whose bounds are written before they are filtered
-constexpr int kZero = 128;             // the unsigned byte that stands for 0
 constexpr double kLargestNorm = 1e15;  // products of two such norms, and their squares, stay in float32
 constexpr double kSmallest = 1e-10;    // rows without a larger entry count as lost: no scale underflows
 
@@ -25,9 +24,13 @@ struct Quantised {
   int32_t sum;  // of the bytes
 };
 
+// The unsigned byte that stands for 0.
+int32_t zero_byte() { return static_cast<int32_t>(kernels<float>().byte_levels) + 1; }
+
 // The most that a byte of the weights may hold, so that the sum of a row's products fits 32 bits.
 int64_t most_levels(int64_t features) {
-  return std::min<int64_t>(127, std::numeric_limits<int32_t>::max() / (3 * kZero * features));
+  return std::min<int64_t>(zero_byte() - 1,
+                           std::numeric_limits<int32_t>::max() / (3 * zero_byte() * features));
 }
 
 template <class T>
@@ -58,6 +61,12 @@ Quantised quantise(const ScreenedColumns& columns, const T* row, int64_t stride,
   return out;
 }
 
+// Ask for a row that is needed soon: the memory takes as long as the row before it does.
+template <class T>
+void fetch(const T* row, int64_t stride) {
+  for (int64_t f = 0; f < stride; f += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(row + f);
+}
+
 }  // namespace
 
 // With |w - w^| = lost_w and the like: <w, x> - <w^, x^> = <w - w^, x> + <w^, x - x^> is at most
@@ -86,8 +95,9 @@ void screened_refresh(const ScreenedWeights& screened, const Weights<T>& w, cons
       bytes.resize(w.stride());
       int8_t* const mine = bytes.data();  // once: to find what a thread owns takes a call
       const T* row = w.row(r, room.data());
+      if (r + 1 < w.count()) fetch(w.stored[r + 1], w.stride());
       const Quantised q = quantise(columns, row, w.stride(), levels, mine);
-      screened.offsets[r] = -kZero * q.sum;
+      screened.offsets[r] = -zero_byte() * q.sum;
       screened.drifts[r] = 0;
       terms[0] = q.scale;
       terms[kBlock] = round_up<float>(q.lost);
@@ -106,15 +116,16 @@ ScreenedInputs<T>::ScreenedInputs(const ScreenedColumns& columns, const Rows<con
     : bytes(x.count * columns.features), terms(x.count * kTerms) {
   // Of the shared dot, and of the kTerms products in float32, whose sizes add up to less than 9 |w| |x|.
   const double relative = rounding<T>(x.stride) + 9 * rounding<float>(kTerms);
+  const int32_t zero = zero_byte();
   parallel_for((x.count + kSamplesPerTask - 1) / kSamplesPerTask, [&](int64_t task) {
     static thread_local std::vector<int8_t> signed_bytes;
     signed_bytes.resize(x.stride);
     const int64_t end = std::min((task + 1) * kSamplesPerTask, x.count);
     for (int64_t i = task * kSamplesPerTask; i < end; ++i) {
-      const Quantised q = quantise(columns, x[i], x.stride, 127, signed_bytes.data());
+      const Quantised q = quantise(columns, x[i], x.stride, zero - 1, signed_bytes.data());
       const int8_t* const own = signed_bytes.data();
       for (int64_t f = 0; f < columns.features; ++f)
-        bytes[i * columns.features + f] = static_cast<uint8_t>(own[f] + kZero);
+        bytes[i * columns.features + f] = static_cast<uint8_t>(own[f] + zero);
       float* mine = terms.data() + i * kTerms;
       mine[0] = q.scale;
       mine[1] = round_up<float>(q.rest);

@@ -21,10 +21,11 @@ namespace fewfire {
 struct ScreenedColumns {
   const int32_t* floats;  // ascending
   int64_t n_floats;       // kTerms - 4 at the most
-  int64_t features;       // bytes a row: the features, rounded up to a multiple of 4
+  int64_t features;       // bytes a row: the features, rounded up to a multiple of 8
 };
 
-// The weights, by blocks of 64 neurons as Kernels::upper_bounds wants them.
+// The weights, by blocks of 64 neurons as Kernels::upper_bounds wants them, in as many levels as the
+// instruction set has with which they were rounded.
 struct ScreenedWeights {
   ScreenedColumns columns;
   int8_t* bytes;     // (blocks, features / 4, 64, 4)

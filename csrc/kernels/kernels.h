@@ -110,9 +110,14 @@ struct Kernels {
 
   // bounds[s * 64 + lane] = sum + terms[1, lane] x_terms[s, 1] + ... + terms[7, lane] x_terms[s, 7], with sum
   // = (offsets[lane] + <w_lane, x_s>) terms[0, lane] x_terms[s, 0]. The inner product is one of whole
-  // numbers: w is (features / 4, 64, 4) and x is (count, features), features a multiple of 4.
+  // numbers: w is (features / 4, 64, 4) and x is (count, features), features a multiple of 8. Those of w lie
+  // within +-byte_levels, those of x within byte_levels of byte_levels + 1.
   void (*upper_bounds)(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
                        const float* x_terms, int64_t features, int64_t count, float* bounds);
+
+  // 127; 63 where products of bytes are first added up in 16 bits, four at a time.
+  int64_t byte_levels;
+
   // out = H diag(signs) in, H the Walsh-Hadamard matrix of `size` rows, a power of two >= 16. Both are tiles
   // (size, 64 bytes of lanes): one vector a lane. They may be the same.
   void (*hadamard)(const T* in, T* out, int64_t size, const T* signs);

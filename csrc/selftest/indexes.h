@@ -143,7 +143,7 @@ struct ScreenedIndex {
 
   ScreenedIndex(const Shape& shape, double slack)
       : blocks((shape.width + kBlock - 1) / kBlock),
-        features((shape.n_features + 3) / 4 * 4),
+        features((shape.n_features + 7) / 8 * 8),
         bytes(blocks * features * kBlock),
         offsets(blocks * kBlock),
         terms(blocks * kTerms * kBlock),

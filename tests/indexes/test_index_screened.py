@@ -1,12 +1,14 @@
 """The screened index: its bounds hold, they are close, and it says what memory it needs."""
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import exhaustive_fire_set
-from fewfire import Inputs, MemoryLimitError, TwoLayerNetwork, predict
+from fewfire import Inputs, MemoryLimitError, TwoLayerNetwork, _core, predict
 from fewfire.indexes import (
     ExhaustiveIndex,
     ScreenedIndex,
@@ -67,9 +69,9 @@ def test_every_product_lies_below_its_bound(
 @given(seed=seeds, dtype=st.sampled_from([np.float32, np.float64]))
 def test_bounds_hold_where_the_error_is_as_large_as_it_can_be(seed, dtype):
     """Each entry lies just beside the middle of two bytes, and all errors point the same way."""
-    random = np.random.default_rng(seed)
-    weights, samples = (random.integers(-126, 126, (20, 64)) + 0.499 for _ in range(2))
-    weights[:, :6] = samples[:, :6] = 127
+    random, levels = np.random.default_rng(seed), _core.byte_levels()
+    weights, samples = (random.integers(1 - levels, levels - 1, (20, 64)) + 0.499 for _ in range(2))
+    weights[:, :6] = samples[:, :6] = levels
     network, inputs = network_of(weights, dtype), Inputs.of(samples, dtype)
     assert not np.any(screened(network, inputs).bounds(inputs) < exact_products(network, inputs))
 
@@ -81,13 +83,26 @@ def test_products_of_bytes_are_added_up_without_overflow():
     assert np.all(bounds < 71_000)
 
 
+@pytest.mark.parametrize("n_features", [8, 9, 200])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("instruction_set", machine.available_instruction_sets())
+def test_the_largest_bytes_are_multiplied_exactly(n_features, sign, instruction_set):
+    machine.use_instruction_set(instruction_set)
+    weights = np.ones((70, n_features + 5))
+    weights[:, :5] = 2  # in float32
+    network, inputs = network_of(sign * weights), Inputs.of(np.abs(weights[:9]))
+    bounds = screened(network, inputs).bounds(inputs)
+    np.testing.assert_allclose(bounds, sign * (n_features + 20), atol=1e-3 * n_features)
+
+
 def test_bounds_are_as_close_as_the_bytes_are_fine(dtype):
     """A product lies within the error of its bytes, and its bound above it by that error again."""
     problem = clustered_problem(n_features=100, dtype=dtype)
     network, inputs = problem.network, problem.inputs
 
     def sizes(rows):
-        return np.linalg.norm(rows, axis=1), np.abs(rows).max(axis=1) / 254 * np.sqrt(100)
+        steps = np.abs(rows).max(axis=1) / _core.byte_levels()
+        return np.linalg.norm(rows, axis=1), steps / 2 * np.sqrt(100)
 
     (norms, lost), (x_norms, x_lost) = sizes(network.weights), sizes(inputs.samples)
     error = np.outer(lost, x_norms) + np.outer(norms + lost, x_lost)
@@ -101,18 +116,29 @@ def test_a_large_constant_feature_does_not_make_the_bytes_coarse():
     inputs = Inputs.of(samples)
     index = screened(network, inputs)
     fires = index.fire_set(inputs)
-    assert index.work.dots < 1.25 * len(fires)
+    assert index.work.dots < (1 + 0.25 * 127 / _core.byte_levels()) * len(fires)
     assert index.work.multiplied == network.width * len(inputs)
 
 
-def test_bounds_are_the_same_through_every_fused_instruction_set():
+def test_bounds_are_the_same_through_every_fused_instruction_set_of_as_many_levels():
     problem = clustered_problem(width=70, n_features=37)
-    found = []
+    found = defaultdict(set)
     for name in machine.available_instruction_sets():
         machine.use_instruction_set(name)
         if name != "base":
-            found.append(screened(problem.network, problem.inputs).bounds(problem.inputs).tobytes())
-    assert len(set(found)) <= 1
+            bounds = screened(problem.network, problem.inputs).bounds(problem.inputs)
+            found[_core.byte_levels()].add(bounds.tobytes())
+    assert all(len(bounds) == 1 for bounds in found.values())
+
+
+def test_rows_are_rounded_anew_where_the_instruction_set_has_changed(dtype):
+    problem = clustered_problem(width=100, dtype=dtype)
+    index = screened(problem.network, problem.inputs)
+    for name in reversed(machine.available_instruction_sets()):
+        machine.use_instruction_set(name)
+        bounds = index.bounds(problem.inputs)
+        assert np.all(bounds >= exact_products(problem.network, problem.inputs) - 1e-37)
+        assert bounds.tobytes() == screened(problem.network, problem.inputs).bounds(problem.inputs).tobytes()
 
 
 def test_moves_that_it_is_not_told_are_found_by_its_invariants():

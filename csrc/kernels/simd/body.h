@@ -531,7 +531,7 @@ int32_t quantise(T* __restrict row, int64_t stride, T scale, int8_t* __restrict 
   return sum;
 }
 
-// One register tile of upper_bounds, of the shape of tile_products.
+// One register tile of upper_bounds: kTileVecs vectors of neurons x SAMPLES samples.
 template <int SAMPLES>
 void tile_bounds(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
                  const float* x_terms, int64_t features, float* bounds) {
@@ -539,13 +539,13 @@ void tile_bounds(const int8_t* w, const int32_t* offsets, const float* terms, co
   Sums sums[SAMPLES][kTileVecs];
   for (int s = 0; s < SAMPLES; ++s)
     for (int v = 0; v < kTileVecs; ++v) sums[s][v] = Sums::load(offsets + v * V::lanes);
-  for (int64_t f = 0; f < features; f += 4) {
+  for (int64_t f = 0; f < features; f += UnsignedBytes::count) {
     SignedBytes signed_bytes[kTileVecs];
     for (int v = 0; v < kTileVecs; ++v)
       signed_bytes[v] = SignedBytes::load(w + f * kBlock + v * 4 * V::lanes);
     for (int s = 0; s < SAMPLES; ++s) {
-      const UnsignedBytes four = UnsignedBytes::broadcast(x + s * features + f);
-      for (int v = 0; v < kTileVecs; ++v) sums[s][v].add_products(four, signed_bytes[v]);
+      const UnsignedBytes same = UnsignedBytes::broadcast(x + s * features + f);
+      for (int v = 0; v < kTileVecs; ++v) sums[s][v].add_products(same, signed_bytes[v]);
     }
   }
   for (int s = 0; s < SAMPLES; ++s) {
@@ -561,7 +561,7 @@ void tile_bounds(const int8_t* w, const int32_t* offsets, const float* terms, co
 
 inline void upper_bounds(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
                          const float* x_terms, int64_t features, int64_t count, float* bounds) {
-  constexpr int width = kTileVecs * Vec<float>::lanes, samples = 6;
+  constexpr int width = kTileVecs * Vec<float>::lanes, samples = kBoundSamples;
   for (int64_t s = 0; s < count;) {
     const bool whole = s + samples <= count;
     for (int column = 0; column < kBlock; column += width)
@@ -786,6 +786,7 @@ constexpr Kernels<T> table() {
           squared_norm<T>,
           quantise<T>,
           upper_bounds,
+          kByteLevels,
           hadamard<T>,
           tile_codes<T>,
           point_masks<T>,

@@ -198,27 +198,28 @@ struct Line {
   }
 };
 
-// Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes. Multiplied as
-// words of 16 bits, those of even and of odd place apart: the product of bytes would saturate.
+// Whole numbers: 16 lanes of two fours of bytes, and 16 sums of their products with two other fours. The
+// instruction adds up two products in 16 bits; so are those of the second four, as 4 * 63 * 127 fits. In 32
+// bits from the first, with all levels of a byte, this took twice as long.
+constexpr int64_t kByteLevels = 63;
 struct UnsignedBytes {
-  __m256i even, odd;
-  static UnsignedBytes broadcast(const uint8_t* four) {
+  static constexpr int64_t count = 8;
+  __m256i four[2];
+  static __m256i broadcast_four(const uint8_t* p) {
     int32_t bits;
-    __builtin_memcpy(&bits, four, 4);
-    const __m256i v = _mm256_set1_epi32(bits);
-    return {_mm256_and_si256(v, _mm256_set1_epi16(0xFF)), _mm256_srli_epi16(v, 8)};
+    __builtin_memcpy(&bits, p, 4);
+    return _mm256_set1_epi32(bits);
   }
+  static UnsignedBytes broadcast(const uint8_t* p) { return {{broadcast_four(p), broadcast_four(p + 4)}}; }
 };
 struct SignedBytes {
-  __m256i even[2], odd[2];
+  __m256i four[2][2];  // in two halves of the lanes
+  static __m256i load_half(const int8_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
   static SignedBytes load(const int8_t* p) {
-    SignedBytes out;
-    for (int half = 0; half < 2; ++half) {
-      const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32 * half));
-      out.even[half] = _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8);
-      out.odd[half] = _mm256_srai_epi16(v, 8);
-    }
-    return out;
+    const int8_t* const next = p + 4 * kBlock;
+    return {{{load_half(p), load_half(p + 32)}, {load_half(next), load_half(next + 32)}}};
   }
 };
 // 16 lanes of two words.
@@ -258,10 +259,12 @@ struct Sums {
   }
   void add_products(const UnsignedBytes& a, const SignedBytes& b) {
     for (int half = 0; half < 2; ++half) {
-      v[half] += reinterpret_cast<__v8si>(_mm256_madd_epi16(a.even, b.even[half]));
-      v[half] += reinterpret_cast<__v8si>(_mm256_madd_epi16(a.odd, b.odd[half]));
+      const __m256i words = _mm256_add_epi16(_mm256_maddubs_epi16(a.four[0], b.four[0][half]),
+                                             _mm256_maddubs_epi16(a.four[1], b.four[1][half]));
+      v[half] += reinterpret_cast<__v8si>(_mm256_madd_epi16(words, _mm256_set1_epi16(1)));
     }
   }
 };
 
-constexpr int kTileVecs = 1;  // 2 x 6 accumulators of 16 registers
+constexpr int kTileVecs = 1;      // 2 x 6 accumulators of 16 registers
+constexpr int kBoundSamples = 4;  // 2 x 4 of them, beside 2 x 2 with bytes

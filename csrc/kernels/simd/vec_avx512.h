@@ -178,7 +178,9 @@ struct Line {
 };
 
 // Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes.
+constexpr int64_t kByteLevels = 127;
 struct UnsignedBytes {
+  static constexpr int64_t count = 4;
   __m512i v;
   static UnsignedBytes broadcast(const uint8_t* four) {
     int32_t bits;
@@ -226,4 +228,4 @@ struct Sums {
   }
 };
 
-constexpr int kTileVecs = 4;  // 4 x 6 accumulators of 32 registers
+constexpr int kTileVecs = 4, kBoundSamples = 6;  // 4 x 6 accumulators of 32 registers

@@ -214,10 +214,12 @@ struct Line {
   }
 };
 
+constexpr int64_t kByteLevels = 127;
 #if defined(__ARM_FEATURE_DOTPROD)
 // Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes. The instruction
 // takes signed bytes: u = (u - 128) + 64 + 64.
 struct UnsignedBytes {
+  static constexpr int64_t count = 4;
   int8x16_t less_128;
   static UnsignedBytes broadcast(const uint8_t* four) {
     uint32_t bits;
@@ -242,6 +244,7 @@ struct SignedBytes {
 // Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes, multiplied as
 // words of 16 bits.
 struct UnsignedBytes {
+  static constexpr int64_t count = 4;
   int16x8_t twice;  // the four, two times
   static UnsignedBytes broadcast(const uint8_t* four) {
     uint32_t bits;
@@ -309,4 +312,4 @@ struct Sums {
   }
 };
 
-constexpr int kTileVecs = 1;  // 6 x 4 accumulators of 32 registers
+constexpr int kTileVecs = 1, kBoundSamples = 6;  // 6 x 4 accumulators of 32 registers

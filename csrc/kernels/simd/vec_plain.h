@@ -113,7 +113,9 @@ struct Line {
 };
 
 // Whole numbers: 16 lanes of four bytes, and 16 sums of their products with four other bytes.
+constexpr int64_t kByteLevels = 127;
 struct UnsignedBytes {
+  static constexpr int64_t count = 4;
   const uint8_t* four;
   static UnsignedBytes broadcast(const uint8_t* p) { return {p}; }
 };
@@ -154,4 +156,4 @@ struct Sums {
   }
 };
 
-constexpr int kTileVecs = 1;
+constexpr int kTileVecs = 1, kBoundSamples = 6;

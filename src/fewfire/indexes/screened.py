@@ -1,8 +1,9 @@
 """The screened index: all pairs in eight bits, with a proven error, then those that this leaves open.
 
 Weights and inputs are rounded to bytes with a scale for each row. A product of bytes is a whole number, exact
-in any order and four times as fast as float32 where the machine multiplies bytes (VNNI); what rounding to
-bytes loses is bounded for each row, and so is what a neuron moved since. docs/theory/screened.md derives it.
+in any order and four times as fast as float32 where the machine multiplies bytes (VNNI); with AVX2, where a
+byte has half as many levels, three times. What rounding to bytes loses is bounded for each row, and so is
+what a neuron moved since. docs/theory/screened.md derives it.
 """
 
 from typing import Any, ClassVar
@@ -55,7 +56,7 @@ class ScreenedIndex(OpenIndex):
 
     def build(self, layer: Layer, inputs: ArrayLike | Inputs, progress: Progress | None = None) -> None:
         inputs = fitting(layer, inputs)
-        blocks, fours = -(-layer.width // BLOCK), -(-layer.n_features // 4)
+        blocks, fours = -(-layer.width // BLOCK), 2 * -(-layer.n_features // 8)
         needed = blocks * BLOCK * (4 * fours + 4 + 4 * TERMS) + 4 * min(FLOAT_COLUMNS, layer.n_features)
         needed += 8 * layer.width
         require_within_limit(self, needed, "exhaustive")
@@ -67,7 +68,7 @@ class ScreenedIndex(OpenIndex):
         self._drifts = np.zeros(layer.width)
         self._slack = SLACK * typical_size(layer.weights[:SAMPLED_ROWS])
         self._inputs, self._layer = inputs, layer
-        self._refresh(np.full(layer.width, np.inf))
+        self._round_all(layer)
 
     def _arrays(self) -> dict[str, NDArray]:
         return {
@@ -81,19 +82,26 @@ class ScreenedIndex(OpenIndex):
     def _screened(self) -> dict[str, Any]:
         return {**self._arrays(), "slack": self._slack}
 
-    def _refresh(self, lengths: NDArray[np.float64]) -> None:
+    def _round_all(self, layer: Layer) -> None:
+        self._levels = _core.byte_levels()
+        _core.screened_refresh(layer.core_view, np.full(layer.width, np.inf), **self._screened())
+
+    def _rounded(self) -> Layer:
+        """The layer, its rows rounded to as many levels as the instruction set at hand has."""
         layer = require_built(self._layer, self)
-        _core.screened_refresh(layer.core_view, lengths, **self._screened())
+        if self._levels != _core.byte_levels():
+            self._round_all(layer)
+        return layer
 
     def pairs_above(self, batch: ArrayLike | Inputs, threshold: float) -> FireSet:
-        layer = require_built(self._layer, self)
+        layer = self._rounded()
         batch = fitting(layer, batch, new=True)
         found = _core.screened_fire_set(layer.core_view, batch.core_view, threshold, **self._screened())
         self.work.multiplied += layer.width * len(batch)
         return self._pairs_of(found, len(batch))
 
     def moved(self, step: Step) -> None:
-        self._refresh(step.lengths)
+        _core.screened_refresh(self._rounded().core_view, step.lengths, **self._screened())
 
     @property
     def nbytes(self) -> int:
@@ -114,7 +122,7 @@ class ScreenedIndex(OpenIndex):
         ValueError
             The batch has another number of features or another type than the layer.
         """
-        layer = require_built(self._layer, self)
+        layer = self._rounded()
         fitting(layer, batch)
         bounds = np.empty((len(self._bytes), len(batch), BLOCK), np.float32)
         _core.screened_bounds(batch.rows, bounds, **self._screened())
