@@ -102,9 +102,7 @@ def killed(folder: Path, number: int) -> tuple[str, int]:
     arguments = command(2, *training("digits", folder / str(number), **options), restarts=3)
     complaints = folder / f"{number}.log"
     with complaints.open("w") as log:
-        running = subprocess.Popen(
-            arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=log, text=True
-        )
+        running = subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=log, text=True)
     while checkpoints.latest(folder / str(number)) is None:
         time.sleep(0.01)
     time.sleep(random.uniform(0, 1.5))
