@@ -21,7 +21,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor, nn
 
 import fewfire
-from common import DATA, save
+from common import DATA, multiplies_bfloat16, save
 from fewfire.networks.threshold import threshold_for_fire_rate
 from fewfire.torch import FiringLayer
 from fewfire.torch.rivals import BFLOAT16, FLOAT32, PURE_BFLOAT16
@@ -213,7 +213,7 @@ def autoencoders() -> dict[str, tuple[str, nn.Module]]:
         "torch.compile": (FLOAT32, torch.compile(Dense(encoder))),
         "oneDNN": (FLOAT32, DenseOneDnn(encoder)),
     }
-    if torch.ops.mkldnn._is_mkldnn_bf16_supported():  # else a step takes a minute
+    if multiplies_bfloat16():  # else a step takes a minute
         found["bfloat16 autocast"] = BFLOAT16, DenseAutocast(encoder)
     return found
 

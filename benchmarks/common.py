@@ -38,6 +38,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for products of bfloat16; else they take twenty times as long."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def save(name: str, command: str, figures: Any) -> None:
     """Write one result file, with the command that made it."""
     RESULTS.mkdir(exist_ok=True)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 import fewfire
-from common import DATA, save
+from common import DATA, multiplies_bfloat16, save
 from fewfire import GradientDescent, Inputs, Trainer, TwoLayerNetwork
 from fewfire.core.fire_set import FireSet
 from fewfire.data import load_dataset
@@ -186,6 +186,8 @@ def outputs_of(n_features: int, n_labels: int) -> dict[str, OutputLayer]:
         "random, as many": ActiveSoftmax(n_features, n_labels, RandomIndex(0.1, audit=0)),
         "screened, R <= 1": ScreenedSoftmax(n_features, n_labels, tolerance=1.0),
     }
+    if not multiplies_bfloat16():
+        del layers["dense, bfloat16"]
     first = layers["dense, float32"].state_dict()
     for layer in layers.values():
         layer.load_state_dict(first)

@@ -240,6 +240,17 @@ def distributed() -> str:
     return table(["processes", "ms per step", "ratio", ""], rows) + "\n\n" + made_by(content)
 
 
+def distributed_kills() -> str:
+    content = result("distributed_kills")
+    run = content["figures"]
+    said = (
+        f"Of {run['killed']} trainings of which a random process was killed at a random moment, "
+        f"{run['begun_anew']} went on from a checkpoint, and {run['same_weights']} ended with the weights of one "
+        "that was left alone, bit for bit."
+    )
+    return f"{said} {made_by(content)}"
+
+
 def deep_steps() -> str:
     measured = [result(f"deep_steps_{part}") for part in
                 ("2048_2048_8192_8192", "65536_4096", "8192_8192_large_batch")]  # fmt: skip
@@ -1132,6 +1143,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "robust_schemes": robust_schemes, "certify": certify, "certify_cost": certify_cost,
     "implicit": implicit, "torch_module": torch_module, "torch_module_float32": torch_module_float32,
     "encoding": encoding, "autoencoder": autoencoder, "latents": latents, "distributed": distributed,
+    "distributed_kills": distributed_kills,
     "deep_steps": deep_steps, "deep_fashion": deep_fashion, "deep_tables": deep_tables,
     "whole_runs": whole_runs, "rates": rates, "plan_start": plan_start, "plan_law": plan_law,
     "plan_rank": plan_rank, "screened": screened,

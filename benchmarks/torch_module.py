@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import fewfire
-from common import DATA, save
+from common import DATA, multiplies_bfloat16, save
 from fewfire import GradientDescent, Inputs, TwoLayerNetwork
 from fewfire.data import load_dataset
 from fewfire.indexes import arrange
@@ -29,7 +29,6 @@ from fewfire.torch import DENSE_STEPS, SGD, SparseHidden
 from fewfire.torch.rivals import BFLOAT16, FLOAT32, PRECISIONS
 
 WIDTH, BATCH, RATE, WARM, TRIALS, ROUNDS = 65_536, 256, 300.0, 20, 3, 15
-MULTIPLIES_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "fashion_mnist"
 dataset = load_dataset(folder)
@@ -81,7 +80,7 @@ for name in list(ways):
 
 fastest: dict[str, tuple[str, float]] = {}
 for name, dense in DENSE_STEPS.items():
-    if dense.precision != FLOAT32 and not MULTIPLIES_BFLOAT16:
+    if dense.precision != FLOAT32 and not multiplies_bfloat16():
         continue
     step = dense(trainer.stepper, RATE)
     tried = median([seconds(step, samples[ids], aims[ids]) for ids in batches[: TRIALS + 1]][1:])
@@ -100,7 +99,7 @@ rows = [
         "way": name,
         "seconds": medians[name],
         "speedup": medians[FLOAT32] / medians[name],
-        "bfloat16_speedup": medians[BFLOAT16] / medians[name] if MULTIPLIES_BFLOAT16 else None,
+        "bfloat16_speedup": medians[BFLOAT16] / medians[name] if multiplies_bfloat16() else None,
     }
     for name in ways
     if name not in PRECISIONS
@@ -111,5 +110,5 @@ for row in rows:
     print(f"{row['way']}: {1e3 * row['seconds']:.1f} ms, {', '.join(ratios)}")
 figures = {"rows": rows, "dense": {name: medians[name] for name in fastest},
            "fastest": {name: way for name, (way, _) in fastest.items()}}  # fmt: skip
-file = "torch_module" if MULTIPLIES_BFLOAT16 else "torch_module_float32"
+file = "torch_module" if multiplies_bfloat16() else "torch_module_float32"
 save(file, "python benchmarks/torch_module.py", figures)
