@@ -245,8 +245,8 @@ def distributed_kills() -> str:
     run = content["figures"]
     said = (
         f"Of {run['killed']} trainings of which a random process was killed at a random moment, "
-        f"{run['begun_anew']} went on from a checkpoint, and {run['same_weights']} ended with the weights of one "
-        "that was left alone, bit for bit."
+        f"{run['begun_anew']} went on from a checkpoint, and {run['same_weights']} ended with the weights of "
+        "one that was left alone, bit for bit."
     )
     return f"{said} {made_by(content)}"
 

@@ -183,10 +183,21 @@ def test_nothing_or_everything_may_fire():
             lambda: layer_of(top=3, bandwidth=0.4),
             "thresholds must be fixed where the largest fire. Got top=3",
         ),
-        (lambda: layer_of(bandwidth=0.0), "bandwidth must be > 0. Got 0.0"),
+        (lambda: layer_of(bandwidth=0.0), "bandwidth must be > 0 and finite. Got 0.0"),
+        (lambda: layer_of(bandwidth=float("inf")), "bandwidth must be > 0 and finite. Got inf"),
+        (lambda: layer_of(threshold=float("nan")), "threshold must be a number. Got nan"),
         (lambda: FiringLayer(0, 5), "n_features must be a whole number >= 1. Got 0"),
     ],
 )
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("part", ["weight", "bias", "theta"])
+def test_weights_and_thresholds_that_are_no_numbers_are_refused(part):
+    layer = layer_of(index="screened")
+    with torch.no_grad():
+        getattr(layer, part)[7] = torch.nan
+    with pytest.raises(ValueError, match="Got 1 neurons with others, the first 7"):
+        layer(inputs_of())

@@ -474,3 +474,37 @@ def test_copies_are_of_the_parameters_wherever_they_lie():
     tied.decoder = layer.weight
     copied = copy.deepcopy(tied)
     assert copied.decoder is copied.encoder.weight
+
+
+@pytest.mark.parametrize("index", ["exhaustive", "screened"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_weights_that_are_not_finite_are_refused_and_not_silent(index, value, elsewhere):
+    """A neuron of NaN never fires: the outputs would be those of the others."""
+    layer, x = layer_of(index=index), inputs_of()
+    good = layer(x)
+    with torch.no_grad():
+        layer.weight[4, 2] = value
+    weights = {"weight": layer.weight.clone()} if elsewhere else {}
+    with pytest.raises(ValueError, match="Got 1 neurons with others, the first 4"):
+        torch.func.functional_call(layer, weights, x)
+    with torch.no_grad():
+        layer.weight[4, 2] = 1e30  # large, and a number
+        assert torch.isfinite(layer(x)).all()
+        layer.weight[4, 2] = 0
+    assert good.shape == layer(x).shape
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps])
+def test_copies_of_a_fused_optimizer_are_refused(copied):
+    with pytest.raises(TypeError, match="Copy the modules, make an optimizer of theirs"):
+        copied(SGD([layer_of()], lr=0.5))
+
+
+def test_fused_steps_to_weights_that_are_not_finite_are_refused():
+    layer = layer_of(index="screened")
+    optimizer = SGD([layer], lr=1.0)
+    (layer(inputs_of()).sum() * torch.nan).backward()
+    optimizer.step()
+    with pytest.raises(ValueError, match="weights must be finite"):
+        layer(inputs_of())

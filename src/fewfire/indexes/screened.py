@@ -112,6 +112,12 @@ class ScreenedIndex(OpenIndex):
         """Upper bounds on how far each neuron has moved since its row was rounded, (m,)."""
         return self._drifts
 
+    @property
+    def unbounded(self) -> NDArray[np.int64]:
+        """Neurons of which nothing is known: their weights are very large, or no numbers."""
+        norms = self._terms[:, 2].reshape(-1)[: len(self._drifts)]
+        return np.flatnonzero(np.isnan(norms))
+
     def bounds(self, batch: Inputs) -> NDArray[np.float32]:
         """Upper bounds on all pre-activations, (m, n); NaN or infinity where nothing is known.
 

@@ -125,7 +125,7 @@ class SparseDeep(RowsModule[State]):
         Raises
         ------
         ValueError
-            x has another shape or lies on another device.
+            x has another shape or lies on another device, or weights of the first layer are not finite.
         RuntimeError
             The weights are not the module's own.
         """

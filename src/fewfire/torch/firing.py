@@ -1,6 +1,7 @@
 """A linear layer whose activations are few: a torch.nn.Module that returns what fires, and nothing else."""
 
 from collections.abc import Mapping
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,12 @@ class FiringLayer(RowsModule[FiringState]):
         super().__init__()
         require_counts(width=width, n_features=n_features)
         require_one_of(activation, ACTIVATIONS, "activation")
-        if bandwidth is not None and not bandwidth > 0:
-            raise ValueError(f"bandwidth must be > 0. Got {bandwidth}. Leave it out for fixed thresholds.")
+        if not isfinite(threshold):
+            raise ValueError(f"threshold must be a number. Got {threshold}. Use 0 for a plain ReLU.")
+        if bandwidth is not None and not 0 < bandwidth < inf:
+            raise ValueError(
+                f"bandwidth must be > 0 and finite. Got {bandwidth}. Leave it out for fixed thresholds."
+            )
         if top is not None:
             require_counts(top=top)
             if bandwidth is not None:
@@ -123,7 +128,7 @@ class FiringLayer(RowsModule[FiringState]):
         Raises
         ------
         ValueError
-            x has another shape or lies on another device.
+            x has another shape or lies on another device, or weights or thresholds are not finite.
         """
         return self.encode(x)[0]
 

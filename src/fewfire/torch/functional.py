@@ -14,7 +14,7 @@ from fewfire.indexes import ExhaustiveIndex
 from fewfire.networks.gradients import input_gradients, weight_gradients
 from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
-from fewfire.torch.state import HiddenState, Pull, state_of
+from fewfire.torch.state import HiddenState, Pull, require_finite, state_of
 
 
 @torch.library.custom_op("fewfire::hidden", mutates_args=(), device_types="cpu")
@@ -38,6 +38,7 @@ def hidden(
     state = _state(number, weight, output_weight)
     if state is None:
         network, index = _network(weight, output_weight, threshold, scale), ExhaustiveIndex()
+        require_finite(network.layer)
         index.build(network.layer)
         fires = index.fire_set(Inputs.of(samples, network.dtype))
     else:

@@ -149,7 +149,8 @@ class SparseHidden(RowsModule[HiddenState]):
         Raises
         ------
         ValueError
-            x has another shape or lies on another device; or the rows are not the bound samples.
+            x has another shape or lies on another device; the rows are not the bound samples; or weights are
+            not finite.
         RuntimeError
             There are ids, and the module is bound to no samples.
         """

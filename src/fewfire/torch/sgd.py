@@ -72,6 +72,12 @@ class SGD(torch.optim.Optimizer):
                 rows = network.width if momentum > 0 else 0
                 self._output_velocities[module] = padded_zeros(rows, network.n_outputs, network.dtype)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(
+            "fewfire.torch.SGD must be made for modules that are there. Got a request for a copy or a "
+            "pickle. Copy the modules, make an optimizer of theirs, and load the state_dict() of this one."
+        )
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Of the modules; torch.optim calls it as it begins."""
         if self.param_groups:

@@ -13,7 +13,7 @@ from fewfire.core.inputs import Inputs
 from fewfire.core.rows import padded
 from fewfire.indexes import ExhaustiveIndex, Index, Largest, OpenIndex
 from fewfire.networks.layer import Layer
-from fewfire.torch.state import State, state_of
+from fewfire.torch.state import State, require_finite, state_of
 
 
 class FiringState(State):
@@ -55,7 +55,9 @@ def above(x: Tensor, weight: Tensor, shifts: Tensor, number: int, top: int) -> t
     else:
         index = ExhaustiveIndex()
         rows = torch.cat([weight, shifts[:, None]], dim=1).numpy()
-        index.build(Layer(padded(rows, rows.dtype), rows.shape[1], 0.0, 1.0))
+        layer = Layer(padded(rows, rows.dtype), rows.shape[1], 0.0, 1.0)
+        require_finite(layer)
+        index.build(layer)
         fires = _asked(index, top).fire_set(Inputs.of(samples, rows.dtype))
     begins, neurons, values = fires.by_sample()
     return torch.from_numpy(begins), torch.from_numpy(neurons).long(), torch.from_numpy(values)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fewfire.core.fire_set import FireSet
 from fewfire.core.inputs import Inputs
-from fewfire.indexes import DriftIndex, Index, index_for_batches
+from fewfire.indexes import DriftIndex, Index, ScreenedIndex, index_for_batches
 from fewfire.networks.descent import Descent
 from fewfire.networks.layer import Layer
 from fewfire.networks.two_layer import TwoLayerNetwork
@@ -132,7 +132,13 @@ class State:
         return batch
 
     def ask(self, batch: Inputs) -> FireSet:
-        """Who fires on a batch."""
+        """Who fires on a batch.
+
+        Raises
+        ------
+        ValueError
+            Weights are not finite.
+        """
         self.fires = self._fresh(batch).fire_set(batch)
         return self.fires
 
@@ -141,8 +147,12 @@ class State:
         asking = self._open if batch.ids is None else self._kept
         if asking is self._open:
             asking.inputs = batch
-        asking.freshen()
-        return asking.index
+        was_stale, index = asking.freshen(), asking.index
+        if isinstance(index, ScreenedIndex):
+            require_finite(self.layer, index.unbounded)
+        elif was_stale:
+            require_finite(self.layer)
+        return index
 
     def let_coast(self, *, with_momentum: bool) -> None:
         """Give the neurons velocities: from now on they move where they do not fire, too."""
@@ -241,6 +251,21 @@ def state_of(number: int, weight: Tensor) -> State | None:
 def is_memory_of(tensor: Tensor, rows: NDArray) -> bool:
     """Whether a tensor is these padded rows themselves."""
     return tensor.data_ptr() == rows.ctypes.data and tensor.stride() == (rows.shape[1], 1)
+
+
+def require_finite(layer: Layer, neurons: NDArray[np.int64] | None = None) -> None:
+    """Raise ValueError unless the weights of these neurons are finite, by default of all.
+
+    A neuron whose weights are NaN never fires: without this it would be silent, where dense layers are NaN.
+    """
+    rows = layer.weight_rows if neurons is None else layer.weight_rows[neurons]
+    lost = np.flatnonzero(~np.isfinite(np.add.reduce(rows, axis=1, dtype=np.float64)))
+    if len(lost):
+        first = lost[0] if neurons is None else neurons[lost[0]]
+        raise ValueError(
+            f"weights must be finite. Got {len(lost):,} neurons with others, the first {first}. Go back to "
+            "weights from before they diverged, and lower the learning rate."
+        )
 
 
 def numpy_dtype(dtype: torch.dtype) -> np.dtype:

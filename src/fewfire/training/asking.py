@@ -44,10 +44,12 @@ class Asking:
         self.freshen()
         return self.index.fire_set(batch)
 
-    def freshen(self) -> None:
-        """Build the index anew where the layer moved without its being told."""
-        if self._is_stale:
+    def freshen(self) -> bool:
+        """Build the index anew where the layer moved without its being told; whether it did."""
+        was_stale = self._is_stale
+        if was_stale:
             self.build()
+        return was_stale
 
     def batch(self, ids: NDArray[np.int64]) -> tuple[Inputs, FireSet]:
         """The samples with these ids and who fires on them: found by the step before, or now."""
