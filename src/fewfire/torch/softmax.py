@@ -21,7 +21,8 @@ from fewfire.torch.state import numpy_dtype, require_rows
 
 DENSE = 0.2  # of the pairs: where more is needed, all logits by one product are faster
 AT_A_TIME = 32  # samples, whose bounds stay in the cache
-SMALL = 0.05  # of what may be left out: so much is, before the others are sorted
+DROPPED = 19  # bits of a float32: those before them tell apart sizes of 0 .. 1 that differ by a sixteenth
+ONE = 0x3F800000 >> DROPPED  # what is left of 1
 ROUNDED = 1e-5  # more than rounding may take from a sum of exponentials of float32, of itself
 UNDERFLOW = 1.2e-38  # more than an exponential loses that is too small for float32
 
@@ -129,10 +130,10 @@ class ScreenedSoftmax(nn.Linear):
         layer, batch = self._asked(h)
         index, share = ScreenedIndex(), self.tolerance / (1 + self.tolerance)
         index.build(layer, batch)
-        few = Screen(index, batch.batch(np.arange(min(AT_A_TIME, len(h)))), self.tolerance)
+        few = Screen(index, batch.batch(np.arange(min(AT_A_TIME, len(h)))))
         if few.keep(share * few.sums)[0].mean() > DENSE:
             return None
-        screen = Screen(index, batch, self.tolerance)
+        screen = Screen(index, batch)
         # First as if the bounds were the logits: the sum that is kept then is one that is kept at the least,
         # and says how much may be left out.
         large, _ = screen.keep(share * screen.sums)
@@ -183,24 +184,24 @@ class Screen:
         Sums of exponentials of the bounds, each over that of the sample's largest one.
     """
 
-    def __init__(self, index: ScreenedIndex, batch: Inputs, tolerance: float) -> None:
+    def __init__(self, index: ScreenedIndex, batch: Inputs) -> None:
         n = len(batch)
-        self._tops, self.sums, self._small = np.empty(n, np.float32), np.empty(n), np.empty(n)
-        parts = []
-        self._others: list[NDArray[np.float32]] = []  # than the small ones, ascending
+        self._tops, by_size, parts = np.empty(n, np.float32), np.empty((n, ONE + 2)), []
         for first in range(0, n, AT_A_TIME):
             some = slice(first, min(first + AT_A_TIME, n))
             bounds = index.bounds(batch.batch(np.arange(n)[some])).T
             self._tops[some] = bounds.max(axis=1)
             with np.errstate(over="ignore", invalid="ignore"):
                 sizes = np.exp(np.subtract(bounds, self._tops[some, None], order="C"))
-            self.sums[some] = sizes.sum(axis=1, dtype=np.float64)
             for i, row in enumerate(sizes, start=first):
-                small = row <= SMALL * tolerance / len(row) * self.sums[i]
-                self._small[i] = row.sum(dtype=np.float64, where=small)
-                self._others.append(np.sort(row[~small]))
+                places = np.minimum(
+                    row.view(np.uint32) >> DROPPED, ONE + 1
+                )  # the last, where it is not known
+                by_size[i] = np.bincount(places, row, ONE + 2)
             parts.append(sizes)
-        self._sizes = np.concatenate(parts)
+        self._sizes, up_to = np.concatenate(parts), np.cumsum(by_size, axis=1)
+        self.sums = up_to[:, -1]
+        self._proven = up_to[:, :ONE] * (1 + ROUNDED) + self._sizes.shape[1] * UNDERFLOW
 
     def keep(self, budgets: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Leave out the smallest, whose sum is below the budget of each sample (n,).
@@ -212,15 +213,10 @@ class Screen:
         left : (n,)
             An upper bound on the sum of exponentials of the others.
         """
-        n, m = self._sizes.shape
-        least, left = np.full(n, -np.inf, np.float32), np.zeros(n)
-        for i, (small, others) in enumerate(zip(self._small, self._others, strict=True)):
-            sums = np.cumsum(np.concatenate(([small], others), dtype=np.float64))
-            proven = sums * (1 + ROUNDED) + m * UNDERFLOW
-            count = np.count_nonzero(proven[:-1] < budgets[i])
-            if count:
-                least[i], left[i] = others[count - 1], proven[count - 1]
-        return ~(self._sizes < least[:, None]), left
+        count = np.count_nonzero(self._proven < budgets[:, None], axis=1)  # sizes that are left out whole
+        least = (count << DROPPED).astype(np.uint32).view(np.float32)
+        last = np.take_along_axis(self._proven, np.maximum(count - 1, 0)[:, None], axis=1)[:, 0]
+        return ~(self._sizes < least[:, None]), np.where(count > 0, last, 0.0)
 
     def sums_of(self, pairs: FireSet) -> NDArray[np.float64]:
         """Sums of exponentials of logits over each sample (n,), in the unit of `sums`."""
