@@ -199,5 +199,5 @@ def test_weights_and_thresholds_that_are_no_numbers_are_refused(part):
     layer = layer_of(index="screened")
     with torch.no_grad():
         getattr(layer, part)[7] = torch.nan
-    with pytest.raises(ValueError, match="Got 1 neurons with others, the first 7"):
+    with pytest.raises(ValueError, match="must be finite. Got others in neuron 7"):
         layer(inputs_of())

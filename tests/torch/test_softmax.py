@@ -102,6 +102,16 @@ def test_the_proof_holds_in_ugly_cases(case, dtype):
         assert (rest <= layer.proven * kept * (1 + rounding)).all()
 
 
+def test_a_sample_of_which_nothing_is_known_keeps_all_labels():
+    layer, h = peaked(0.01)
+    h[3] *= 1e16
+    layer(h, torch.arange(N))
+    assert 0 < layer.looked_at < 1
+    assert layer.proven[3] == 0
+    assert layer.proven.max() > 0
+    assert np.count_nonzero(layer.kept.samples == 3) == M
+
+
 def test_gradients_are_those_of_the_labels_that_are_kept():
     layer, h = peaked(1e-3, dtype=torch.float64)
     h.requires_grad_()

@@ -146,7 +146,9 @@ class ScreenedSoftmax(nn.Linear):
         mask |= large
         pairs = _among(mask, layer, batch)
         if pairs is not None:
-            self.proven = left / np.maximum(screen.sums_of(pairs), least)
+            with np.errstate(invalid="ignore"):  # of samples of which nothing is known
+                shares = left / np.maximum(screen.sums_of(pairs), least)
+            self.proven = np.where(mask.all(axis=1), 0.0, shares)
             self.looked_at = float(mask.mean())
         return pairs
 

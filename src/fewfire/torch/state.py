@@ -164,6 +164,8 @@ class State:
         if self._bound is not None:
             self._open.forget()
         self._kept.descend(descent, None)
+        if not np.isfinite(descent.step.lengths).all():
+            self._kept.forget()  # so that the next question looks at the weights
 
     def settle(self) -> None:
         """Write all rows as they are now, where they coast."""
@@ -254,17 +256,24 @@ def is_memory_of(tensor: Tensor, rows: NDArray) -> bool:
 
 
 def require_finite(layer: Layer, neurons: NDArray[np.int64] | None = None) -> None:
-    """Raise ValueError unless the weights of these neurons are finite, by default of all.
+    """Raise ValueError unless these neurons are finite, by default all.
 
     A neuron whose weights are NaN never fires: without this it would be silent, where dense layers are NaN.
     """
-    rows = layer.weight_rows if neurons is None else layer.weight_rows[neurons]
-    lost = np.flatnonzero(~np.isfinite(np.add.reduce(rows, axis=1, dtype=np.float64)))
+    rows = layer.weight_rows
+    if neurons is not None:
+        if len(neurons) == 0:
+            return
+        rows = layer.part(neurons).weight_rows
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspect = np.flatnonzero(~np.isfinite(np.add.reduce(rows, axis=1)))
+    lost = suspect[~np.isfinite(rows[suspect]).all(axis=1)]  # a sum of large numbers may overflow
     if len(lost):
         first = lost[0] if neurons is None else neurons[lost[0]]
+        others = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
         raise ValueError(
-            f"weights must be finite. Got {len(lost):,} neurons with others, the first {first}. Go back to "
-            "weights from before they diverged, and lower the learning rate."
+            "the weights, the bias and the threshold of a neuron must be finite. Got others in neuron "
+            f"{first}{others}. Go back to those from before training diverged, and lower the learning rate."
         )
 
 
