@@ -213,7 +213,7 @@ def autoencoders() -> dict[str, tuple[str, nn.Module]]:
         "torch.compile": (FLOAT32, torch.compile(Dense(encoder))),
         "oneDNN": (FLOAT32, DenseOneDnn(encoder)),
     }
-    if multiplies_bfloat16():  # else a step takes a minute
+    if multiplies_bfloat16():  # else a step takes many times as long
         found["bfloat16 autocast"] = BFLOAT16, DenseAutocast(encoder)
     return found
 

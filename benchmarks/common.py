@@ -39,7 +39,7 @@ def machine() -> dict[str, Any]:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions for products of bfloat16; else they take far longer."""
+    """Whether the processor has instructions for products of bfloat16; else they take many times as long."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 

@@ -5,8 +5,8 @@
 Fashion-MNIST, width 65,536, batches of 256, the paper's threshold. A forward and a backward pass and a step:
 with torch.optim.SGD, which takes dense gradients, and with fewfire.torch.SGD through the index for new
 inputs and through that for samples with ids. All take their steps in turn with the dense ones, on weights of
-their own. Where the processor has no instructions for bfloat16, a dense step in it takes a minute: float32
-alone is measured there, into a file of its own.
+their own. Where the processor has no instructions for bfloat16, only float32 is measured, into a file of its
+own.
 """
 
 import sys

@@ -24,8 +24,8 @@ struct ScreenedColumns {
   int64_t features;       // bytes a row: the features, rounded up to a multiple of 8
 };
 
-// The weights, by blocks of 64 neurons as Kernels::upper_bounds wants them, in as many levels as the
-// instruction set has with which they were rounded.
+// The weights, by blocks of 64 neurons as Kernels::upper_bounds wants them. Their bytes have the levels of
+// the instruction set that was in use when they were rounded.
 struct ScreenedWeights {
   ScreenedColumns columns;
   int8_t* bytes;     // (blocks, features / 4, 64, 4)

@@ -115,7 +115,7 @@ struct Kernels {
   void (*upper_bounds)(const int8_t* w, const int32_t* offsets, const float* terms, const uint8_t* x,
                        const float* x_terms, int64_t features, int64_t count, float* bounds);
 
-  // 127; 63 where products of bytes are first added up in 16 bits, four at a time.
+  // How many levels a byte may have to either side of 0: 127, or 63 where four products meet in 16 bits.
   int64_t byte_levels;
 
   // out = H diag(signs) in, H the Walsh-Hadamard matrix of `size` rows, a power of two >= 16. Both are tiles

@@ -199,8 +199,8 @@ struct Line {
 };
 
 // Whole numbers: 16 lanes of two fours of bytes, and 16 sums of their products with two other fours. The
-// instruction adds up two products in 16 bits; so are those of the second four, as 4 * 63 * 127 fits. In 32
-// bits from the first, with all levels of a byte, this took twice as long.
+// instruction adds up two products in 16 bits, and those of the second four are added to them there: four
+// products are 4 * 127 * 63 at the most, which fits. In 32 bits from the first this took twice as long.
 constexpr int64_t kByteLevels = 63;
 struct UnsignedBytes {
   static constexpr int64_t count = 8;
@@ -267,4 +267,4 @@ struct Sums {
 };
 
 constexpr int kTileVecs = 1;      // 2 x 6 accumulators of 16 registers
-constexpr int kBoundSamples = 4;  // 2 x 4 of them, beside 2 x 2 with bytes
+constexpr int kBoundSamples = 4;  // 2 x 4 of them: two fours of bytes take 2 x 2 registers

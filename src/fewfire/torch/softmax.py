@@ -21,8 +21,8 @@ from fewfire.torch.state import numpy_dtype, require_rows
 
 DENSE = 0.2  # of the pairs: where more is needed, all logits by one product are faster
 AT_A_TIME = 32  # samples, whose bounds stay in the cache
-DROPPED = 19  # bits of a float32: those before them tell apart sizes of 0 .. 1 that differ by a sixteenth
-ONE = 0x3F800000 >> DROPPED  # what is left of 1
+DROPPED = 19  # bits of a float32: the others say how large it is, in steps of a sixteenth
+ONE = 0x3F800000 >> DROPPED  # what is left of 1, the largest size
 ROUNDED = 1e-5  # more than rounding may take from a sum of exponentials of float32, of itself
 UNDERFLOW = 1.2e-38  # more than an exponential loses that is too small for float32
 
@@ -65,7 +65,8 @@ class ScreenedSoftmax(nn.Linear):
     multiplied in bytes, and an exponential of each bound is taken; d multiply-adds for each pair that is
     kept, forward, and twice as many backward. Where more than a fifth of the pairs must be kept, all are, by
     one dense product: a softmax that is nearly flat has no small part to leave out. The gradient of the
-    weights is dense (m, d).
+    weights is dense (m, d). With AVX2 bounds are coarser than elsewhere: which labels are kept, and the last
+    digits of the loss, depend on the processor.
 
     Examples
     --------
@@ -196,9 +197,8 @@ class Screen:
             with np.errstate(over="ignore", invalid="ignore"):
                 sizes = np.exp(np.subtract(bounds, self._tops[some, None], order="C"))
             for i, row in enumerate(sizes, start=first):
-                places = np.minimum(
-                    row.view(np.uint32) >> DROPPED, ONE + 1
-                )  # the last, where it is not known
+                # What is not known has a place of its own behind 1.
+                places = np.minimum(row.view(np.uint32) >> DROPPED, ONE + 1)
                 by_size[i] = np.bincount(places, row, ONE + 2)
             parts.append(sizes)
         self._sizes, up_to = np.concatenate(parts), np.cumsum(by_size, axis=1)
