@@ -113,8 +113,9 @@ def killed(folder: Path, number: int) -> tuple[str, int]:
     said, _ = running.communicate(timeout=180)
     if running.returncode:
         raise SystemExit(f"run {number} did not come to its end:\n{said}\n{complaints.read_text()}")
-    print(number, said.splitlines()[-1], flush=True)
-    return json.loads(said.splitlines()[-1])["weights_sha256"], said.count("going on after epoch")
+    last = said.splitlines()[-1]
+    print(number, last, flush=True)
+    return json.loads(last)["weights_sha256"], said.count("going on after epoch")
 
 
 def kills(folder: Path) -> dict[str, int]:

@@ -166,15 +166,7 @@ def certify_cost() -> str:
     )
 
 
-def torch_module() -> str:
-    return module_steps("torch_module")
-
-
-def torch_module_float32() -> str:
-    return module_steps("torch_module_float32")
-
-
-def module_steps(name: str) -> str:
+def torch_module(name: str) -> str:
     content = result(name)
     run = content["figures"]
     rows = [
@@ -1141,7 +1133,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "fashion": fashion, "widths": widths, "grid": grid, "dense_wins": dense_wins, "exactness": exactness,
     "attacks": attacks, "attack_ways": attack_ways, "autoattack": autoattack,
     "robust_schemes": robust_schemes, "certify": certify, "certify_cost": certify_cost,
-    "implicit": implicit, "torch_module": torch_module, "torch_module_float32": torch_module_float32,
+    "implicit": implicit, "torch_module": lambda: torch_module("torch_module"),
+    "torch_module_float32": lambda: torch_module("torch_module_float32"),
     "encoding": encoding, "autoencoder": autoencoder, "latents": latents, "distributed": distributed,
     "distributed_kills": distributed_kills,
     "deep_steps": deep_steps, "deep_fashion": deep_fashion, "deep_tables": deep_tables,

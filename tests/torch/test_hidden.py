@@ -486,8 +486,9 @@ def test_weights_that_are_not_finite_are_refused_and_not_silent(index, value, el
     with torch.no_grad():
         layer.weight[4, :2] = torch.tensor(value)
     weights = {"weight": layer.weight.clone()} if elsewhere else {}
-    with pytest.raises(ValueError, match=r"must be finite. Got others in neuron 4\. Go back"):
-        torch.func.functional_call(layer, weights, x)
+    for _ in range(2):  # not the first time alone
+        with pytest.raises(ValueError, match=r"must be finite. Got others in neuron 4\. Go back"):
+            torch.func.functional_call(layer, weights, x)
     with torch.no_grad():
         layer.weight[4] = torch.finfo(layer.weight.dtype).max / 2  # large, and a number
         layer(x)
@@ -511,5 +512,6 @@ def test_fused_steps_to_weights_that_are_not_finite_are_refused(index, bound, ru
         layer.bind(x)
     (layer(x, ids).sum() * torch.nan).backward()
     optimizer.step()
-    with pytest.raises(ValueError, match="must be finite. Got others in neuron 0 and 59 more"):
-        layer(x, ids)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="must be finite. Got others in neuron 0 and 59 more"):
+            layer(x, ids)

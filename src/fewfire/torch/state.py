@@ -147,12 +147,14 @@ class State:
         asking = self._open if batch.ids is None else self._kept
         if asking is self._open:
             asking.inputs = batch
-        was_stale, index = asking.freshen(), asking.index
-        if isinstance(index, ScreenedIndex):
-            require_finite(self.layer, index.unbounded)
-        elif was_stale:
-            require_finite(self.layer)
-        return index
+        if asking.freshen():
+            index = asking.index
+            try:
+                require_finite(self.layer, index.unbounded if isinstance(index, ScreenedIndex) else None)
+            except ValueError:
+                asking.forget()  # the next question is refused, too
+                raise
+        return asking.index
 
     def let_coast(self, *, with_momentum: bool) -> None:
         """Give the neurons velocities: from now on they move where they do not fire, too."""
